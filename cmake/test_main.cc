@@ -1,0 +1,7 @@
+// The entry point of every GoogleTest program of the project.
+#include <gmock/gmock.h>
+
+int main(int argc, char** argv) {
+  testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}
