@@ -1,0 +1,364 @@
+#include "os/posix_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/try.h"
+#include "os/posix_error.h"
+
+namespace baton::os {
+namespace {
+
+// Calls `call` again while a signal interrupts it.
+template <typename F>
+auto retry(F&& call) {
+  decltype(call()) result{};
+  do {
+    result = call();
+  } while (result == -1 && errno == EINTR);
+  return result;
+}
+
+class MemoryMap {
+ public:
+  MemoryMap(void* address, std::size_t size) : address_(static_cast<std::byte*>(address)), size_(size) {}
+  ~MemoryMap() {
+    if (size_ > 0) ::munmap(address_, size_);
+  }
+  MemoryMap(const MemoryMap&) = delete;
+  MemoryMap& operator=(const MemoryMap&) = delete;
+  [[nodiscard]] std::byte* data() const { return address_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::byte* address_;
+  std::size_t size_;
+};
+
+class PosixMapping final : public Mapping {
+ public:
+  PosixMapping(void* address, std::size_t size) : map_(address, size) {}
+  base::ByteView bytes() const override { return {map_.data(), map_.size()}; }
+
+ private:
+  MemoryMap map_;
+};
+
+class PosixSharedMapping final : public SharedMapping {
+ public:
+  PosixSharedMapping(void* address, std::size_t size) : map_(address, size) {}
+  std::byte* data() const override { return map_.data(); }
+  std::uint64_t size() const override { return map_.size(); }
+
+ private:
+  MemoryMap map_;
+};
+
+class PosixFile final : public File {
+ public:
+  PosixFile(int descriptor, std::string path, bool writable)
+      : descriptor_(descriptor), path_(std::move(path)), writable_(writable) {}
+  ~PosixFile() override { ::close(descriptor_); }
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
+
+  Result<std::size_t> read_at(std::uint64_t offset, base::MutableByteView out) const override {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t got = retry(
+          [&] { return ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+      if (got < 0) return failed("read");
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  Status write_at(std::uint64_t offset, base::ByteView data) override {
+    while (!data.empty()) {
+      const ssize_t put =
+          retry([&] { return ::pwrite(descriptor_, data.data(), data.size(), static_cast<off_t>(offset)); });
+      if (put < 0) return failed("write");
+      data = data.subspan(static_cast<std::size_t>(put));
+      offset += static_cast<std::uint64_t>(put);
+    }
+    return {};
+  }
+
+  Status write_at(std::uint64_t offset, std::span<const base::ByteView> pieces) override;
+
+  Status sync_data() override {
+    // Not repeated after EINTR either: nobody can say what an interrupted sync has done.
+    if (::fdatasync(descriptor_) != 0) return failed("sync");
+    return {};
+  }
+
+  Result<std::uint64_t> size() const override {
+    struct stat info {};
+    if (::fstat(descriptor_, &info) != 0) return failed("stat");
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+
+  Status truncate(std::uint64_t size) override {
+    if (retry([&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)); }) != 0) return failed("truncate");
+    return {};
+  }
+
+  Status allocate(std::uint64_t offset, std::uint64_t length) override;
+  Result<std::unique_ptr<Mapping>> map() const override;
+  Result<std::unique_ptr<SharedMapping>> map_shared(std::uint64_t offset, std::uint64_t length) override;
+
+  Result<bool> try_lock(LockKind kind, std::uint64_t start, std::uint64_t length) override {
+    struct flock lock = range(kind == LockKind::shared ? F_RDLCK : F_WRLCK, start, length);
+    if (retry([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return false;
+    return failed("lock");
+  }
+
+  Status unlock(std::uint64_t start, std::uint64_t length) override {
+    struct flock lock = range(F_UNLCK, start, length);
+    if (retry([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) != 0) return failed("unlock");
+    return {};
+  }
+
+  Result<bool> is_locked(LockKind kind, std::uint64_t start, std::uint64_t length) const override {
+    struct flock lock = range(kind == LockKind::shared ? F_RDLCK : F_WRLCK, start, length);
+    if (retry([&] { return ::fcntl(descriptor_, F_OFD_GETLK, &lock); }) != 0) return failed("lock");
+    return lock.l_type != F_UNLCK;
+  }
+
+  void drop_cache(std::uint64_t offset, std::uint64_t length) override {
+    (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+  }
+
+ private:
+  [[nodiscard]] Error failed(std::string_view what) const { return posix_error(what, path_, errno); }
+
+  static struct flock range(int type, std::uint64_t start, std::uint64_t length) {
+    struct flock lock {};
+    lock.l_type = static_cast<short>(type);
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(start);
+    lock.l_len = static_cast<off_t>(length);
+    return lock;
+  }
+
+  Status write_zeros(std::uint64_t from, std::uint64_t to);
+
+  int descriptor_;
+  std::string path_;
+  bool writable_;
+};
+
+Status PosixFile::write_at(std::uint64_t offset, std::span<const base::ByteView> pieces) {
+  constexpr std::size_t kMaxPieces = 64;
+  std::size_t next = 0;     // the first piece not written in full
+  std::size_t skipped = 0;  // how much of it is written
+  while (next < pieces.size()) {
+    std::array<iovec, kMaxPieces> vectors;
+    int count = 0;
+    for (std::size_t i = next; i < pieces.size() && count < static_cast<int>(kMaxPieces); ++i) {
+      const auto piece = pieces[i].subspan(i == next ? skipped : 0);
+      vectors[static_cast<std::size_t>(count++)] = {const_cast<std::byte*>(piece.data()), piece.size()};
+    }
+    const ssize_t put =
+        retry([&] { return ::pwritev(descriptor_, vectors.data(), count, static_cast<off_t>(offset)); });
+    if (put < 0) return failed("write");
+    offset += static_cast<std::uint64_t>(put);
+    skipped += static_cast<std::size_t>(put);
+    while (next < pieces.size() && skipped >= pieces[next].size()) skipped -= pieces[next++].size();
+  }
+  return {};
+}
+
+Status PosixFile::write_zeros(std::uint64_t from, std::uint64_t to) {
+  const base::Bytes zeros(std::min<std::uint64_t>(to - std::min(from, to), 1 << 20));
+  while (from < to) {
+    const auto step = std::min<std::uint64_t>(to - from, zeros.size());
+    BATON_TRY(write_at(from, base::ByteView(zeros).first(step)));
+    from += step;
+  }
+  return {};
+}
+
+Status PosixFile::allocate(std::uint64_t offset, std::uint64_t length) {
+  if (length == 0) return {};
+  BATON_TRY_ASSIGN(const std::uint64_t old_size, size());
+  if (retry([&] {
+        return ::fallocate(descriptor_, 0, static_cast<off_t>(offset), static_cast<off_t>(length));
+      }) == 0) {
+    return {};
+  }
+  const int error_number = errno;
+  Status result = posix_error("allocate space for", path_, error_number);
+  if (error_number == EOPNOTSUPP || error_number == ENOSYS) {
+    // Holes below the old end stay holes on such a file system; the log never makes any.
+    result = write_zeros(std::max(offset, old_size), offset + length);
+  }
+  // A full disk may have let the file grow by a part of it.
+  if (!result) (void)::ftruncate(descriptor_, static_cast<off_t>(old_size));
+  return result;
+}
+
+Result<std::unique_ptr<Mapping>> PosixFile::map() const {
+  BATON_TRY_ASSIGN(const std::uint64_t length, size());
+  if (length == 0) return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(nullptr, 0));
+  void* address = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, descriptor_, 0);
+  if (address == MAP_FAILED) return failed("map");
+  return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(address, length));
+}
+
+Result<std::unique_ptr<SharedMapping>> PosixFile::map_shared(std::uint64_t offset, std::uint64_t length) {
+  if (length == 0 || offset % 4096 != 0) {
+    return Error{Code::invalid_argument, "map " + path_ + ": the range must start at a multiple of 4096 and not be empty"};
+  }
+  BATON_TRY_ASSIGN(const std::uint64_t now, size());
+  if (now < offset + length) {
+    if (!writable_) {
+      return Error{Code::unavailable, "map " + path_ + ": it has " + std::to_string(now) + " bytes, fewer than the " +
+                                          std::to_string(offset + length) + " asked for; its writer may be starting"};
+    }
+    // Space is allocated, not only promised: a write through a mapping to a full disk would be a signal, not an error.
+    BATON_TRY(allocate(now, offset + length - now));
+  }
+  void* address = ::mmap(nullptr, length, writable_ ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor_,
+                         static_cast<off_t>(offset));
+  if (address == MAP_FAILED) return failed("map");
+  return std::unique_ptr<SharedMapping>(std::make_unique<PosixSharedMapping>(address, length));
+}
+
+// A descriptor that is closed at the end of the scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+int open_directory(const std::string& path) {
+  return retry([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+}
+
+}  // namespace
+
+PosixFileSystem::~PosixFileSystem() {
+  for (const auto& [device, descriptor] : sync_descriptors_) ::close(descriptor);
+}
+
+// The descriptor kept for `device`, opened on the directory `path` when there is none yet; -1 and errno on failure.
+int PosixFileSystem::sync_descriptor(const std::string& path, dev_t device) {
+  const std::lock_guard guard(mutex_);
+  if (const auto found = sync_descriptors_.find(device); found != sync_descriptors_.end()) return found->second;
+  const int descriptor = open_directory(path);
+  if (descriptor >= 0) sync_descriptors_.emplace(device, descriptor);
+  return descriptor;
+}
+
+Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenOptions options) {
+  int flags = O_CLOEXEC | (options.write ? O_RDWR : O_RDONLY);
+  if (options.create) flags |= O_CREAT;
+  if (options.exclusive) flags |= O_EXCL;
+  if (options.truncate) flags |= O_TRUNC;
+  const int descriptor = retry([&] { return ::open(path.c_str(), flags, options.secret ? 0600 : 0644); });
+  if (descriptor < 0) return posix_error("open", path, errno);
+  auto file = std::make_unique<PosixFile>(descriptor, path, options.write);
+  struct stat info {};
+  if (::fstat(descriptor, &info) != 0) return posix_error("stat", path, errno);
+  if (S_ISDIR(info.st_mode)) return Error{Code::invalid_argument, "open " + path + ": it is a directory"};
+  if (options.write) (void)sync_descriptor(parent(path), info.st_dev);
+  return std::unique_ptr<File>(std::move(file));
+}
+
+Status PosixFileSystem::rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return posix_error("rename to " + to + " from", from, errno);
+  return {};
+}
+
+Status PosixFileSystem::remove(const std::string& path) {
+  if (::remove(path.c_str()) != 0) return posix_error("remove", path, errno);
+  return {};
+}
+
+Status PosixFileSystem::make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0) return {};
+  const int error_number = errno;
+  struct stat info {};
+  if (error_number == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
+  return posix_error("make directory", path, error_number);
+}
+
+Status PosixFileSystem::sync_directory(const std::string& path) {
+  const Descriptor directory(open_directory(path));
+  if (directory.get() < 0) return posix_error("open directory", path, errno);
+  if (::fsync(directory.get()) != 0) return posix_error("sync directory", path, errno);
+  return {};
+}
+
+Result<std::vector<DirectoryEntry>> PosixFileSystem::list(const std::string& path) {
+  DIR* stream = ::opendir(path.c_str());
+  if (stream == nullptr) return posix_error("list", path, errno);
+  std::vector<DirectoryEntry> entries;
+  int error_number = 0;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream);
+    if (entry == nullptr) {
+      error_number = errno;
+      break;
+    }
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    bool is_directory = entry->d_type == DT_DIR;
+    if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
+      struct stat info {};
+      is_directory = ::fstatat(::dirfd(stream), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+    }
+    entries.push_back({std::string(name), is_directory});
+  }
+  ::closedir(stream);
+  if (error_number != 0) return posix_error("list", path, error_number);
+  std::ranges::sort(entries, {}, &DirectoryEntry::name);
+  return entries;
+}
+
+Result<bool> PosixFileSystem::exists(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return posix_error("look for", path, errno);
+}
+
+Result<SpaceInfo> PosixFileSystem::space(const std::string& path) {
+  struct statvfs info {};
+  if (retry([&] { return ::statvfs(path.c_str(), &info); }) != 0) return posix_error("ask for the space of", path, errno);
+  return SpaceInfo{.available_bytes = std::uint64_t{info.f_bavail} * info.f_frsize,
+                   .total_bytes = std::uint64_t{info.f_blocks} * info.f_frsize};
+}
+
+Status PosixFileSystem::sync_all(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return posix_error("stat", path, errno);
+  const int descriptor = sync_descriptor(path, info.st_dev);
+  if (descriptor < 0) return posix_error("open directory", path, errno);
+  if (::syncfs(descriptor) != 0) return posix_error("sync the file system of", path, errno);
+  return {};
+}
+
+}  // namespace baton::os
