@@ -1,0 +1,184 @@
+// Log: all partitions of one data directory, their journal, and their way through group commit, recovery, retention.
+//
+// A state machine without a thread of its own. Calls marked [owner] are made on the store's executor only; calls marked [any] from
+// any thread. I/O of a round is a FlushJob that may run on the owner (embedded) or elsewhere (a server): nothing else of the Log
+// changes meanwhile except that more batches may be staged for the round after.
+//
+//   stage(p, batch) ... stage(q, batch)        offsets assigned, space allocated, not durable, not visible
+//   job = begin_flush(); job->run();           docs/formats/journal.md, "Order of a round"
+//   end_flush(std::move(job))                  visible offsets move; after an error the Log has failed for good
+//
+// Formats: docs/formats/{directory,segment,journal,catalogue,live}.md.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <baton/result.h>
+
+#include "base/bytes.h"
+#include "log/batch.h"
+#include "log/catalogue.h"
+#include "log/types.h"
+#include "os/env.h"
+
+namespace baton::log {
+
+struct LogOptions {
+  bool read_only = false;                        // beside a writer, or without one; changes nothing on disk
+  std::uint64_t segment_bytes = 64u << 20;       // at most 2 GiB; a topic setting `segment.bytes` overrides it
+  std::uint64_t journal_bytes = 64u << 20;       // of one generation
+  std::uint64_t in_place_bytes = 256u << 10;     // a partition's share of a round from which it is synced in place
+  std::uint64_t reserve_bytes = 32u << 20;       // F14: kept free on the disk for what must still be written
+  Durability durability = Durability::fsync;     // fsync or interval, for topics that do not set `durability` themselves
+  std::int64_t interval_ms = 100;                // of `interval`
+  std::int64_t idle_mark_ms = 500;               // after so much idling the last round is put under a mark
+  std::function<void(std::string)> warn;         // what a person should know (torn tail cut, clock behind, ...); any thread
+};
+
+// What readers may rely on. [any]
+struct Bounds {
+  Epoch epoch;
+  Offset log_start;
+  WrittenOffset written;
+  DurableOffset durable;
+  VisibleOffset visible;
+  LastStableOffset last_stable;
+};
+
+// Where a batch lies, for an index entry.
+struct BatchPlace {
+  Offset base_offset;
+  FilePosition position;  // within the segment that holds base_offset
+};
+
+// One partition as readers see it. Shared; lives as long as somebody holds it, also past the Log (then reads of removed files still work).
+class PartitionReader {
+ public:
+  virtual ~PartitionReader() = default;
+  [[nodiscard]] virtual PartitionKey key() const = 0;
+  [[nodiscard]] virtual Bounds bounds() const = 0;  // [any]
+  // Whole batches, starting with the one that holds `from` (or the next one after it), until `bytes_max` would be passed (the first
+  // batch is returned whatever its size), never past `end` (exclusive; default: visible). Appended to `out`; `first` tells where the
+  // first one lies. Empty: nothing there yet. Checks each batch's CRC and that offsets follow: corrupt names file and position.
+  // invalid_argument: `from` below log_start or above visible. [any]
+  struct ReadResult {
+    std::optional<BatchPlace> first;
+    Offset next;  // where to read on
+  };
+  [[nodiscard]] virtual Result<ReadResult> read(Offset from, std::size_t bytes_max, base::Bytes& out,
+                                                std::optional<Offset> end = std::nullopt) const = 0;
+  // `length` bytes from the segment that holds `within`, at `position`: for a record whose place an index knows. The range's mark is
+  // checked once after open (corrupt otherwise); bytes of this process's own writes are trusted. Fewer bytes only at the segment's end. [any]
+  [[nodiscard]] virtual Status read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const = 0;
+  // The first offset whose record timestamp is >= ms, and that timestamp; nullopt: none. [any]
+  struct TimeResult {
+    Offset offset;
+    std::int64_t timestamp = 0;
+  };
+  [[nodiscard]] virtual Result<std::optional<TimeResult>> find_time(std::int64_t ms) const = 0;
+  [[nodiscard]] virtual Result<std::optional<Epoch>> epoch_of(Offset offset) const = 0;
+  // The epoch table: where `epoch` ended (the start of the next one, or visible). nullopt: unknown epoch.
+  [[nodiscard]] virtual std::optional<Offset> epoch_end(Epoch epoch) const = 0;
+  [[nodiscard]] virtual std::uint64_t bytes() const = 0;  // of all segments, as of now
+};
+
+class FlushJob {
+ public:
+  virtual ~FlushJob() = default;
+  // Does the I/O of the round: steps 2 to 4 of journal.md. Any one thread. The outcome is kept for end_flush.
+  virtual void run() = 0;
+};
+
+struct PartitionStats {
+  PartitionKey key;
+  std::size_t segments = 0;
+  std::uint64_t bytes = 0;
+  Bounds bounds;
+};
+
+class Log {
+ public:
+  // Opens or creates. Takes LOCK (locked within a second if another process has it), loads the catalogue, recovers, raises the
+  // epoch durably. `worker` runs checkpoints, seals and retention; `owner` is where their results are posted. Both outlive the Log.
+  static Result<std::unique_ptr<Log>> open(os::Env& env, const std::string& directory, const LogOptions& options,
+                                           os::Executor& owner, os::Executor& worker);
+  virtual ~Log() = default;
+
+  [[nodiscard]] virtual const CatalogueState& catalogue() const = 0;  // [owner]; read-only logs: after refresh()
+  [[nodiscard]] virtual Epoch epoch() const = 0;                      // [any]
+
+  // [owner] Durable, directories made, when it returns. already_exists; invalid_argument for a bad name, count or setting.
+  [[nodiscard]] virtual Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions,
+                                                     const Settings& settings) = 0;
+  [[nodiscard]] virtual Status set_topic(const TopicId& id, const Settings& changed) = 0;  // [owner]
+  [[nodiscard]] virtual Status remove_topic(const TopicId& id) = 0;                        // [owner]
+  [[nodiscard]] virtual std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const = 0;  // [any]; null: unknown
+
+  // The append time: monotone, design rule 9. Milliseconds since 1970. [owner]
+  [[nodiscard]] virtual std::int64_t append_time_ms() = 0;
+
+  // [owner] Puts a finished batch (its records' deltas from 0) on the tail: sets base offset and epoch, allocates space. no_space and
+  // too_large refuse and change nothing; store_failed after a failure. The bytes are kept until the round has ended.
+  struct Staged {
+    BatchPlace place;
+    Offset next;
+  };
+  [[nodiscard]] virtual Result<Staged> stage(const PartitionKey& key, base::Bytes batch) = 0;
+  [[nodiscard]] virtual bool has_staged() const = 0;  // [owner]
+  // [owner] Takes all that is staged as one round; null when there is nothing. One job at a time.
+  [[nodiscard]] virtual std::unique_ptr<FlushJob> begin_flush() = 0;
+  // [owner] Makes the round visible. store_failed when the job's I/O failed: the log serves reads up to durable, and no more appends.
+  [[nodiscard]] virtual Status end_flush(std::unique_ptr<FlushJob> job) = 0;
+
+  // [owner] What must happen by time (idle mark, interval sync, clock). Returns when it wants to be called again (monotonic ns), or -1.
+  [[nodiscard]] virtual std::int64_t tick() = 0;
+
+  // [owner] Starts a checkpoint on the worker; `done` runs on the owner.
+  virtual void checkpoint(std::function<void(Status)> done) = 0;
+
+  // [owner] Retention: before segments of an event topic are removed, `keep_heads(key, new_start)` must have made a heads snapshot durable.
+  // Applies retention.ms / retention.bytes of plain topics, and of event topics that set them; or an explicit start.
+  using KeepHeads = std::function<Result<Offset>(const PartitionKey&, Offset new_start)>;
+  [[nodiscard]] virtual Status apply_retention(const KeepHeads& keep_heads) = 0;
+  [[nodiscard]] virtual Status remove_before(const PartitionKey& key, Offset start, const KeepHeads& keep_heads) = 0;
+
+  // [owner] F12. True once a sync or a write failed; the reason.
+  [[nodiscard]] virtual bool failed() const = 0;
+  [[nodiscard]] virtual const Error& failure() const = 0;
+
+  // [owner] Backup support: checkpoints, then calls `copy(path relative to the directory, bytes to copy)` for each file that makes a
+  // consistent prefix as of now; files are held (not removed) until it returns.
+  using CopyFile = std::function<Status(const std::string& relative_path, std::uint64_t bytes)>;
+  [[nodiscard]] virtual Status backup(const CopyFile& copy) = 0;
+
+  // [owner] Read-only logs: takes in new topics, segments and marks of the writer.
+  [[nodiscard]] virtual Status refresh() = 0;
+
+  // [owner] Flushes, checkpoints, writes the clean mark, releases the lock. Idempotent. Without it the destructor only lets go (as a kill).
+  [[nodiscard]] virtual Status close() = 0;
+
+  [[nodiscard]] virtual std::vector<PartitionStats> stats() const = 0;  // [owner]
+};
+
+// `baton verify`: reads everything, changes nothing (beside a writer: up to its marks). Goes on after a finding.
+struct Finding {
+  std::string file;       // relative to the directory
+  std::uint64_t position = 0;
+  std::string what;
+};
+struct VerifyReport {
+  std::vector<Finding> findings;         // empty: all good
+  std::vector<std::string> notes;        // e.g. segments that retention has removed, the open tail not covered by a root
+  std::uint64_t batches = 0, records = 0, bytes = 0, segments = 0;
+  Hash256 root{};
+  bool root_found = true;                // when a root was asked for
+};
+[[nodiscard]] Result<VerifyReport> verify(os::Env& env, const std::string& directory, std::optional<Hash256> root,
+                                          const std::function<void(std::uint64_t done, std::uint64_t total)>& progress);
+
+}  // namespace baton::log
