@@ -64,10 +64,13 @@ function(baton_check name)
     math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 8")
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" RUN_SERIAL ${arg_SERIAL}
-    ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${name}.xml;${BATON_TEST_ENVIRONMENT}")
+    ENVIRONMENT "${BATON_TEST_ENVIRONMENT}")
 endfunction()
 
 function(baton_test name)
+  if(BATON_SANITIZE STREQUAL fuzz)
+    return()
+  endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL" "TIMEOUT" "SOURCES;DEPS;LABELS")
   baton_expand_deps(deps ${arg_DEPS})
   if(NOT TARGET baton_test_main)
@@ -83,6 +86,8 @@ function(baton_test name)
     set(serial SERIAL)
   endif()
   baton_check(${name} COMMAND test_${name} TIMEOUT ${arg_TIMEOUT} LABELS ${arg_LABELS} ${serial})
+  # tools/count-tests reads it, so that ./test counts tests, not programs.
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${name}.xml)
 endfunction()
 
 function(baton_fuzz name)
