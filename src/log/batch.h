@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <baton/result.h>
 
 #include "base/bytes.h"
+#include "base/varint.h"
 #include "log/types.h"
 
 namespace baton::log {
@@ -49,8 +51,11 @@ struct BatchHeader {
 // corrupt: a length that no batch can have (< 49, or above `bytes_max`).
 [[nodiscard]] Result<std::optional<std::size_t>> batch_size(base::ByteView bytes, std::size_t bytes_max);
 
-// Parses the header of a batch that is there in full. corrupt: too short, wrong magic, counts that do not fit.
+// Parses the header of a batch that is there in full; bytes behind the batch are not looked at, here and below. corrupt: too
+// short, wrong magic, an unknown codec, counts that do not fit.
 [[nodiscard]] Result<BatchHeader> parse_batch_header(base::ByteView batch);
+// The same from the first 61 bytes alone, for a caller that reads one record of the batch.
+[[nodiscard]] Result<BatchHeader> parse_batch_fields(base::ByteView start_of_batch);
 // parse_batch_header, and the CRC over attributes..end.
 [[nodiscard]] Result<BatchHeader> check_batch(base::ByteView batch);
 
@@ -59,7 +64,8 @@ struct HeaderView {
   std::optional<base::ByteView> value;  // nullopt: null
 };
 
-// One record of a batch. `headers` is a reused buffer of the iterator: valid until the next record.
+// One record of a batch. `headers` is a reused buffer of the iterator: valid until the next record. The other views point into the
+// batch, or, when it was compressed, into the iterator's buffer.
 struct RecordView {
   Offset offset;
   std::int64_t timestamp = 0;  // the batch's max_timestamp with LogAppendTime
@@ -76,11 +82,54 @@ struct BatchLimits {
   std::size_t headers_per_record_max = 256;
 };
 
+// Walks the records of a batch without an allocation per record. Keep one and start() it on batch after batch: it keeps its memory.
+//
+//   RecordCursor cursor;
+//   BATON_TRY(cursor.start(batch));
+//   while (cursor.next()) use(cursor.record());
+//   BATON_TRY(cursor.status());
+class RecordCursor {
+ public:
+  explicit RecordCursor(const BatchLimits& limits = {}) : limits_(limits) {}
+  // Stands before the first record of `batch`, whose bytes must outlive the walk. Unpacks, with the limits, when the batch is
+  // compressed. Does not check the CRC (check_batch). corrupt, too_large.
+  [[nodiscard]] Status start(base::ByteView batch);
+  // Moves to the next record. False behind the last one, and when the record is bad: then status() has the error.
+  [[nodiscard]] bool next();
+  [[nodiscard]] const RecordView& record() const { return record_; }
+  [[nodiscard]] const BatchHeader& header() const { return header_; }
+  [[nodiscard]] const Status& status() const { return status_; }
+
+ private:
+  Status open(base::ByteView batch);
+  bool fail(Code code, const char* what);
+
+  BatchLimits limits_;
+  BatchHeader header_;
+  RecordView record_;
+  std::vector<HeaderView> headers_;
+  base::Bytes unpacked_;
+  base::Reader in_;  // over the records, unpacked
+  std::int32_t read_ = 0;
+  std::int32_t last_delta_ = -1;
+  Status status_;
+};
+
 // Calls `visit` for each record, in order, until it returns an error, which is handed back. Decompresses when needed, with the
 // limits. Checks every length against the bytes that are there; ends exactly at the end of the batch or reports corrupt.
 // Does not check the CRC (check_batch).
 [[nodiscard]] Status for_each_record(base::ByteView batch, const BatchLimits& limits,
                                      const std::function<Status(const RecordView&)>& visit);
+
+// The size of the record that starts at `bytes`, its length prefix included. nullopt: too few bytes to tell (5 always suffice).
+// corrupt: a size that no record can have, or above `bytes_max`.
+[[nodiscard]] Result<std::optional<std::size_t>> record_size(base::ByteView bytes, std::size_t bytes_max);
+
+// Parses the one record that starts at `bytes` (more may follow) in a batch that is not compressed; an index entry names such a
+// place. `headers` is the memory behind the view's headers. `batch_offset` is the record's distance from the start of its batch,
+// for the text of an error. corrupt; too_large for too many headers.
+[[nodiscard]] Result<RecordView> parse_record_at(base::ByteView bytes, const BatchHeader& header, std::size_t batch_offset,
+                                                 std::vector<HeaderView>& headers, const BatchLimits& limits = {});
 
 struct HeaderInput {
   std::string_view key;
@@ -99,8 +148,10 @@ class BatchBuilder {
   [[nodiscard]] std::int32_t record_count() const { return record_count_; }
   [[nodiscard]] std::size_t bytes() const { return kBatchHeaderBytes + records_.size(); }  // before compression
   // The finished batch with base offset and epoch 0 (the log sets both: they lie outside the CRC). append_timestamp >= 0 sets
-  // LogAppendTime with that max_timestamp. `h` gives producer fields and extra attribute bits. An empty batch is allowed
-  // (last_offset_delta from h).
+  // LogAppendTime with that max_timestamp. `h` gives producer fields, extra attribute bits, and a last_offset_delta above the last
+  // record's when records behind it were dropped. An empty batch is allowed (last_offset_delta from h; times from h when
+  // append_timestamp < 0). base_timestamp is the first record's, as Kafka has it. The builder keeps its records until clear().
+  // invalid_argument: deltas that do not ascend. too_large: 2 GiB.
   [[nodiscard]] Result<base::Bytes> finish(std::int64_t append_timestamp, const BatchHeader& h = {});
 
  private:
@@ -110,13 +161,14 @@ class BatchBuilder {
   std::int32_t last_delta_ = -1;
   std::int64_t base_timestamp_ = 0;
   std::int64_t max_timestamp_ = 0;
-  bool first_ = true;
+  bool ascending_ = true;
+  bool fits_ = true;
 };
 
 // Sets base offset and epoch of a finished batch in place (both lie outside the CRC).
 void stamp_batch(base::MutableByteView batch, Offset base_offset, Epoch epoch);
 
-// LogAppendTime is under the CRC: sets attribute bit 3 and max_timestamp and computes the CRC again.
+// LogAppendTime is under the CRC: of exactly one finished batch, sets attribute bit 3 and max_timestamp and computes the CRC again.
 void stamp_append_time(base::MutableByteView batch, std::int64_t append_ms);
 
 }  // namespace baton::log

@@ -1,6 +1,8 @@
 // The four codecs of Kafka record batches, each with a cap on what it unpacks to (S16).
 #pragma once
 
+#include <string_view>
+
 #include <baton/result.h>
 
 #include "base/bytes.h"
@@ -15,5 +17,7 @@ namespace baton::log {
 [[nodiscard]] Result<base::Bytes> compress(Codec codec, base::ByteView in);
 // Unpacks, streaming, and stops with too_large once `bytes_max` is passed. snappy accepts framed and raw blocks.
 [[nodiscard]] Result<base::Bytes> decompress(Codec codec, base::ByteView in, std::size_t bytes_max);
+// The same into `out`, whose content is replaced and whose memory is used again. After an error `out` holds anything.
+[[nodiscard]] Status decompress_into(Codec codec, base::ByteView in, std::size_t bytes_max, base::Bytes& out);
 
 }  // namespace baton::log
