@@ -1,0 +1,49 @@
+// Named checkpoints of subscriptions (docs/formats/snapshots.md): one small file each, durable when save returns. Not derived: a damaged
+// one is an error, never the beginning.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <baton/event.h>
+#include <baton/result.h>
+
+#include "os/file.h"
+
+namespace baton::store {
+
+inline constexpr std::size_t kCheckpointNameBytesMax = 100;
+
+struct StoredCheckpoint {
+  std::string name;
+  std::string context;
+  Position position;
+};
+
+class CheckpointStore {
+ public:
+  // `directory`: checkpoints, made by the first save. Any thread; two saves of one name at once are the caller's mistake.
+  CheckpointStore(os::FileSystem& fs, std::string directory);
+
+  // invalid_argument: a name that is empty, longer than 100 bytes or not UTF-8, or that belongs to another context.
+  [[nodiscard]] Status save(std::string_view name, std::string_view context, const Position& position);
+  // Nothing when there is none. corrupt names the file; invalid_argument: it belongs to another context.
+  [[nodiscard]] Result<std::optional<Position>> load(std::string_view name, std::string_view context) const;
+  [[nodiscard]] Result<std::vector<StoredCheckpoint>> list() const;
+  [[nodiscard]] Status remove(std::string_view name);
+
+  // At open, after recovery: `lowered` gives what a checkpoint must become, or nothing when it stands.
+  using Lowered = std::function<Result<std::optional<Position>>(const StoredCheckpoint&)>;
+  [[nodiscard]] Status lower(const Lowered& lowered);
+
+ private:
+  [[nodiscard]] std::string path(std::string_view name) const;
+
+  os::FileSystem& fs_;
+  std::string directory_;
+};
+
+}  // namespace baton::store
