@@ -1,13 +1,16 @@
 // The catalogue log: what the store is (docs/formats/catalogue.md). Loaded whole at open, kept in memory, appended to rarely.
 //
-// Owned by the Log; called on the store's thread only. snapshot() may be handed to other threads.
+// Owned by the Log; called on the store's thread only. A copy of state() may be handed to other threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <baton/result.h>
@@ -56,6 +59,7 @@ struct CatalogueState {
   std::map<TopicId, TopicInfo> topics;                      // removed ones stay, flagged
   std::map<PartitionKey, std::vector<EpochStart>> epochs;   // ascending
   std::vector<Seal> seals;                                  // in the order of the root
+  std::map<PartitionKey, std::size_t> last_seal;            // index into seals: the newest of each partition that has one
   std::map<PartitionKey, Offset> log_start;                 // absent: 0
   std::map<PartitionKey, Offset> heads_snapshot;            // newest snapshot named by a start record
   Hash256 root{};
@@ -63,16 +67,32 @@ struct CatalogueState {
   Round clean_round;
 };
 
+enum class CatalogueRecord : std::uint16_t;  // the types of docs/formats/catalogue.md: catalogue_records.h
+
+// Where the next record goes, and what it must follow.
+struct CataloguePosition {
+  std::uint64_t end = 0;       // bytes, a multiple of 512
+  std::uint64_t sequence = 0;  // of the next record
+  std::uint32_t previous_crc = 0;
+};
+
 class Catalogue {
  public:
-  // Creates the first record of a new store. The file must not exist.
+  // Creates a new store's file, whole or not at all whatever happens, with its first record. already_exists if there is one.
   static Result<std::unique_ptr<Catalogue>> create(os::Env& env, const std::string& directory, const StoreId& id);
   // Loads, cuts a torn tail (and syncs), refuses corruption and newer formats. read_only: changes nothing, ignores a torn tail.
+  // not_found: there is no catalogue here. A newer format is refused before anything is changed.
   static Result<std::unique_ptr<Catalogue>> open(os::Env& env, const std::string& directory, bool read_only);
 
   [[nodiscard]] const CatalogueState& state() const { return state_; }
+  // What open() cut off (or, read_only, ignored): for a warning. 0: nothing.
+  [[nodiscard]] std::uint64_t torn_bytes() const { return torn_bytes_; }
+  // The synced size of the file: a copy of so many bytes is a catalogue (backup).
+  [[nodiscard]] std::uint64_t bytes() const { return position_.end; }
 
-  // Each appends one record, synced before it returns. An error is io_error: the store must end.
+  // Each appends one record, synced before it returns. Refused with nothing changed: no_space, read_only, and what contradicts the
+  // state (invalid_argument, already_exists, not_found, too_large). After any other error (io_error) the store must end: a later
+  // call gets store_failed.
   [[nodiscard]] Status add_topic(const TopicInfo& topic);
   [[nodiscard]] Status set_topic(const TopicId& id, const Settings& changed);
   [[nodiscard]] Status remove_topic(const TopicId& id);
@@ -87,17 +107,21 @@ class Catalogue {
 
  private:
   Catalogue() = default;
-  [[nodiscard]] Status append(std::uint16_t type, base::ByteView payload);
-  [[nodiscard]] Status apply(std::uint16_t type, base::ByteView payload);
+  [[nodiscard]] Status append(CatalogueRecord type, const Result<base::Bytes>& payload);
+  [[nodiscard]] Status write(base::ByteView record);
+  [[nodiscard]] Result<std::uint64_t> load();
 
   std::unique_ptr<os::File> file_;
   std::string path_;
   CatalogueState state_;
-  std::uint64_t end_ = 0;       // bytes, a multiple of 512
-  std::uint64_t sequence_ = 0;  // of the next record
-  std::uint32_t previous_crc_ = 0;
+  CataloguePosition position_;
+  std::uint64_t torn_bytes_ = 0;
+  bool read_only_ = false;
+  bool failed_ = false;
 };
 
 [[nodiscard]] Hash256 next_root(const Hash256& root, base::ByteView seal_payload);
+// The payload of a seal record: what next_root wants.
+[[nodiscard]] base::Bytes seal_payload(const Seal& seal);
 
 }  // namespace baton::log
