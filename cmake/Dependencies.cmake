@@ -59,8 +59,9 @@ baton_dependency(crypto HEADER openssl/evp.h LIBS crypto LINK ${CMAKE_DL_LIBS} T
 baton_dependency(sqlite3 HEADER sqlite3.h LIBS sqlite3 LINK ${CMAKE_DL_LIBS} Threads::Threads m)
 baton_dependency(yaml HEADER yaml-cpp/yaml.h LIBS yaml-cpp)
 baton_dependency(cli11 HEADER CLI/CLI.hpp)
-baton_dependency(fmt HEADER fmt/format.h DEFINES FMT_HEADER_ONLY)
 baton_dependency(json HEADER boost/json.hpp LIBS boost_json boost_container)
+# Compiled by the project, in cmake/fmt_compiled.cc; libbaton.a carries it along.
+baton_dependency(fmt HEADER fmt/format.h LINK baton_fmt)
 baton_dependency(gtest HEADER gmock/gmock.h LIBS gmock gtest LINK Threads::Threads)
 # The parts of Abseil that its time library needs, in link order: its own CMake package offers shared libraries only.
 baton_dependency(time HEADER absl/time/time.h LINK Threads::Threads
