@@ -2,6 +2,7 @@
 // one is an error, never the beginning.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -37,13 +38,18 @@ class CheckpointStore {
 
   // At open, after recovery: `lowered` gives what a checkpoint must become, or nothing when it stands.
   using Lowered = std::function<Result<std::optional<Position>>(const StoredCheckpoint&)>;
+  // A damaged one is left alone.
   [[nodiscard]] Status lower(const Lowered& lowered);
 
  private:
   [[nodiscard]] std::string path(std::string_view name) const;
+  [[nodiscard]] Result<std::vector<std::string>> names() const;
+  [[nodiscard]] Result<std::optional<StoredCheckpoint>> read(std::string_view name) const;
+  [[nodiscard]] Status write(const StoredCheckpoint& checkpoint);
 
   os::FileSystem& fs_;
   std::string directory_;
+  std::atomic<bool> made_{false};  // the directory is there
 };
 
 }  // namespace baton::store

@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,7 +80,7 @@ class EventDecoder {
 
  private:
   [[nodiscard]] Error refuse(const log::RecordView& record, std::string_view what) const;
-  [[nodiscard]] bool take_header(std::string_view name, std::string_view value, EventView& out, std::string_view& specversion);
+  [[nodiscard]] const char* read_headers(std::span<const log::HeaderView> headers, EventView& out);
 
   std::string context_;
   const PositionContext* place_;

@@ -20,14 +20,16 @@ inline constexpr std::size_t kHeaderBytesMax = 4096;      // their names and val
 inline constexpr std::size_t kQueryItemsMax = 16;
 inline constexpr std::size_t kTypesMax = 16;              // of a query item
 inline constexpr std::size_t kEventsPerAppendMax = 65'536;
-inline constexpr std::size_t kPartitionsMax = 10'000;
+inline constexpr std::size_t kPartitionsMax = 2'048;
 inline constexpr std::size_t kSnapshotBytesMax = 16u << 20;
 
 // Well-formed UTF-8 (Unicode, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF.
 [[nodiscard]] bool valid_utf8(std::string_view text);
 
+[[nodiscard]] bool is_context_name(std::string_view name);            // [a-z][a-z0-9_-]{0,62}
+
 // All give invalid_argument, or too_large when a size is over a limit.
-[[nodiscard]] Status check_context_name(std::string_view name);       // [a-z][a-z0-9_-]{0,62}
+[[nodiscard]] Status check_context_name(std::string_view name);
 [[nodiscard]] Status check_stream_name(std::string_view stream);      // UTF-8, 1..255 bytes
 [[nodiscard]] Status check_tag(std::string_view tag);                 // name:value, both not empty, at most 128 bytes
 [[nodiscard]] Status check_context_options(const ContextOptions& options);

@@ -19,7 +19,7 @@
 
 namespace baton::store {
 
-inline constexpr std::size_t kPositionBytesMax = 1024;
+inline constexpr std::size_t kPositionBytesMax = 65'535;
 inline constexpr std::int64_t kNoOffset = -1;
 
 // What a position says. `offsets`: per partition the last event seen, kNoOffset for none. An empty vector: the beginning.
