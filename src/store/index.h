@@ -28,6 +28,7 @@
 #include "os/env.h"
 #include "store/index_cursor.h"
 #include "store/index_entry.h"
+#include "store/index_manifest.h"
 
 namespace baton::store {
 
@@ -42,14 +43,6 @@ struct IndexOptions {
   // [owner] Once. corrupt: a block is not what was written; look-ups answer with that error until reset(). Otherwise a
   // write or sync failed: nothing is written any more, look-ups go on, and full() will become true for good.
   std::function<void(const Error&)> on_failure;
-};
-
-// Where the runs stand: every entry of a record below `next` is in them, and none of a record from `next` on.
-struct IndexCovered {
-  log::Offset next;             // 0: nothing is covered
-  log::Epoch epoch{-1};         // of the batch that ends at `next`
-  std::uint32_t batch_crc = 0;  // that batch's CRC field
-  friend bool operator==(const IndexCovered&, const IndexCovered&) = default;
 };
 
 class Index {

@@ -34,19 +34,20 @@ class IndexCursor {
   friend class IndexSnapshot;
   IndexCursor(std::shared_ptr<const IndexState> state, std::uint64_t hash, std::int64_t from, std::int64_t to,
               Direction direction);
-  [[nodiscard]] bool enter_next_source();
-  [[nodiscard]] Result<std::optional<IndexEntry>> next_in_source();
+  [[nodiscard]] std::size_t source() const;
+  [[nodiscard]] Status enter();
+  [[nodiscard]] Result<std::optional<IndexEntry>> next_here();
+
+  static constexpr std::uint64_t kNowhere = UINT64_MAX;
 
   std::shared_ptr<const IndexState> state_;
   std::uint64_t hash_;
   std::int64_t from_;
   std::int64_t to_;
   Direction direction_;
-  std::size_t source_ = 0;        // counted from where the cursor starts; runs and tables
-  bool in_source_ = false;
-  bool started_ = false;          // within the source
-  std::uint64_t place_ = 0;       // run: number of the next entry; table: slot of the next entry
-  std::uint64_t place_end_ = 0;
+  std::size_t source_ = 0;              // runs and tables, counted from where the cursor starts
+  bool entered_ = false;
+  std::uint64_t place_ = kNowhere;      // of the next entry: its number in the run or table
   std::vector<std::uint32_t> pending_;  // forward through a table: entries still to come, newest first
 };
 
@@ -55,7 +56,7 @@ class IndexSnapshot {
   // The entries of `hash` with from <= offset < to.
   [[nodiscard]] IndexCursor find(std::uint64_t hash, log::Offset from, log::Offset to, Direction direction) const;
 
-  // The newest entry below `to`. If its record is another key's, go on with older(hit.offset).
+  // The newest entry below `to`. If its record is another key's, ask again with its offset as `to`.
   [[nodiscard]] Result<std::optional<IndexHit>> newest(std::uint64_t hash, log::Offset to) const;
 
   // The newest entry with after < offset < to: touches only runs that end after `after`, so a condition 'nothing since

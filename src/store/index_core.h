@@ -1,0 +1,115 @@
+// What is inside an Index: shared by the Index and its tasks on the executors.
+//
+// Two locks. io_mutex_: one at a time writes to the directory, either a task of the worker or the owner in flush(), reset()
+// and the destructor; it is held for one table or one step of a merge. state_mutex_: the pointer to the state, for as long as it
+// takes to copy it; taken within io_mutex_, never the other way.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "store/index.h"
+#include "store/index_merge.h"
+#include "store/index_state.h"
+
+namespace baton::store {
+
+class Index::Core : public std::enable_shared_from_this<Index::Core> {
+ public:
+  Core(os::Env& env, std::string directory, const IndexOptions& options, os::Executor* owner, os::Executor* worker);
+
+  // index.cc: the owner's side.
+  [[nodiscard]] Status open();
+  void close();
+  void add(std::uint64_t hash, const IndexHit& hit);
+  void acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc);
+  [[nodiscard]] bool full() const;
+  [[nodiscard]] Status flush();
+  [[nodiscard]] Status reset(log::Offset start);
+  [[nodiscard]] Result<bool> refresh();
+  [[nodiscard]] std::shared_ptr<const IndexState> state() const;
+  [[nodiscard]] IndexCovered covered() const;
+  [[nodiscard]] Status health() const;
+  [[nodiscard]] Stats stats() const;
+  [[nodiscard]] std::optional<Finding> problem() const { return problem_; }
+
+  // index_worker.cc: what writes.
+  [[nodiscard]] Result<bool> merge_step();
+
+ private:
+  using Runs = std::vector<std::shared_ptr<const IndexRun>>;
+
+  [[nodiscard]] bool is_full() const;
+  void maybe_freeze();
+  void freeze();
+  void after_write();
+  void start_empty(log::Offset start);
+  [[nodiscard]] std::shared_ptr<IndexDamage> make_damage();
+  [[nodiscard]] Status load(IndexManifest& manifest, Runs& runs) const;
+  [[nodiscard]] Status load_as_reader(IndexManifest& manifest, Runs& runs) const;
+  [[nodiscard]] Status remove_strays();
+  void post_owner(std::function<void(Core&)> task);
+  void warn(std::string text);
+
+  // The rest with io_mutex_ held.
+  void schedule();
+  void work();
+  [[nodiscard]] bool has_work() const;
+  [[nodiscard]] Status write_frozen();
+  [[nodiscard]] Result<bool> merge_some();
+  [[nodiscard]] Status finish_merge();
+  void drop_merge();
+  void failed(const Error& error);
+  void succeeded();
+  void remove_run_file(std::uint64_t number);
+  template <typename F>
+  void publish(F&& change);
+
+  os::Env& env_;
+  os::FileSystem& fs_;
+  const std::string directory_;
+  const IndexOptions options_;
+  os::Executor* const owner_;
+  os::Executor* const worker_;
+  std::optional<Finding> problem_;  // what open() found
+
+  // The owner's.
+  std::shared_ptr<IndexTable> active_;
+  IndexCovered acknowledged_;
+  std::size_t acknowledged_entries_ = 0;  // of active_: so many from the first are below it
+  mutable bool waiting_ = false;          // full() has been true
+
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> has_frozen_{false};
+  std::atomic<bool> posted_{false};
+  std::atomic<std::uint64_t> written_bytes_{0};
+  std::atomic<std::uint64_t> merged_entries_{0};
+  std::atomic<std::uint64_t> merges_{0};
+
+  mutable std::mutex state_mutex_;
+  std::shared_ptr<const IndexState> state_;
+  IndexCovered covered_;
+  IndexCovered frozen_covered_;
+  Status health_;
+
+  std::mutex io_mutex_;
+  IndexManifest manifest_;
+  std::unique_ptr<IndexMerge> merge_;
+  std::size_t merge_first_ = 0;  // its inputs begin with this run
+  bool merging_stopped_ = false; // an input is damaged
+  bool failed_ = false;          // for good
+  bool retrying_ = false;        // no space: a timer will try again
+};
+
+template <typename F>
+void Index::Core::publish(F&& change) {
+  const std::lock_guard guard(state_mutex_);
+  auto next = std::make_shared<IndexState>(*state_);
+  change(*next);
+  state_ = std::move(next);
+}
+
+}  // namespace baton::store

@@ -1,0 +1,201 @@
+// What an index writes: frozen tables as runs, merges, and the manifest after each.
+//
+// The order that makes a crash anywhere harmless: the new run is written and synced; its name is synced with the directory;
+// the manifest that names it is written and takes the place of the old one; then the runs that are in it no more are removed.
+// What is not named is removed at the next open.
+#include <algorithm>
+
+#include "base/try.h"
+#include "store/index_core.h"
+
+namespace baton::store {
+namespace {
+constexpr std::uint64_t kStepEntries = 128u << 10;  // of a merge: some milliseconds
+constexpr std::int64_t kRetryNs = 1'000'000'000;
+}  // namespace
+
+void Index::Core::schedule() {
+  if (posted_.exchange(true)) return;
+  worker_->post([self = shared_from_this()] { self->work(); });
+}
+
+void Index::Core::work() {
+  posted_.store(false);
+  const std::lock_guard io(io_mutex_);
+  if (closed_.load() || failed_ || retrying_) return;
+  if (has_frozen_.load()) {
+    if (auto written = write_frozen(); !written) {
+      failed(written.error());
+      return;
+    }
+  } else if (auto merged = merge_some(); !merged) {
+    failed(merged.error());
+    return;
+  }
+  succeeded();
+  if (has_work()) schedule();
+}
+
+bool Index::Core::has_work() const {
+  if (has_frozen_.load()) return true;
+  return !merging_stopped_ && (merge_ || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
+}
+
+// Does nothing when no table is frozen.
+Status Index::Core::write_frozen() {
+  std::shared_ptr<const IndexTable> frozen;
+  IndexCovered covered;
+  {
+    const std::lock_guard guard(state_mutex_);
+    frozen = state_->frozen;
+    covered = frozen_covered_;
+  }
+  if (!frozen) return {};
+  const std::int64_t end = covered.next.value();
+  std::shared_ptr<const IndexRun> run;
+  std::optional<RunInfo> written;
+  if (const std::size_t count = frozen->count_below(end); count > 0) {
+    const RunInfo planned{
+        .number = manifest_.next_number++, .entries = count, .first = manifest_.covered.next.value(), .end = end};
+    BATON_TRY_ASSIGN(auto writer, RunWriter::create(fs_, directory_, planned));
+    auto finished = [&]() -> Result<RunInfo> {
+      frozen->sorted(end, [&](const IndexEntry& entry) {
+        writer->add(entry);
+        return writer->status().ok();
+      });
+      if (!writer->status()) return writer->status().error();
+      return writer->finish();
+    }();
+    if (!finished) {
+      writer.reset();
+      remove_run_file(planned.number);
+      return finished.error();
+    }
+    BATON_TRY(fs_.sync_directory(directory_));
+    BATON_TRY_ASSIGN(run, IndexRun::open(fs_, directory_, *finished));
+    written = *finished;
+    written_bytes_.fetch_add(run->layout().file_bytes);
+  }
+  IndexManifest next = manifest_;
+  next.covered = covered;
+  if (written) next.runs.push_back(*written);
+  BATON_TRY(next.write(fs_, directory_));
+  manifest_ = std::move(next);
+  publish([&](IndexState& state) {
+    state.frozen = nullptr;
+    if (run) state.runs.push_back(std::move(run));
+    covered_ = manifest_.covered;
+  });
+  has_frozen_.store(false);
+  post_owner([](Core& core) { core.after_write(); });
+  return {};
+}
+
+// One step of the merge that is running, or of the next one. False when there is none.
+Result<bool> Index::Core::merge_some() {
+  if (merging_stopped_) return false;
+  if (!merge_) {
+    const auto first = pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries);
+    if (!first) return false;
+    const Runs runs = state()->runs;
+    merge_first_ = *first;
+    BATON_TRY_ASSIGN(merge_, IndexMerge::start(fs_, directory_, {runs.begin() + static_cast<std::ptrdiff_t>(*first), runs.end()},
+                                               manifest_.next_number++));
+  }
+  auto done = merge_->step(kStepEntries);
+  if (!done) {
+    const Error error = done.error();
+    drop_merge();
+    if (error.code != Code::corrupt) return error;
+    // An input is damaged. Look-ups go on in what is not; the owner is told and will reset.
+    merging_stopped_ = true;
+    state()->damage->found(error);
+    return false;
+  }
+  if (*done) BATON_TRY(finish_merge());
+  return true;
+}
+
+Status Index::Core::finish_merge() {
+  const std::unique_ptr<IndexMerge> merge = std::move(merge_);
+  const std::size_t count = merge->inputs().size();
+  BATON_TRY(fs_.sync_directory(directory_));
+  BATON_TRY_ASSIGN(auto run, IndexRun::open(fs_, directory_, merge->output()));
+  IndexManifest next = manifest_;
+  const auto at = next.runs.begin() + static_cast<std::ptrdiff_t>(merge_first_);
+  *at = merge->output();
+  next.runs.erase(at + 1, at + static_cast<std::ptrdiff_t>(count));
+  BATON_TRY(next.write(fs_, directory_));
+  manifest_ = std::move(next);
+  written_bytes_.fetch_add(run->layout().file_bytes);
+  merged_entries_.fetch_add(run->info().entries);
+  merges_.fetch_add(1);
+  publish([&](IndexState& state) {
+    const auto place = state.runs.begin() + static_cast<std::ptrdiff_t>(merge_first_);
+    *place = run;
+    state.runs.erase(place + 1, place + static_cast<std::ptrdiff_t>(count));
+  });
+  // Snapshots and other processes that have them open go on reading them.
+  for (const auto& input : merge->inputs()) remove_run_file(input->info().number);
+  return {};
+}
+
+void Index::Core::drop_merge() {
+  if (!merge_) return;
+  const std::uint64_t number = merge_->output().number;
+  merge_.reset();
+  remove_run_file(number);
+}
+
+// One that cannot be removed now is a stray at the next open.
+void Index::Core::remove_run_file(std::uint64_t number) {
+  (void)fs_.remove(os::join(directory_, run_file_name(number)));
+}
+
+Result<bool> Index::Core::merge_step() {
+  if (options_.read_only) return false;
+  const std::lock_guard io(io_mutex_);
+  if (failed_) return health().error();
+  auto merged = merge_some();
+  if (!merged) failed(merged.error());
+  return merged;
+}
+
+// A full disk is waited for; after anything else nothing can be known of what was written, so that is the end of writing.
+void Index::Core::failed(const Error& error) {
+  if (error.code == Code::no_space) {
+    const bool is_new = health().ok();
+    {
+      const std::lock_guard guard(state_mutex_);
+      if (is_new) health_ = error;
+    }
+    if (is_new) warn("the index cannot be written while the disk is full: " + error.detail);
+    if (retrying_) return;
+    retrying_ = true;
+    worker_->run_at(env_.clock().monotonic_ns() + kRetryNs, [self = shared_from_this()] {
+      {
+        const std::lock_guard io(self->io_mutex_);
+        self->retrying_ = false;
+      }
+      self->work();
+    });
+    return;
+  }
+  failed_ = true;
+  {
+    const std::lock_guard guard(state_mutex_);
+    health_ = error;
+  }
+  post_owner([error](Core& core) {
+    if (core.options_.on_failure) core.options_.on_failure(error);
+  });
+}
+
+// What could not be written for want of space has been written, or a reset has thrown away what was damaged.
+void Index::Core::succeeded() {
+  const std::lock_guard guard(state_mutex_);
+  if (health_) return;
+  if (health_.error().code == Code::no_space || (!merging_stopped_ && state_->damage->is_fresh())) health_ = {};
+}
+
+}  // namespace baton::store
