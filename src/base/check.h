@@ -10,8 +10,8 @@ namespace baton::base {
 
 }  // namespace baton::base
 
-#define BATON_CHECK(condition, detail)                                                    \
-  do {                                                                                    \
-    if (!(condition)) [[unlikely]]                                                        \
-      ::baton::base::check_failed(__FILE__, __LINE__, #condition, (detail));              \
+#define BATON_CHECK(condition, detail)                                       \
+  do {                                                                       \
+    if (!(condition)) [[unlikely]]                                           \
+      ::baton::base::check_failed(__FILE__, __LINE__, #condition, (detail)); \
   } while (false)

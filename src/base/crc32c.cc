@@ -85,8 +85,8 @@ constexpr auto kShift = [] {
 }();
 
 __attribute__((target("sse4.2,pclmul"))) inline std::uint64_t multiply_long(std::uint64_t a, std::uint32_t b) {
-  const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(a)),
-                                               _mm_cvtsi32_si128(static_cast<int>(b)), 0);
+  const __m128i product =
+      _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(a)), _mm_cvtsi32_si128(static_cast<int>(b)), 0);
   return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
 }
 
@@ -108,8 +108,7 @@ __attribute__((target("sse4.2,pclmul"))) std::uint32_t append_zeros_sse42(std::u
   return crc;
 }
 
-__attribute__((target("sse4.2,pclmul"))) std::uint32_t update_sse42(std::uint32_t crc, const std::byte* p,
-                                                                     std::size_t size) {
+__attribute__((target("sse4.2,pclmul"))) std::uint32_t update_sse42(std::uint32_t crc, const std::byte* p, std::size_t size) {
   std::uint64_t c0 = crc;
   while (size >= 192) {
     const std::size_t words = std::min(size / 24, kMaxLaneWords);
@@ -184,9 +183,7 @@ const Variant& variant() {
 
 }  // namespace
 
-std::uint32_t crc32c(std::uint32_t seed, ByteView data) noexcept {
-  return ~variant().update(~seed, data.data(), data.size());
-}
+std::uint32_t crc32c(std::uint32_t seed, ByteView data) noexcept { return ~variant().update(~seed, data.data(), data.size()); }
 
 std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc_b, std::uint64_t length_b) noexcept {
   return variant().append_zeros(crc_a, length_b) ^ crc_b;

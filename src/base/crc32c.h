@@ -19,8 +19,7 @@ namespace baton::base {
 namespace internal {
 // The variants without special instructions, so that a test can compare the two.
 [[nodiscard]] std::uint32_t crc32c_portable(std::uint32_t seed, ByteView data) noexcept;
-[[nodiscard]] std::uint32_t crc32c_combine_portable(std::uint32_t crc_a, std::uint32_t crc_b,
-                                                    std::uint64_t length_b) noexcept;
+[[nodiscard]] std::uint32_t crc32c_combine_portable(std::uint32_t crc_a, std::uint32_t crc_b, std::uint64_t length_b) noexcept;
 }  // namespace internal
 
 }  // namespace baton::base

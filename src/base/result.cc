@@ -47,8 +47,7 @@ namespace detail {
 void bad_result_access(const Error* error) noexcept {
   if (error != nullptr) {
     std::fprintf(stderr, "baton: the value of a failed Result was used: %.*s: %s\n",
-                 static_cast<int>(code_name(error->code).size()), code_name(error->code).data(),
-                 error->detail.c_str());
+                 static_cast<int>(code_name(error->code).size()), code_name(error->code).data(), error->detail.c_str());
   } else {
     std::fputs("baton: the error of a successful Result was used\n", stderr);
   }

@@ -16,7 +16,10 @@ class Strong {
   [[nodiscard]] constexpr Rep value() const noexcept { return value_; }
   friend constexpr auto operator<=>(Strong, Strong) = default;
   [[nodiscard]] constexpr Strong plus(Rep n) const noexcept { return Strong(static_cast<Rep>(value_ + n)); }
-  constexpr Strong& operator++() noexcept { ++value_; return *this; }
+  constexpr Strong& operator++() noexcept {
+    ++value_;
+    return *this;
+  }
 
  private:
   Rep value_{};

@@ -20,9 +20,8 @@ TEST(Hex, RoundTripsAndRefusesWhatIsNotHex) {
 
 // RFC 4648, section 10, without the padding.
 TEST(Base64Url, GivesTheStandardsExamples) {
-  const std::pair<const char*, const char*> examples[] = {{"", ""},         {"f", "Zg"},        {"fo", "Zm8"},
-                                                          {"foo", "Zm9v"},  {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"},
-                                                          {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> examples[] = {
+      {"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : examples) {
     EXPECT_EQ(to_base64url(as_bytes(plain)), coded);
     EXPECT_EQ(as_text(from_base64url(coded).value()), plain);
@@ -61,11 +60,10 @@ TEST(Rfc3339, ParsesFractionsAndOffsets) {
 }
 
 TEST(Rfc3339, RefusesWhatIsNotATime) {
-  for (const char* text :
-       {"", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z",
-        "2024-01-01T00:60:00Z", "2024-01-01T00:00:61Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00.Z",
-        "2024-01-01T00:00:00.1234567890Z", "2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+0100", "2024-1-01T00:00:00Z",
-        "2024-01-01T00:00:00Zx", "+024-01-01T00:00:00Z", "2024-01-01"}) {
+  for (const char* text : {"", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z",
+                           "2024-01-01T00:60:00Z", "2024-01-01T00:00:61Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00.Z",
+                           "2024-01-01T00:00:00.1234567890Z", "2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00+0100",
+                           "2024-1-01T00:00:00Z", "2024-01-01T00:00:00Zx", "+024-01-01T00:00:00Z", "2024-01-01"}) {
     EXPECT_EQ(parse_rfc3339_ms(text), std::nullopt) << text;
   }
 }
@@ -94,7 +92,8 @@ TEST(Rfc3339, FormatsWithTheDigitsThatAreNeeded) {
 }
 
 TEST(Rfc3339, EveryTimeRoundTrips) {
-  for (std::int64_t ns = std::numeric_limits<std::int64_t>::min(); ns < 9'200'000'000'000'000'000; ns += 12'345'678'912'345'678) {
+  for (std::int64_t ns = std::numeric_limits<std::int64_t>::min(); ns < 9'200'000'000'000'000'000;
+       ns += 12'345'678'912'345'678) {
     ASSERT_EQ(parse_rfc3339_ns(format_rfc3339_ns(ns)), ns);
   }
 }

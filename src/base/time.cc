@@ -41,8 +41,7 @@ class Scanner {
     return c;
   }
   [[nodiscard]] std::size_t leading_digits() const {
-    return static_cast<std::size_t>(std::ranges::find_if(text_, [](char c) { return c < '0' || c > '9'; }) -
-                                    text_.begin());
+    return static_cast<std::size_t>(std::ranges::find_if(text_, [](char c) { return c < '0' || c > '9'; }) - text_.begin());
   }
   [[nodiscard]] bool done() const { return ok_ && text_.empty(); }
 
@@ -86,8 +85,8 @@ std::optional<Instant> parse(std::string_view text) {
     offset = (sign == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
   }
   if (!in.done() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  const auto date = std::chrono::year(year) / std::chrono::month(static_cast<unsigned>(month)) /
-                    std::chrono::day(static_cast<unsigned>(day));
+  const auto date =
+      std::chrono::year(year) / std::chrono::month(static_cast<unsigned>(month)) / std::chrono::day(static_cast<unsigned>(day));
   if (!date.ok()) return std::nullopt;
   if (second == 60) ns = 0;
   const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();

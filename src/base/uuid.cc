@@ -48,8 +48,7 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
 
 Uuid uuid_v7(std::int64_t unix_ms, std::uint16_t random_a, std::uint64_t random_b) {
   Uuid id;
-  store_be<std::uint64_t>(id.bytes.data(),
-                          (static_cast<std::uint64_t>(unix_ms) << 16) | 0x7000U | (random_a & kHighMask));
+  store_be<std::uint64_t>(id.bytes.data(), (static_cast<std::uint64_t>(unix_ms) << 16) | 0x7000U | (random_a & kHighMask));
   store_be<std::uint64_t>(id.bytes.data() + 8, (std::uint64_t{1} << 63) | (random_b & kLowMask));
   return id;
 }

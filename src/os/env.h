@@ -37,11 +37,11 @@ class Executor {
  public:
   // Ends: tasks posted before are run, timers are dropped, then the thread is joined. Not called from its own thread.
   virtual ~Executor() = default;
-  virtual void post(Task task) = 0;                                     // any thread; never blocks
-  virtual TimerId run_at(std::int64_t monotonic_ns, Task task) = 0;     // any thread
+  virtual void post(Task task) = 0;                                  // any thread; never blocks
+  virtual TimerId run_at(std::int64_t monotonic_ns, Task task) = 0;  // any thread
   // True when the task had not started and never will.
   virtual bool cancel(TimerId timer) = 0;
-  [[nodiscard]] virtual bool on_executor() const = 0;                   // called from one of its own tasks?
+  [[nodiscard]] virtual bool on_executor() const = 0;  // called from one of its own tasks?
 };
 
 class Env {
@@ -57,9 +57,9 @@ class Env {
   class Waiter {
    public:
     virtual ~Waiter() = default;
-    virtual void wake() = 0;                                            // any thread
+    virtual void wake() = 0;  // any thread
     // False when `timeout_ns` (< 0: none) passed first.
-    virtual bool wait(std::int64_t timeout_ns = -1) = 0;                // returns after one wake; one waiting thread only
+    virtual bool wait(std::int64_t timeout_ns = -1) = 0;  // returns after one wake; one waiting thread only
   };
   [[nodiscard]] virtual std::unique_ptr<Waiter> make_waiter() = 0;
   // Names this boot of the machine: page-cache contents survive as long as it is the same. Empty when unknown.

@@ -39,8 +39,8 @@ Result<base::Bytes> read_file(FileSystem& fs, const std::string& path, std::uint
   BATON_TRY_ASSIGN(const auto file, fs.open(path, {}));
   BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
   if (size > limit) {
-    return Error{Code::too_large, "read " + path + ": the file has " + std::to_string(size) + " bytes, more than " +
-                                      std::to_string(limit)};
+    return Error{Code::too_large,
+                 "read " + path + ": the file has " + std::to_string(size) + " bytes, more than " + std::to_string(limit)};
   }
   base::Bytes content(size);
   BATON_TRY_ASSIGN(const std::size_t got, file->read_at(0, content));

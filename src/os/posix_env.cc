@@ -10,13 +10,13 @@
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <climits>
-#include <condition_variable>
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -27,6 +27,7 @@ namespace baton::os {
 namespace {
 
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+constexpr std::int64_t kEndOfTime = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t now_ns(clockid_t clock) {
   timespec now{};
@@ -54,6 +55,55 @@ class PosixRandom final : public Random {
   }
 };
 
+// A flag that one thread sleeps on. Setting and waking are two steps: once the sleeper can have seen the flag it may destroy
+// the event, and the second step touches no memory of it, only its address.
+class Event {
+ public:
+  // True when the sleeper must also be woken by wake().
+  [[nodiscard]] bool set() { return word_.exchange(kSet, std::memory_order_acq_rel) == kSleeping; }
+  static void wake(Event* event) { ::syscall(SYS_futex, &event->word_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
+
+  // Sleeps until the flag is set, then clears it; false when the monotonic clock reached `deadline_ns` first.
+  bool wait(std::int64_t deadline_ns) {
+    std::uint32_t expected = kClear;
+    if (word_.compare_exchange_strong(expected, kSleeping, std::memory_order_acq_rel)) {
+      const timespec until{.tv_sec = deadline_ns / kNanosecondsPerSecond, .tv_nsec = deadline_ns % kNanosecondsPerSecond};
+      while (word_.load(std::memory_order_acquire) == kSleeping) {
+        const long slept = ::syscall(SYS_futex, &word_, FUTEX_WAIT_BITSET_PRIVATE, kSleeping,
+                                     deadline_ns != kEndOfTime ? &until : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+        if (slept == 0 || errno != ETIMEDOUT) continue;
+        expected = kSleeping;
+        if (word_.compare_exchange_strong(expected, kClear, std::memory_order_acq_rel)) return false;
+      }
+    }
+    clear();
+    return true;
+  }
+  void clear() { word_.store(kClear, std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::uint32_t kClear = 0;
+  static constexpr std::uint32_t kSet = 1;
+  static constexpr std::uint32_t kSleeping = 2;
+  std::atomic<std::uint32_t> word_{kClear};
+};
+
+class PosixWaiter final : public Env::Waiter {
+ public:
+  void wake() override {
+    Event* const event = &event_;
+    if (event->set()) Event::wake(event);
+  }
+  bool wait(std::int64_t timeout_ns) override {
+    if (timeout_ns < 0) return event_.wait(kEndOfTime);
+    const std::int64_t now = now_ns(CLOCK_MONOTONIC);
+    return event_.wait(timeout_ns > kEndOfTime - now ? kEndOfTime : now + timeout_ns);
+  }
+
+ private:
+  Event event_;
+};
+
 // One thread, one queue. post() takes a short lock and makes a system call only when the thread sleeps; the thread takes
 // the whole queue at once.
 class PosixExecutor final : public Executor {
@@ -64,38 +114,28 @@ class PosixExecutor final : public Executor {
 
   ~PosixExecutor() override {
     BATON_CHECK(!on_executor(), "an executor cannot be destroyed by one of its own tasks");
-    {
-      const std::lock_guard guard(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_one();
+    wake_after([this] { return stopping_ = true; });
     thread_.join();
   }
   PosixExecutor(const PosixExecutor&) = delete;
   PosixExecutor& operator=(const PosixExecutor&) = delete;
 
   void post(Task task) override {
-    bool wake = false;
-    {
-      const std::lock_guard guard(mutex_);
+    wake_after([&] {
       queue_.push_back(std::move(task));
-      wake = std::exchange(sleeping_, false);
-    }
-    if (wake) changed_.notify_one();
+      return true;
+    });
   }
 
   TimerId run_at(std::int64_t monotonic_ns, Task task) override {
-    bool wake = false;
     TimerId id = 0;
-    {
-      const std::lock_guard guard(mutex_);
+    wake_after([&] {
       id = ++last_timer_;
       const bool first = timers_.empty() || monotonic_ns < timers_.begin()->first.first;
       timers_.emplace(std::pair(monotonic_ns, id), std::move(task));
       due_times_.emplace(id, monotonic_ns);
-      if (first) wake = std::exchange(sleeping_, false);
-    }
-    if (wake) changed_.notify_one();
+      return first;
+    });
     return id;
   }
 
@@ -114,6 +154,19 @@ class PosixExecutor final : public Executor {
   bool on_executor() const override { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
+  // Makes `change` under the lock and, when it returns true, wakes the thread if it sleeps. After the unlock nothing of the
+  // executor is touched: what was posted may be what lets another thread destroy it.
+  template <typename F>
+  void wake_after(F&& change) {
+    Event* const event = &event_;
+    bool wake = false;
+    {
+      const std::lock_guard guard(mutex_);
+      if (change() && std::exchange(sleeping_, false)) wake = event->set();
+    }
+    if (wake) Event::wake(event);
+  }
+
   void loop() {
     std::vector<Task> batch;
     std::unique_lock lock(mutex_);
@@ -153,69 +206,24 @@ class PosixExecutor final : public Executor {
   }
 
   void sleep(std::unique_lock<std::mutex>& lock) {
+    const std::int64_t until = timers_.empty() ? kEndOfTime : timers_.begin()->first.first;
     sleeping_ = true;
-    const auto awake = [this] { return !sleeping_ || stopping_; };
-    if (timers_.empty()) {
-      changed_.wait(lock, awake);
-    } else {
-      const std::chrono::steady_clock::time_point due{std::chrono::nanoseconds(timers_.begin()->first.first)};
-      changed_.wait_until(lock, due, awake);
-    }
+    lock.unlock();
+    (void)event_.wait(until);
+    lock.lock();
     sleeping_ = false;
+    event_.clear();
   }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::vector<Task> queue_;
   std::map<std::pair<std::int64_t, TimerId>, Task> timers_;
   std::unordered_map<TimerId, std::int64_t> due_times_;
   TimerId last_timer_ = 0;
   bool sleeping_ = false;
   bool stopping_ = false;
+  Event event_;
   std::thread thread_;  // last: it starts when all else is there
-};
-
-// A futex, not a condition variable: wake() touches no memory of the waiter after the exchange that lets wait() return, so
-// the waiting thread may destroy the waiter at once.
-class PosixWaiter final : public Env::Waiter {
- public:
-  void wake() override {
-    std::atomic<std::uint32_t>* const word = &state_;
-    if (word->exchange(kWoken, std::memory_order_acq_rel) == kSleeping) {
-      ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-    }
-  }
-
-  bool wait(std::int64_t timeout_ns) override {
-    timespec until{};
-    if (timeout_ns >= 0) {
-      const std::int64_t now = now_ns(CLOCK_MONOTONIC);
-      const std::int64_t at = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
-      until = {.tv_sec = at / kNanosecondsPerSecond, .tv_nsec = at % kNanosecondsPerSecond};
-    }
-    std::uint32_t expected = kNothing;
-    if (!state_.compare_exchange_strong(expected, kSleeping, std::memory_order_acq_rel)) return took_wake();
-    while (state_.load(std::memory_order_acquire) == kSleeping) {
-      const long slept = ::syscall(SYS_futex, &state_, FUTEX_WAIT_BITSET_PRIVATE, kSleeping,
-                                   timeout_ns >= 0 ? &until : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
-      if (slept == 0 || errno != ETIMEDOUT) continue;
-      expected = kSleeping;
-      if (state_.compare_exchange_strong(expected, kNothing, std::memory_order_acq_rel)) return false;
-    }
-    return took_wake();
-  }
-
- private:
-  static constexpr std::uint32_t kNothing = 0;
-  static constexpr std::uint32_t kWoken = 1;
-  static constexpr std::uint32_t kSleeping = 2;
-
-  bool took_wake() {
-    state_.store(kNothing, std::memory_order_relaxed);
-    return true;
-  }
-
-  std::atomic<std::uint32_t> state_{kNothing};
 };
 
 class PosixEnv final : public Env {

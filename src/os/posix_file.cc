@@ -75,8 +75,8 @@ class PosixFile final : public File {
   Result<std::size_t> read_at(std::uint64_t offset, base::MutableByteView out) const override {
     std::size_t done = 0;
     while (done < out.size()) {
-      const ssize_t got = retry(
-          [&] { return ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+      const ssize_t got =
+          retry([&] { return ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
       if (got < 0) return failed("read");
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
@@ -86,8 +86,7 @@ class PosixFile final : public File {
 
   Status write_at(std::uint64_t offset, base::ByteView data) override {
     while (!data.empty()) {
-      const ssize_t put =
-          retry([&] { return ::pwrite(descriptor_, data.data(), data.size(), static_cast<off_t>(offset)); });
+      const ssize_t put = retry([&] { return ::pwrite(descriptor_, data.data(), data.size(), static_cast<off_t>(offset)); });
       if (put < 0) return failed("write");
       data = data.subspan(static_cast<std::size_t>(put));
       offset += static_cast<std::uint64_t>(put);
@@ -104,7 +103,7 @@ class PosixFile final : public File {
   }
 
   Result<std::uint64_t> size() const override {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(descriptor_, &info) != 0) return failed("stat");
     return static_cast<std::uint64_t>(info.st_size);
   }
@@ -145,7 +144,7 @@ class PosixFile final : public File {
   [[nodiscard]] Error failed(std::string_view what) const { return posix_error(what, path_, errno); }
 
   static struct flock range(int type, std::uint64_t start, std::uint64_t length) {
-    struct flock lock {};
+    struct flock lock{};
     lock.l_type = static_cast<short>(type);
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(start);
@@ -171,8 +170,7 @@ Status PosixFile::write_at(std::uint64_t offset, std::span<const base::ByteView>
       const auto piece = pieces[i].subspan(i == next ? skipped : 0);
       vectors[static_cast<std::size_t>(count++)] = {const_cast<std::byte*>(piece.data()), piece.size()};
     }
-    const ssize_t put =
-        retry([&] { return ::pwritev(descriptor_, vectors.data(), count, static_cast<off_t>(offset)); });
+    const ssize_t put = retry([&] { return ::pwritev(descriptor_, vectors.data(), count, static_cast<off_t>(offset)); });
     if (put < 0) return failed("write");
     offset += static_cast<std::uint64_t>(put);
     skipped += static_cast<std::size_t>(put);
@@ -194,9 +192,7 @@ Status PosixFile::write_zeros(std::uint64_t from, std::uint64_t to) {
 Status PosixFile::allocate(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
   BATON_TRY_ASSIGN(const std::uint64_t old_size, size());
-  if (retry([&] {
-        return ::fallocate(descriptor_, 0, static_cast<off_t>(offset), static_cast<off_t>(length));
-      }) == 0) {
+  if (retry([&] { return ::fallocate(descriptor_, 0, static_cast<off_t>(offset), static_cast<off_t>(length)); }) == 0) {
     return {};
   }
   const int error_number = errno;
@@ -279,7 +275,7 @@ Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, Ope
   const int descriptor = retry([&] { return ::open(path.c_str(), flags, options.secret ? 0600 : 0644); });
   if (descriptor < 0) return posix_error("open", path, errno);
   auto file = std::make_unique<PosixFile>(descriptor, path, options.write);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(descriptor, &info) != 0) return posix_error("stat", path, errno);
   if (S_ISDIR(info.st_mode)) return Error{Code::invalid_argument, "open " + path + ": it is a directory"};
   if (options.write) (void)sync_descriptor(parent(path), info.st_dev);
@@ -299,7 +295,7 @@ Status PosixFileSystem::remove(const std::string& path) {
 Status PosixFileSystem::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) == 0) return {};
   const int error_number = errno;
-  struct stat info {};
+  struct stat info{};
   if (error_number == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
   return posix_error("make directory", path, error_number);
 }
@@ -327,7 +323,7 @@ Result<std::vector<DirectoryEntry>> PosixFileSystem::list(const std::string& pat
     if (name == "." || name == "..") continue;
     bool is_directory = entry->d_type == DT_DIR;
     if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
-      struct stat info {};
+      struct stat info{};
       is_directory = ::fstatat(::dirfd(stream), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
     }
     entries.push_back({std::string(name), is_directory});
@@ -339,21 +335,21 @@ Result<std::vector<DirectoryEntry>> PosixFileSystem::list(const std::string& pat
 }
 
 Result<bool> PosixFileSystem::exists(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   return posix_error("look for", path, errno);
 }
 
 Result<SpaceInfo> PosixFileSystem::space(const std::string& path) {
-  struct statvfs info {};
+  struct statvfs info{};
   if (retry([&] { return ::statvfs(path.c_str(), &info); }) != 0) return posix_error("ask for the space of", path, errno);
   return SpaceInfo{.available_bytes = std::uint64_t{info.f_bavail} * info.f_frsize,
                    .total_bytes = std::uint64_t{info.f_blocks} * info.f_frsize};
 }
 
 Status PosixFileSystem::sync_all(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return posix_error("stat", path, errno);
   const int descriptor = sync_descriptor(path, info.st_dev);
   if (descriptor < 0) return posix_error("open directory", path, errno);

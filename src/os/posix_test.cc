@@ -30,7 +30,7 @@ TEST_F(Posix, TheLimitOnOpenFilesIsRaised) {
 
 TEST_F(Posix, SecretsAreReadableByTheirOwnerOnly) {
   ASSERT_TRUE(fs_.open(path("secret"), {.write = true, .create = true, .secret = true}).ok());
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(path("secret").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
@@ -61,9 +61,9 @@ TEST_F(Posix, TheLockOfAKilledProcessIsFree) {
 
 // F16. A signal without SA_RESTART every few microseconds while a write larger than any pipe or page batch goes on.
 TEST_F(Posix, InterruptedReadsAndWritesAreComplete) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
-  struct sigaction old_action {};
+  struct sigaction old_action{};
   ASSERT_EQ(::sigaction(SIGUSR1, &action, &old_action), 0);
   const pthread_t self = ::pthread_self();
   std::atomic<bool> stop = false;

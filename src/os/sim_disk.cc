@@ -123,7 +123,8 @@ void SimDisk::sync_names(const SimInode* directory, bool fail) {
     bool keep = true;
     if (fail) {
       keep = choices_->pick(2) == 0;
-      for (int e = 0; e < change.count; ++e) keep = keep && !forgotten.contains({change.edits[e].directory.get(), change.edits[e].name});
+      for (int e = 0; e < change.count; ++e)
+        keep = keep && !forgotten.contains({change.edits[e].directory.get(), change.edits[e].name});
       if (!keep) {
         for (int e = 0; e < change.count; ++e) forgotten.emplace(change.edits[e].directory.get(), change.edits[e].name);
       }
@@ -192,8 +193,8 @@ Result<bool> SimDisk::begin_sync(SimProcess& process, Operation operation, std::
   return ++counters_.syncs == faults.fail_sync_at;
 }
 
-Status SimDisk::write_file(SimProcess& process, SimInode& node, std::uint64_t offset,
-                           std::span<const base::ByteView> pieces, const std::string& path) {
+Status SimDisk::write_file(SimProcess& process, SimInode& node, std::uint64_t offset, std::span<const base::ByteView> pieces,
+                           const std::string& path) {
   std::uint64_t length = 0;
   std::uint64_t content = 0;
   for (const auto piece : pieces) {
@@ -254,7 +255,8 @@ void SimDisk::settle_names() {
   for (std::size_t i = 0; i < pending_.size(); ++i) {
     const Change& change = pending_[i];
     bool keep = subset ? choices_->pick(2) == 0 : i < prefix;
-    for (int e = 0; e < change.count; ++e) keep = keep && !lost.contains({change.edits[e].directory.get(), change.edits[e].name});
+    for (int e = 0; e < change.count; ++e)
+      keep = keep && !lost.contains({change.edits[e].directory.get(), change.edits[e].name});
     if (keep) {
       make_durable(change);
     } else {

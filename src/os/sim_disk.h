@@ -29,9 +29,9 @@ struct DiskFaults {
   // that makes or empties a file. Of a write a prefix may have reached the cache; anything else has not happened. From then on
   // every operation of every process fails and changes nothing, until SimDisk::restart().
   std::uint64_t power_loss_at = 0;
-  std::uint64_t fail_sync_at = 0;    // this sync (of data, a directory, or all) fails and forgets what it did not write
-  std::uint64_t fail_write_at = 0;   // this write fails with io_error after a prefix
-  std::uint64_t fail_read_at = 0;    // this read fails with io_error
+  std::uint64_t fail_sync_at = 0;   // this sync (of data, a directory, or all) fails and forgets what it did not write
+  std::uint64_t fail_write_at = 0;  // this write fails with io_error after a prefix
+  std::uint64_t fail_read_at = 0;   // this read fails with io_error
   std::uint32_t fail_read_per_mille = 0;
   std::uint64_t capacity_bytes = std::uint64_t{1} << 40;  // writes and allocations beyond it meet no_space
 };
@@ -53,9 +53,9 @@ struct SimProcess {
   std::uint64_t boot = 0;          // the boot of the machine in which it runs
   std::int64_t* now_ns = nullptr;  // the world's clock, which operations advance
   bool killed = false;
-  std::uint64_t mutations = 0;     // its own, counted as in DiskFaults
-  std::uint64_t kill_at = 0;       // it is killed in this one of them; the cached image survives
-  std::set<SimFile*> files;        // open; closed by a kill
+  std::uint64_t mutations = 0;                       // its own, counted as in DiskFaults
+  std::uint64_t kill_at = 0;                         // it is killed in this one of them; the cached image survives
+  std::set<SimFile*> files;                          // open; closed by a kill
   std::map<std::shared_ptr<SimInode>, long> shared;  // how many mappings of each file it shares
 };
 
@@ -63,7 +63,7 @@ class SimDisk {
  public:
   explicit SimDisk(std::uint64_t seed, CrashOptions crash = {});
 
-  DiskFaults faults;    // may be changed at any time
+  DiskFaults faults;  // may be changed at any time
   CrashOptions crash;
   Trace trace;
   [[nodiscard]] const DiskCounters& counters() const { return counters_; }
@@ -73,9 +73,7 @@ class SimDisk {
   // Power.
   void cut_power();
   [[nodiscard]] bool powered() const { return powered_; }
-  [[nodiscard]] bool alive(const SimProcess& process) const {
-    return powered_ && !process.killed && process.boot == boot_;
-  }
+  [[nodiscard]] bool alive(const SimProcess& process) const { return powered_ && !process.killed && process.boot == boot_; }
   // After a power cut (cutting it first if need be): settles the fate of everything unsynced. Processes from before stay
   // dead; a new boot begins.
   void restart();
@@ -92,7 +90,7 @@ class SimDisk {
     std::uint64_t durable_size = 0;
     std::size_t dirty_sectors = 0;
   };
-  [[nodiscard]] std::vector<FileInfo> files() const;  // sorted by path; files only
+  [[nodiscard]] std::vector<FileInfo> files() const;                           // sorted by path; files only
   [[nodiscard]] std::optional<base::Bytes> read(std::string_view path) const;  // the cached content
   void write(std::string_view path, base::ByteView content);  // replaces the content, durably; makes file and directories
   void truncate(std::string_view path, std::uint64_t size);   // durably
@@ -122,8 +120,21 @@ class SimDisk {
     Node node;  // null: there is no such name
   };
   enum class Operation : std::uint64_t {
-    open = 1, read, write, sync, truncate, allocate, rename, remove, make_directory, sync_directory, sync_all, map,
-    map_shared, lock, unlock
+    open = 1,
+    read,
+    write,
+    sync,
+    truncate,
+    allocate,
+    rename,
+    remove,
+    make_directory,
+    sync_directory,
+    sync_all,
+    map,
+    map_shared,
+    lock,
+    unlock
   };
 
   [[nodiscard]] Result<Place> find(std::string_view path) const;

@@ -21,8 +21,8 @@ std::unique_ptr<File> open_new(SimEnv& env, const std::string& path) {
 }
 
 // What `look` sees after a power loss at the end of `workload`, over many seeds.
-std::set<std::string> outcomes(const std::function<void(SimEnv&)>& workload,
-                               const std::function<std::string(SimDisk&)>& look, std::uint64_t seeds = 400) {
+std::set<std::string> outcomes(const std::function<void(SimEnv&)>& workload, const std::function<std::string(SimDisk&)>& look,
+                               std::uint64_t seeds = 400) {
   std::set<std::string> seen;
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     SimWorld world({.seed = seed});

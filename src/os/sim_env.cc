@@ -17,7 +17,9 @@ class SimClock final : public Clock {
  public:
   // The monotonic clock starts anywhere at each boot.
   SimClock(std::int64_t& now_ns, const SimWorld& world, std::uint64_t boot)
-      : now_ns_(now_ns), world_(world), start_ns_(static_cast<std::int64_t>(SeededRandom(boot).below(std::uint64_t{1} << 50))) {}
+      : now_ns_(now_ns),
+        world_(world),
+        start_ns_(static_cast<std::int64_t>(SeededRandom(boot).below(std::uint64_t{1} << 50))) {}
   std::int64_t monotonic_ns() const override { return start_ns_ + (now_ns_ += kClockReadNs); }
   std::int64_t wall_ms() const override {
     now_ns_ += kClockReadNs;
@@ -119,8 +121,7 @@ class SimWaiter final : public Env::Waiter {
   bool woken_ = false;
 };
 
-SimWorld::SimWorld(SimOptions options)
-    : options_(options), random_(options.seed), disk_(random_.next(), options.crash) {}
+SimWorld::SimWorld(SimOptions options) : options_(options), random_(options.seed), disk_(random_.next(), options.crash) {}
 
 SimWorld::~SimWorld() { BATON_CHECK(executors_.empty(), "an executor outlives its world"); }
 
@@ -196,8 +197,7 @@ void SimWorld::run_for(std::int64_t duration_ns) {
   }
 }
 
-SimEnv::SimEnv(SimWorld& world)
-    : world_(world), process_(std::make_shared<SimProcess>()), fs_(world.disk_, process_) {
+SimEnv::SimEnv(SimWorld& world) : world_(world), process_(std::make_shared<SimProcess>()), fs_(world.disk_, process_) {
   process_->id = ++world.last_process_;
   process_->boot = world.disk_.boot();
   process_->now_ns = &world.now_ns_;
@@ -213,8 +213,6 @@ std::unique_ptr<Executor> SimEnv::make_executor(std::string) {
 
 std::unique_ptr<Env::Waiter> SimEnv::make_waiter() { return std::make_unique<SimWaiter>(world_); }
 
-std::string SimEnv::boot_id() {
-  return "sim-" + std::to_string(world_.options_.seed) + "-" + std::to_string(process_->boot);
-}
+std::string SimEnv::boot_id() { return "sim-" + std::to_string(world_.options_.seed) + "-" + std::to_string(process_->boot); }
 
 }  // namespace baton::os

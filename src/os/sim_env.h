@@ -75,8 +75,8 @@ class SimWorld {
   friend class SimWaiter;
   friend class SimEnv;
 
-  bool run_one();                                         // false when no executor can run
-  [[nodiscard]] std::int64_t next_timer_ns() const;       // the end of time when there is none
+  bool run_one();                                    // false when no executor can run
+  [[nodiscard]] std::int64_t next_timer_ns() const;  // the end of time when there is none
   void run_task(SimExecutor& executor);
 
   SimOptions options_;

@@ -29,8 +29,7 @@ std::uint64_t hash_of_run(std::uint64_t seed, std::string* order = nullptr) {
     }
   }
   (void)executors[0]->run_at(env.clock().monotonic_ns() + kSecond, [&] { (void)env.fs().remove("/1"); });
-  while (world.step()) {
-  }
+  while (world.step()) {}
   return world.trace_hash();
 }
 

@@ -20,8 +20,8 @@ class SimMapping final : public Mapping {
 
 class SimSharedMapping final : public SharedMapping {
  public:
-  SimSharedMapping(std::shared_ptr<SimProcess> process, std::shared_ptr<SimInode> node,
-                   std::shared_ptr<SharedRegion> region, std::uint64_t offset, std::uint64_t length)
+  SimSharedMapping(std::shared_ptr<SimProcess> process, std::shared_ptr<SimInode> node, std::shared_ptr<SharedRegion> region,
+                   std::uint64_t offset, std::uint64_t length)
       : process_(std::move(process)), node_(std::move(node)), region_(std::move(region)), offset_(offset), length_(length) {
     ++process_->shared[node_];
   }

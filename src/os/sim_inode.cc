@@ -58,7 +58,7 @@ std::size_t SimInode::dirty_sectors() {
 
 std::size_t SimInode::read(std::uint64_t offset, base::MutableByteView out) {
   pull_shared(false);
-  if (offset >= size_) return 0;
+  if (offset >= size_ || out.empty()) return 0;
   const std::size_t count = std::min<std::uint64_t>(out.size(), size_ - offset);
   std::size_t held = 0;  // the part that the image holds; the rest is zeros
   if (offset < cached_.size()) {

@@ -72,8 +72,8 @@ class OnBothTwins : public testing::TestWithParam<const char*> {
   std::unique_ptr<Twin> twin_;
 };
 
-#define BATON_ON_BOTH_TWINS(suite)                                                    \
-  INSTANTIATE_TEST_SUITE_P(Twins, suite, testing::Values("posix", "simulated"),       \
+#define BATON_ON_BOTH_TWINS(suite)                                              \
+  INSTANTIATE_TEST_SUITE_P(Twins, suite, testing::Values("posix", "simulated"), \
                            [](const auto& info) { return std::string(info.param); })
 
 }  // namespace baton::os
