@@ -1,6 +1,7 @@
 // What files and directories do, on both twins.
 #include <vector>
 
+#include "base/hash.h"
 #include "os/twins_for_test.h"
 
 namespace baton::os {
@@ -216,6 +217,81 @@ TEST_P(Files, UnlockingTheMiddleKeepsBothEndsAndALockChangesItsKind) {
   EXPECT_TRUE(*a->try_lock(LockKind::shared, 20, 10));
   EXPECT_TRUE(*b->try_lock(LockKind::shared, 20, 1));
   EXPECT_FALSE(*a->try_lock(LockKind::exclusive, 20, 1));
+}
+
+// A random history of calls, as text.
+std::string history(Twin& twin, std::uint64_t seed) {
+  FileSystem& fs = twin.env().fs();
+  SeededRandom random(seed);
+  std::string told;
+  std::vector<std::unique_ptr<File>> files;
+  const auto name = [&] {
+    constexpr const char* kNames[] = {"a", "b", "d", "d/a", "d/b", "e", "e/a"};
+    return kNames[random.below(std::size(kNames))];
+  };
+  const auto tell = [&](const Status& status) {
+    told += status.ok() ? "ok " : std::string(code_name(status.error().code)) + " ";
+  };
+  const auto path = [&](const char* short_name) { return join(twin.directory(), short_name); };
+  for (int n = 0; n < 60; ++n) {
+    const std::uint64_t what = random.below(14);
+    if (what >= 6 && files.empty()) continue;
+    File* const file = files.empty() ? nullptr : files[random.below(files.size())].get();
+    const std::uint64_t offset = random.below(9000);
+    told += std::to_string(what) + ":";
+    switch (what) {
+      case 0:
+      case 1: {
+        auto opened = fs.open(path(name()), {.write = true,
+                                             .create = random.below(4) > 0,
+                                             .exclusive = random.below(4) == 0,
+                                             .truncate = random.below(6) == 0});
+        told += opened.ok() ? "ok " : std::string(code_name(opened.error().code)) + " ";
+        if (opened) files.push_back(std::move(opened).value());
+        break;
+      }
+      case 2: tell(fs.make_directory(path(name()))); break;
+      case 3: tell(fs.remove(path(name()))); break;
+      case 4: {
+        const char* from = name();
+        tell(fs.rename(path(from), path(name())));
+        break;
+      }
+      case 5: {
+        const auto entries = fs.list(path(name()));
+        if (!entries) told += code_name(entries.error().code);
+        if (entries) {
+          for (const auto& entry : *entries) told += entry.name + (entry.is_directory ? "/," : ",");
+        }
+        told += ' ';
+        break;
+      }
+      case 6: tell(file->truncate(offset)); break;
+      case 7: tell(file->allocate(offset, random.below(5000))); break;
+      case 8: files.erase(files.begin() + static_cast<std::ptrdiff_t>(random.below(files.size()))); break;
+      case 9: told += std::to_string(*file->size()) + " "; break;
+      case 10: {
+        base::Bytes out(random.below(3000));
+        out.resize(*file->read_at(offset, out));
+        told += std::to_string(base::hash64(out)) + " ";
+        break;
+      }
+      default: {
+        base::Bytes data(random.below(3000));
+        random.fill(data);
+        tell(file->write_at(offset, data));
+      }
+    }
+  }
+  return told;
+}
+
+TEST(Twins, TellTheSameOfTheSameHistory) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    PosixTwin posix;
+    SimTwin simulated;
+    ASSERT_EQ(history(posix, seed), history(simulated, seed)) << "seed " << seed;
+  }
 }
 
 class FileHelpers : public OnBothTwins {};

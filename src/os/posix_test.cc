@@ -35,6 +35,13 @@ TEST_F(Posix, SecretsAreReadableByTheirOwnerOnly) {
   EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
 
+TEST_F(Posix, AFullDeviceIsCalledFull) {
+  const auto file = std::move(fs_.open("/dev/full", {.write = true})).value();
+  const auto status = file->write_at(0, base::as_bytes("x"));
+  EXPECT_EQ(status.error().code, Code::no_space);
+  EXPECT_NE(status.error().detail.find("write /dev/full: No space left on device; free some space"), std::string::npos);
+}
+
 // F22: a lock belongs to an open file, not to a process id, so that it can never be stale.
 TEST_F(Posix, TheLockOfAKilledProcessIsFree) {
   int ready[2];

@@ -299,6 +299,20 @@ void SimDisk::flip_bit(std::string_view path, std::uint64_t offset, unsigned bit
   find_node(path).value()->flip_bit(offset, bit);
 }
 
+std::optional<SimDisk::FlippedBit> SimDisk::flip_random_bit(const std::function<bool(const std::string&)>& eligible) {
+  std::vector<FileInfo> candidates = files();
+  std::erase_if(candidates, [&](const FileInfo& file) { return !eligible(file.path); });
+  std::uint64_t total = 0;
+  for (const FileInfo& file : candidates) total += file.durable_size;
+  if (total == 0) return std::nullopt;
+  std::uint64_t at = random_.below(total);
+  auto file = candidates.begin();
+  for (; at >= file->durable_size; ++file) at -= file->durable_size;
+  const FlippedBit flipped{file->path, at, static_cast<unsigned>(random_.below(8))};
+  flip_bit(flipped.path, flipped.offset, flipped.bit);
+  return flipped;
+}
+
 void SimDisk::collect(const SimInode& directory, const std::string& path, std::vector<FileInfo>& out) {
   for (const auto& [name, node] : directory.entries) {
     const std::string child = path + "/" + name;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -84,6 +85,13 @@ class SimDisk {
 
   // What the harness does behind the processes' backs. Paths as in FileSystem.
   void flip_bit(std::string_view path, std::uint64_t offset, unsigned bit);  // in what the disk holds, and in the cache
+  struct FlippedBit {
+    std::string path;
+    std::uint64_t offset = 0;
+    unsigned bit = 0;
+  };
+  // Flips one bit of a file whose path `eligible` accepts, each durable byte as likely as another; nothing when there is none.
+  std::optional<FlippedBit> flip_random_bit(const std::function<bool(const std::string& path)>& eligible);
   struct FileInfo {
     std::string path;
     std::uint64_t size = 0;
