@@ -37,6 +37,7 @@ constexpr std::int32_t kRecordLengthMin = 6;  // attributes, two deltas, key and
 constexpr std::size_t kHeaderBytesMin = 2;    // two lengths
 constexpr std::int16_t kLogAppendTimeBit = 0x8;
 constexpr std::int16_t kCodecAndTimeBits = 0xF;
+constexpr std::int64_t kNoTimestamp = -1;           // what Kafka writes as base timestamp of an empty batch
 constexpr std::size_t kRatioFreeBytes = 64u << 10;  // what a batch may always unpack to
 
 constexpr const char* kTooManyHeaders = "it has more headers than the limit headers_per_record_max allows";
@@ -72,8 +73,8 @@ std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
 
 // Takes one record from `in`. Returns null, or what is wrong with it; `out` is then half filled. The offset delta, which the
 // caller has still to judge, is left in `delta`.
-const char* read_record(base::Reader& in, const BatchHeader& batch, std::size_t headers_max,
-                        std::vector<HeaderView>& headers, RecordView& out, std::int32_t& delta) {
+const char* read_record(base::Reader& in, const BatchHeader& batch, std::size_t headers_max, std::vector<HeaderView>& headers,
+                        RecordView& out, std::int32_t& delta) {
   const std::byte* const start = in.rest().data();
   const auto length = in.varint32();
   if (!length) return "its length is cut off or too long";
@@ -169,16 +170,16 @@ Result<std::optional<std::size_t>> batch_size(base::ByteView bytes, std::size_t 
   }
   const std::size_t total = kBatchPrefixBytes + static_cast<std::size_t>(length);
   if (total > bytes_max) {
-    return corrupt_batch(base, "it claims " + std::to_string(total) + " bytes, and at most " + std::to_string(bytes_max) +
-                                   " are possible here");
+    return corrupt_batch(
+        base, "it claims " + std::to_string(total) + " bytes, and at most " + std::to_string(bytes_max) + " are possible here");
   }
   return std::optional(total);
 }
 
 Result<BatchHeader> parse_batch_fields(base::ByteView start_of_batch) {
   if (start_of_batch.size() < kBatchHeaderBytes) {
-    return Error{Code::corrupt, "record batch: " + std::to_string(start_of_batch.size()) +
-                                    " bytes, and its header alone has " + std::to_string(kBatchHeaderBytes)};
+    return Error{Code::corrupt, "record batch: " + std::to_string(start_of_batch.size()) + " bytes, and its header alone has " +
+                                    std::to_string(kBatchHeaderBytes)};
   }
   const std::byte* const p = start_of_batch.data();
   BatchHeader h;
@@ -213,8 +214,8 @@ Result<BatchHeader> check_batch(base::ByteView batch) {
   if (!header) return header;
   const auto crc = base::crc32c(0, batch.first(header->total_bytes()).subspan(kAttributesAt));
   if (crc != header->crc) {
-    return corrupt_batch(header->base_offset.value(), "the CRC of its bytes is " + std::to_string(crc) + ", and its header says " +
-                                                          std::to_string(header->crc));
+    return corrupt_batch(header->base_offset.value(), "the CRC of its bytes is " + std::to_string(crc) +
+                                                          ", and its header says " + std::to_string(header->crc));
   }
   return header;
 }
@@ -236,9 +237,10 @@ Status RecordCursor::open(base::ByteView batch) {
     header_ = header;
     return {};
   }
-  const std::size_t by_ratio = packed.size() > std::numeric_limits<std::size_t>::max() / std::max<std::size_t>(limits_.ratio_max, 1)
-                                   ? std::numeric_limits<std::size_t>::max()
-                                   : packed.size() * limits_.ratio_max;
+  const std::size_t by_ratio =
+      packed.size() > std::numeric_limits<std::size_t>::max() / std::max<std::size_t>(limits_.ratio_max, 1)
+          ? std::numeric_limits<std::size_t>::max()
+          : packed.size() * limits_.ratio_max;
   const std::size_t bytes_max = std::min(limits_.uncompressed_bytes_max, std::max(kRatioFreeBytes, by_ratio));
   if (auto unpacked = decompress_into(header.codec(), packed, bytes_max, unpacked_); !unpacked) {
     return Error{unpacked.error().code, "record batch with base offset " + std::to_string(header.base_offset.value()) + ": " +
@@ -252,9 +254,9 @@ Status RecordCursor::open(base::ByteView batch) {
 bool RecordCursor::next() {
   if (read_ == header_.record_count) {
     if (!in_.empty() && status_.ok()) {
-      status_ = corrupt_batch(header_.base_offset.value(),
-                              std::to_string(in_.remaining()) + " bytes follow the last of its " + std::to_string(read_) +
-                                  " records, at byte " + std::to_string(in_.offset()) + " of the records");
+      status_ = corrupt_batch(header_.base_offset.value(), std::to_string(in_.remaining()) + " bytes follow the last of its " +
+                                                               std::to_string(read_) + " records, at byte " +
+                                                               std::to_string(in_.offset()) + " of the records");
     }
     return false;
   }
@@ -277,8 +279,7 @@ bool RecordCursor::fail(Code code, const char* what) {
   return false;
 }
 
-Status for_each_record(base::ByteView batch, const BatchLimits& limits,
-                       const std::function<Status(const RecordView&)>& visit) {
+Status for_each_record(base::ByteView batch, const BatchLimits& limits, const std::function<Status(const RecordView&)>& visit) {
   RecordCursor cursor(limits);
   BATON_TRY(cursor.start(batch));
   while (cursor.next()) BATON_TRY(visit(cursor.record()));
@@ -339,8 +340,8 @@ void BatchBuilder::add(std::int64_t client_timestamp, std::optional<base::ByteVi
   }
   const std::int32_t delta = offset_delta < 0 ? last_delta_ + 1 : offset_delta;
   ascending_ = ascending_ && delta > last_delta_;
-  const auto timestamp_delta = static_cast<std::int64_t>(static_cast<std::uint64_t>(client_timestamp) -
-                                                         static_cast<std::uint64_t>(base_timestamp_));
+  const auto timestamp_delta =
+      static_cast<std::int64_t>(static_cast<std::uint64_t>(client_timestamp) - static_cast<std::uint64_t>(base_timestamp_));
 
   const auto header_count = static_cast<std::int32_t>(headers.size());
   std::size_t length = 1 + base::varint_size(timestamp_delta) + base::varint_size(delta) + nullable_bytes(key) +
@@ -386,7 +387,7 @@ Result<base::Bytes> BatchBuilder::finish(std::int64_t append_timestamp, const Ba
     return Error{Code::too_large, "record batch: its records have more than 2 GiB, which the format cannot say"};
   }
   const bool append_time = append_timestamp >= 0;
-  const std::int64_t base_timestamp = !empty ? base_timestamp_ : append_time ? append_timestamp : h.base_timestamp;
+  const std::int64_t base_timestamp = empty ? kNoTimestamp : base_timestamp_;
   const std::int64_t max_timestamp = append_time ? append_timestamp : !empty ? max_timestamp_ : h.max_timestamp;
   const int attributes = (h.attributes & ~kCodecAndTimeBits) | static_cast<int>(codec) | (append_time ? kLogAppendTimeBit : 0);
 

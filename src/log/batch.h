@@ -20,7 +20,7 @@
 namespace baton::log {
 
 inline constexpr std::size_t kBatchHeaderBytes = 61;
-inline constexpr std::size_t kBatchPrefixBytes = 12;      // base_offset + batch_length: what must be there to know the size
+inline constexpr std::size_t kBatchPrefixBytes = 12;          // base_offset + batch_length: what must be there to know the size
 inline constexpr std::size_t kEventBatchBytesMax = 1u << 20;  // design rule 5
 
 struct BatchHeader {
@@ -68,7 +68,7 @@ struct HeaderView {
 // batch, or, when it was compressed, into the iterator's buffer.
 struct RecordView {
   Offset offset;
-  std::int64_t timestamp = 0;  // the batch's max_timestamp with LogAppendTime
+  std::int64_t timestamp = 0;         // the batch's max_timestamp with LogAppendTime
   std::int64_t client_timestamp = 0;  // base_timestamp + delta
   std::optional<base::ByteView> key;
   std::optional<base::ByteView> value;
@@ -149,8 +149,8 @@ class BatchBuilder {
   [[nodiscard]] std::size_t bytes() const { return kBatchHeaderBytes + records_.size(); }  // before compression
   // The finished batch with base offset and epoch 0 (the log sets both: they lie outside the CRC). append_timestamp >= 0 sets
   // LogAppendTime with that max_timestamp. `h` gives producer fields, extra attribute bits, and a last_offset_delta above the last
-  // record's when records behind it were dropped. An empty batch is allowed (last_offset_delta from h; times from h when
-  // append_timestamp < 0). base_timestamp is the first record's, as Kafka has it. The builder keeps its records until clear().
+  // record's when records behind it were dropped. An empty batch is allowed (last_offset_delta from h, and max_timestamp
+  // when append_timestamp < 0). base_timestamp is the first record's, as Kafka has it. The builder keeps its records until clear().
   // invalid_argument: deltas that do not ascend. too_large: 2 GiB.
   [[nodiscard]] Result<base::Bytes> finish(std::int64_t append_timestamp, const BatchHeader& h = {});
 

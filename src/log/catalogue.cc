@@ -52,8 +52,8 @@ Result<std::uint64_t> Catalogue::load() {
                                       " were there before: something else than Baton has shortened it"};
     }
     if (size > kFileBytesMax) {
-      return Error{Code::too_large, path_ + ": " + std::to_string(size) + " bytes; a catalogue has at most " +
-                                        std::to_string(kFileBytesMax)};
+      return Error{Code::too_large,
+                   path_ + ": " + std::to_string(size) + " bytes; a catalogue has at most " + std::to_string(kFileBytesMax)};
     }
     base::Bytes bytes(size - position_.end);
     BATON_TRY_ASSIGN(const std::size_t got, file_->read_at(position_.end, bytes));
@@ -108,9 +108,7 @@ Status Catalogue::set_topic(const TopicId& id, const Settings& changed) {
   return append(CatalogueRecord::topic_settings, settings_payload(id, changed));
 }
 
-Status Catalogue::remove_topic(const TopicId& id) {
-  return append(CatalogueRecord::topic_removed, topic_removed_payload(id));
-}
+Status Catalogue::remove_topic(const TopicId& id) { return append(CatalogueRecord::topic_removed, topic_removed_payload(id)); }
 
 Status Catalogue::raise_epoch(Epoch epoch, std::int64_t wall_ms, bool restore,
                               const std::vector<std::pair<PartitionKey, Offset>>& moved) {

@@ -32,11 +32,13 @@ struct TopicInfo {
   std::int32_t partitions = 1;
   Settings settings;
   bool removed = false;
+  friend bool operator==(const TopicInfo&, const TopicInfo&) = default;
 };
 
 struct EpochStart {
   Epoch epoch;
   Offset start;  // the first offset that this epoch could write
+  friend bool operator==(const EpochStart&, const EpochStart&) = default;
 };
 
 struct Seal {
@@ -48,6 +50,7 @@ struct Seal {
   Hash256 previous{};
   Hash256 hash{};
   Hash256 root{};  // the store's root after this seal (not stored: computed while loading)
+  friend bool operator==(const Seal&, const Seal&) = default;
 };
 
 // What the catalogue says, as plain data.
@@ -55,16 +58,17 @@ struct CatalogueState {
   std::uint32_t format = 1;
   StoreId store_id{};
   std::int64_t created_ms = 0;
-  Epoch epoch;                                              // the newest
-  std::map<TopicId, TopicInfo> topics;                      // removed ones stay, flagged
-  std::map<PartitionKey, std::vector<EpochStart>> epochs;   // ascending
-  std::vector<Seal> seals;                                  // in the order of the root
-  std::map<PartitionKey, std::size_t> last_seal;            // index into seals: the newest of each partition that has one
-  std::map<PartitionKey, Offset> log_start;                 // absent: 0
-  std::map<PartitionKey, Offset> heads_snapshot;            // newest snapshot named by a start record
+  Epoch epoch;                                             // the newest
+  std::map<TopicId, TopicInfo> topics;                     // removed ones stay, flagged
+  std::map<PartitionKey, std::vector<EpochStart>> epochs;  // ascending
+  std::vector<Seal> seals;                                 // in the order of the root
+  std::map<PartitionKey, std::size_t> last_seal;           // index into seals: the newest of each partition that has one
+  std::map<PartitionKey, Offset> log_start;                // absent: 0
+  std::map<PartitionKey, Offset> heads_snapshot;           // newest snapshot named by a start record
   Hash256 root{};
-  bool clean_close = false;                                 // the last record is a clean close
+  bool clean_close = false;  // the last record is a clean close
   Round clean_round;
+  friend bool operator==(const CatalogueState&, const CatalogueState&) = default;
 };
 
 enum class CatalogueRecord : std::uint16_t;  // the types of docs/formats/catalogue.md: catalogue_records.h

@@ -5,7 +5,6 @@
 #include <ranges>
 #include <span>
 
-#include "base/crc32c.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "base/varint.h"
@@ -13,10 +12,8 @@
 namespace baton::log {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x31434c42;  // "BLC1"
-constexpr std::size_t kCrcFrom = 8;           // what the CRC covers starts behind it
-constexpr std::size_t kMovedBytes = 28;       // topic id, partition, start offset
-constexpr std::size_t kSettingBytesMin = 4;   // two lengths
+constexpr std::size_t kMovedBytes = 28;      // topic id, partition, start offset
+constexpr std::size_t kSettingBytesMin = 4;  // two lengths
 constexpr std::size_t kTextBytesMax = std::numeric_limits<std::uint16_t>::max();
 
 // ---- payloads: writing ----
@@ -51,8 +48,9 @@ class PayloadWriter {
   PayloadWriter& offset(Offset v) { return number<std::uint64_t>(static_cast<std::uint64_t>(v.value())); }
   Result<base::Bytes> finish() {
     if (!fits_) {
-      return Error{Code::too_large, "catalogue record: a name, key or value has more than 65535 bytes, or there are more than "
-                                    "65535 settings"};
+      return Error{Code::too_large,
+                   "catalogue record: a name, key or value has more than 65535 bytes, or there are more than "
+                   "65535 settings"};
     }
     return std::move(out_);
   }
@@ -153,8 +151,9 @@ Status apply_store(CatalogueState& state, PayloadReader in, bool change) {
   // First of all, and before the rest, which a newer format may lay out in another way.
   const auto format = in.number<std::uint32_t>();
   if (format > kStoreFormat) {
-    return Error{Code::unsupported_format, "the store has format " + std::to_string(format) + ", and this program knows formats up to " +
-                                               std::to_string(kStoreFormat) + ": use a newer one; nothing was changed"};
+    return Error{Code::unsupported_format, "the store has format " + std::to_string(format) +
+                                               ", and this program knows formats up to " + std::to_string(kStoreFormat) +
+                                               ": use a newer one; nothing was changed"};
   }
   const StoreId id = in.raw<16>();
   const auto created_ms = in.number<std::int64_t>();
@@ -176,9 +175,11 @@ Status apply_topic(CatalogueState& state, PayloadReader in, bool change) {
   topic.settings = in.settings();
   if (!in.good()) return bad_payload("topic");
   if (kind > static_cast<std::uint8_t>(TopicKind::event)) {
-    return Error{Code::unsupported_format, "topic '" + topic.name + "' has kind " + std::to_string(kind) + ": use a newer program"};
+    return Error{Code::unsupported_format,
+                 "topic '" + topic.name + "' has kind " + std::to_string(kind) + ": use a newer program"};
   }
-  if (topic.name.empty() || partitions == 0 || partitions > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max())) {
+  if (topic.name.empty() || partitions == 0 ||
+      partitions > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max())) {
     return Error{Code::invalid_argument, "topic '" + topic.name + "' with " + std::to_string(partitions) + " partitions"};
   }
   if (state.topics.contains(topic.id)) return Error{Code::already_exists, "topic id " + topic.id.to_hex() + " is taken"};
@@ -222,8 +223,8 @@ Status apply_epoch(CatalogueState& state, PayloadReader in, bool change) {
   if (!in.good() || reason > 1) return bad_payload("epoch");
   const Epoch epoch(static_cast<std::int32_t>(number));
   if (epoch <= state.epoch) {
-    return Error{Code::invalid_argument, "epoch " + std::to_string(number) + " does not follow epoch " +
-                                             std::to_string(state.epoch.value())};
+    return Error{Code::invalid_argument,
+                 "epoch " + std::to_string(number) + " does not follow epoch " + std::to_string(state.epoch.value())};
   }
   std::ranges::sort(moved, {}, &std::pair<PartitionKey, Offset>::first);
   if (std::ranges::adjacent_find(moved, {}, &std::pair<PartitionKey, Offset>::first) != moved.end()) {
@@ -238,8 +239,14 @@ Status apply_epoch(CatalogueState& state, PayloadReader in, bool change) {
     }
   }
   if (!change) return {};
+  // A partition is listed when its end has moved: what lies between its last listing and now was written in the epoch before this one.
+  for (const auto& [key, start] : moved) {
+    auto& table = state.epochs[key];
+    const Offset from = table.empty() ? Offset(0) : table.back().start;
+    if ((table.empty() || table.back().epoch < state.epoch) && from < start) table.push_back({state.epoch, from});
+    table.push_back({epoch, start});
+  }
   state.epoch = epoch;
-  for (const auto& [key, start] : moved) state.epochs[key].push_back({epoch, start});
   return {};
 }
 
@@ -317,65 +324,8 @@ Status apply_known(CatalogueState& state, std::uint16_t type, base::ByteView pay
     case CatalogueRecord::note: (void)in.text(); return in.good() ? Status() : Status(bad_payload("note"));
   }
   if (type >= kFirstSkippableType) return {};
-  return Error{Code::unsupported_format, "a record of type " + std::to_string(type) + ": use a newer program; nothing was changed"};
-}
-
-// ---- framing ----
-
-struct Fixed {
-  std::uint32_t crc = 0;
-  std::uint32_t payload_bytes = 0;
-  std::uint16_t type = 0;
-  std::uint16_t flags = 0;
-  std::uint64_t sequence = 0;
-  std::uint32_t previous_crc = 0;
-  std::uint32_t reserved = 0;
-};
-
-std::size_t padded(std::size_t bytes) {
-  return (bytes + kCatalogueSectorBytes - 1) / kCatalogueSectorBytes * kCatalogueSectorBytes;
-}
-
-// The record at the start of `bytes` if there is a whole one, right in itself: magic, CRC, zeros behind the payload.
-std::optional<Fixed> read_fixed(base::ByteView bytes) {
-  base::Reader in(bytes);
-  if (bytes.size() < kCatalogueSectorBytes || in.le<std::uint32_t>() != kMagic) return std::nullopt;
-  Fixed f;
-  f.crc = *in.le<std::uint32_t>();
-  f.payload_bytes = *in.le<std::uint32_t>();
-  f.type = *in.le<std::uint16_t>();
-  f.flags = *in.le<std::uint16_t>();
-  f.sequence = *in.le<std::uint64_t>();
-  f.previous_crc = *in.le<std::uint32_t>();
-  f.reserved = *in.le<std::uint32_t>();
-  const std::size_t end = kCatalogueFixedBytes + std::size_t{f.payload_bytes};
-  if (padded(end) > bytes.size()) return std::nullopt;
-  if (f.crc != base::crc32c(0, bytes.first(end).subspan(kCrcFrom))) return std::nullopt;
-  const base::ByteView padding = bytes.first(padded(end)).subspan(end);
-  if (std::ranges::any_of(padding, [](std::byte b) { return b != std::byte{0}; })) return std::nullopt;
-  return f;
-}
-
-// The distance to a good record with a higher sequence behind the bad one at the start of `bytes`; 0: there is none.
-std::size_t good_record_behind(base::ByteView bytes, std::uint64_t sequence) {
-  for (std::size_t at = kCatalogueSectorBytes; at < bytes.size(); at += kCatalogueSectorBytes) {
-    if (const auto f = read_fixed(bytes.subspan(at)); f && f->sequence > sequence) return at;
-  }
-  return 0;
-}
-
-Status check_order(const Fixed& f, const CataloguePosition& position) {
-  if (f.sequence != position.sequence) {
-    return Error{Code::corrupt, "it has sequence " + std::to_string(f.sequence) + " where " + std::to_string(position.sequence) +
-                                    " must stand"};
-  }
-  if (f.previous_crc != position.previous_crc) return Error{Code::corrupt, "it does not follow the record before it"};
-  const bool first = f.type == static_cast<std::uint16_t>(CatalogueRecord::store);
-  if (first != (f.sequence == 0)) return Error{Code::corrupt, "a store record must be the first, and only that"};
-  if (f.type < kFirstSkippableType && (f.flags != 0 || f.reserved != 0)) {
-    return Error{Code::unsupported_format, "it has flags that this program does not know: use a newer one; nothing was changed"};
-  }
-  return {};
+  return Error{Code::unsupported_format,
+               "a record of type " + std::to_string(type) + ": use a newer program; nothing was changed"};
 }
 
 }  // namespace
@@ -437,54 +387,6 @@ Status apply_record(CatalogueState& state, std::uint16_t type, base::ByteView pa
   BATON_TRY(apply_known(state, type, payload, change));
   if (change) state.clean_close = type == static_cast<std::uint16_t>(CatalogueRecord::clean_close);
   return {};
-}
-
-base::Bytes encode_record(const CataloguePosition& position, CatalogueRecord type, base::ByteView payload) {
-  base::Bytes record;
-  record.reserve(padded(kCatalogueFixedBytes + payload.size()));
-  base::put_le<std::uint32_t>(record, kMagic);
-  base::put_le<std::uint32_t>(record, 0);  // the CRC, below
-  base::put_le<std::uint32_t>(record, static_cast<std::uint32_t>(payload.size()));
-  base::put_le<std::uint16_t>(record, static_cast<std::uint16_t>(type));
-  base::put_le<std::uint16_t>(record, 0);  // flags
-  base::put_le<std::uint64_t>(record, position.sequence);
-  base::put_le<std::uint32_t>(record, position.previous_crc);
-  base::put_le<std::uint32_t>(record, 0);  // reserved
-  base::put_bytes(record, payload);
-  base::store_le<std::uint32_t>(record.data() + 4, base::crc32c(0, base::ByteView(record).subspan(kCrcFrom)));
-  record.resize(padded(record.size()));
-  return record;
-}
-
-void move_behind(CataloguePosition& position, base::ByteView record) {
-  position.end += record.size();
-  ++position.sequence;
-  position.previous_crc = base::load_le<std::uint32_t>(record.data() + 4);
-}
-
-Result<std::uint64_t> load_records(base::ByteView bytes, CataloguePosition& position, CatalogueState& state,
-                                   const std::string& path) {
-  while (!bytes.empty()) {
-    const std::string where = path + ", record " + std::to_string(position.sequence) + " at byte " + std::to_string(position.end);
-    const auto fixed = read_fixed(bytes);
-    if (!fixed) {
-      const std::size_t behind = good_record_behind(bytes, position.sequence);
-      if (behind == 0) return bytes.size();
-      return Error{Code::corrupt, where + ": it is damaged, and a good one follows at byte " + std::to_string(position.end + behind)};
-    }
-    Status status = check_order(*fixed, position);
-    const base::ByteView payload = bytes.subspan(kCatalogueFixedBytes, fixed->payload_bytes);
-    if (status.ok()) status = apply_record(state, fixed->type, payload, true);
-    if (!status.ok()) {
-      // A record with a good CRC was written so: what contradicts it is not a torn write.
-      const Code code = status.error().code == Code::unsupported_format ? Code::unsupported_format : Code::corrupt;
-      return Error{code, where + ": " + status.error().detail};
-    }
-    const std::size_t size = padded(kCatalogueFixedBytes + payload.size());
-    move_behind(position, bytes.first(size));
-    bytes = bytes.subspan(size);
-  }
-  return 0;
 }
 
 }  // namespace baton::log

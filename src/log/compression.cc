@@ -110,7 +110,8 @@ Status gunzip(base::ByteView in, Output& out) {
       continue;
     }
     if (result == Z_MEM_ERROR) return Error{Code::resource_exhausted, "gzip: no memory to unpack"};
-    if (result != Z_OK && result != Z_BUF_ERROR) return corrupt(Codec::gzip, stream.msg != nullptr ? stream.msg : "not gzip", at);
+    if (result != Z_OK && result != Z_BUF_ERROR)
+      return corrupt(Codec::gzip, stream.msg != nullptr ? stream.msg : "not gzip", at);
     if (stream.avail_in == 0 && stream.avail_out != 0) return corrupt(Codec::gzip, "it ends before its end mark", at);
   }
 }
@@ -151,7 +152,8 @@ Status snappy_block(base::ByteView block, std::size_t at, Output& out) {
     return corrupt(Codec::snappy, "a block without its size", at);
   }
   if (size > block.size() * kSnappyRatioMax) {
-    return corrupt(Codec::snappy, "a block of " + std::to_string(block.size()) + " bytes that claims " + std::to_string(size), at);
+    return corrupt(Codec::snappy, "a block of " + std::to_string(block.size()) + " bytes that claims " + std::to_string(size),
+                   at);
   }
   if (!out.fits(size)) return out.over();
   const base::MutableByteView to = out.take(size);

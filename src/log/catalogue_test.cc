@@ -1,0 +1,508 @@
+#include "log/catalogue.h"
+
+#include <functional>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "base/crc32c.h"
+#include "base/hex.h"
+#include "base/sha256.h"
+#include "log/catalogue_records.h"
+#include "os/sim_env.h"
+
+namespace baton::log {
+namespace {
+
+const std::string kDirectory = "/store";
+const std::string kFile = "/store/catalogue";
+
+StoreId store_id() {
+  StoreId id;
+  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(i + 1);
+  return id;
+}
+
+TopicId topic_id(std::uint8_t n) {
+  TopicId id;
+  id.bytes.fill(n);
+  return id;
+}
+
+TopicInfo topic(std::uint8_t n, const std::string& name, std::int32_t partitions = 1) {
+  TopicInfo info;
+  info.id = topic_id(n);
+  info.name = name;
+  info.kind = TopicKind::event;
+  info.partitions = partitions;
+  info.settings = {{"retention.ms", "-1"}, {"baton.partitioner", "murmur2"}};
+  return info;
+}
+
+PartitionKey partition(std::uint8_t n, std::int32_t p = 0) { return {topic_id(n), PartitionId(p)}; }
+
+Seal seal(PartitionKey key, std::int64_t base, std::int64_t next, Hash256 previous, std::uint8_t hash) {
+  Seal s;
+  s.partition = key;
+  s.base_offset = Offset(base);
+  s.next_offset = Offset(next);
+  s.bytes = 64u << 20;
+  s.max_timestamp = 1'700'000'000'123;
+  s.previous = previous;
+  s.hash.fill(hash);
+  return s;
+}
+
+Hash256 hash_of(std::uint8_t n) {
+  Hash256 h;
+  h.fill(n);
+  return h;
+}
+
+// A machine with a store's directory on it.
+struct Machine {
+  explicit Machine(std::uint64_t seed = 1) : world({.seed = seed}), env(std::make_unique<os::SimEnv>(world)) {
+    EXPECT_TRUE(os::make_directories(env->fs(), kDirectory).ok());
+  }
+  std::unique_ptr<Catalogue> create() {
+    auto made = Catalogue::create(*env, kDirectory, store_id());
+    EXPECT_TRUE(made.ok()) << made.error().to_string();
+    return std::move(made).value();
+  }
+  Result<std::unique_ptr<Catalogue>> open(bool read_only = false) { return Catalogue::open(*env, kDirectory, read_only); }
+  CatalogueState state(bool read_only = false) {
+    auto opened = open(read_only);
+    EXPECT_TRUE(opened.ok()) << opened.error().to_string();
+    return opened.ok() ? (*opened)->state() : CatalogueState();
+  }
+  base::Bytes content() { return world.disk().read(kFile).value_or(base::Bytes()); }
+  void set_content(base::ByteView bytes) { world.disk().write(kFile, bytes); }
+
+  os::SimWorld world;
+  std::unique_ptr<os::SimEnv> env;
+};
+
+// One of everything, in an order that has a meaning.
+const std::vector<std::function<Status(Catalogue&)>>& steps() {
+  static const std::vector<std::function<Status(Catalogue&)>> kSteps = {
+      [](Catalogue& c) { return c.raise_epoch(Epoch(1), 1'700'000'000'001, false, {}); },
+      [](Catalogue& c) { return c.add_topic(topic(1, "rides", 2)); },
+      [](Catalogue& c) { return c.add_topic(topic(2, "payments")); },
+      [](Catalogue& c) { return c.set_topic(topic_id(1), {{"retention.ms", "1000"}, {"x", ""}}); },
+      [](Catalogue& c) { return c.add_seal(seal(partition(1), 0, 100, {}, 7)); },
+      [](Catalogue& c) { return c.add_note(std::string(1000, 'n')); },  // of three sectors
+      [](Catalogue& c) {
+        return c.raise_epoch(Epoch(3), 1'700'000'000'002, true, {{partition(2), Offset(5)}, {partition(1), Offset(110)}});
+      },
+      [](Catalogue& c) { return c.add_seal(seal(partition(1), 100, 230, hash_of(7), 8)); },
+      [](Catalogue& c) { return c.add_seal(seal(partition(2), 5, 5, {}, 9)); },
+      [](Catalogue& c) { return c.set_log_start(partition(1), Offset(100), false, Offset(100)); },
+      [](Catalogue& c) { return c.remove_topic(topic_id(2)); },
+      [](Catalogue& c) { return c.mark_clean_close(Round(77)); },
+  };
+  return kSteps;
+}
+
+void run_all(Catalogue& c) {
+  for (const auto& step : steps()) {
+    const Status done = step(c);
+    ASSERT_TRUE(done.ok()) << done.error().to_string();
+  }
+}
+
+Result<std::uint64_t> load(base::ByteView bytes, CatalogueState& state, CataloguePosition& position) {
+  state = {};
+  position = {};
+  return load_records(bytes, position, state, "catalogue");
+}
+
+// As `hexdump -C`.
+std::string dump(base::ByteView bytes) {
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 16) {
+    const base::ByteView line = bytes.subspan(at, std::min<std::size_t>(16, bytes.size() - at));
+    char text[16];
+    std::snprintf(text, sizeof text, "%08zx ", at);
+    out += "    " + std::string(text);
+    for (std::size_t i = 0; i < line.size(); ++i) out += (i == 8 ? "  " : " ") + base::to_hex(line.subspan(i, 1));
+    out += "  |";
+    for (const std::byte b : line) out += b >= std::byte{32} && b < std::byte{127} ? static_cast<char>(b) : '.';
+    out += "|\n";
+  }
+  return out;
+}
+
+TEST(Catalogue, TheWorkedExampleOfTheDocumentIsTheFirstRecordOfAStore) {
+  Machine m;
+  const auto made = m.create();
+  const base::Bytes content = m.content();
+  ASSERT_EQ(content.size(), 512u);
+  // The clock of the simulation has moved a little by then; the document shows a round time.
+  const auto payload = store_payload(store_id(), 1'700'000'000'000, "baton").value();
+  const auto record = encode_record({}, CatalogueRecord::store, payload);
+  const std::string shown = dump(base::ByteView(record).first(kCatalogueFixedBytes + payload.size()));
+  const auto text = os::read_file(os::make_posix_env()->fs(), BATON_SOURCE_DIR "/docs/formats/catalogue.md", 1u << 20);
+  ASSERT_TRUE(text.ok());
+  EXPECT_NE(base::as_text(*text).find(shown), std::string_view::npos) << "the document should show:\n" << shown;
+  const auto same_time = store_payload(store_id(), made->state().created_ms, "baton").value();
+  EXPECT_EQ(content, encode_record({}, CatalogueRecord::store, same_time));
+}
+
+TEST(Catalogue, WhatWasAppendedIsThereAfterOpening) {
+  Machine m;
+  const auto c = m.create();
+  run_all(*c);
+  const CatalogueState& s = c->state();
+  EXPECT_EQ(s.store_id, store_id());
+  EXPECT_EQ(s.epoch, Epoch(3));
+  EXPECT_EQ(s.topics.at(topic_id(1)).settings,
+            (Settings{{"retention.ms", "1000"}, {"baton.partitioner", "murmur2"}, {"x", ""}}));
+  EXPECT_FALSE(s.topics.at(topic_id(1)).removed);
+  EXPECT_TRUE(s.topics.at(topic_id(2)).removed);
+  // What lay before the first listing was written in the epoch before it.
+  EXPECT_EQ(s.epochs.at(partition(1)), (std::vector<EpochStart>{{Epoch(1), Offset(0)}, {Epoch(3), Offset(110)}}));
+  ASSERT_EQ(s.seals.size(), 3u);
+  EXPECT_EQ(s.seals[s.last_seal.at(partition(1))].next_offset, Offset(230));
+  EXPECT_EQ(s.root, s.seals[2].root);
+  EXPECT_EQ(s.log_start.at(partition(1)), Offset(100));
+  EXPECT_EQ(s.heads_snapshot.at(partition(1)), Offset(100));
+  EXPECT_TRUE(s.clean_close);
+  EXPECT_EQ(s.clean_round, Round(77));
+  EXPECT_EQ(m.state(), s);
+  EXPECT_EQ(m.state(true), s);
+  EXPECT_EQ(m.content().size(), c->bytes());
+
+  EXPECT_TRUE(c->add_note("again").ok());
+  EXPECT_FALSE(c->state().clean_close) << "only the last record closes";
+  EXPECT_FALSE(m.state().clean_close);
+}
+
+TEST(Catalogue, TheRootIsTheRunningHashOfTheSeals) {
+  Machine m;
+  const auto c = m.create();
+  run_all(*c);
+  Hash256 root{};
+  for (const Seal& s : c->state().seals) {
+    base::Bytes hashed;
+    base::put_bytes(hashed, std::as_bytes(std::span(root)));
+    base::put_bytes(hashed, seal_payload(s));
+    root = std::bit_cast<Hash256>(base::sha256(hashed));
+    EXPECT_EQ(s.root, root);
+  }
+  EXPECT_EQ(c->state().root, root);
+}
+
+TEST(Catalogue, CutAtAnyByteItOpensWithTheRecordsThatAreWholeAndGoesOn) {
+  Machine m;
+  std::vector<std::pair<std::size_t, CatalogueState>> whole;
+  {
+    const auto c = m.create();
+    whole.emplace_back(c->bytes(), c->state());
+    for (const auto& step : steps()) {
+      ASSERT_TRUE(step(*c).ok());
+      whole.emplace_back(c->bytes(), c->state());
+    }
+  }
+  const base::Bytes content = m.content();
+  for (std::size_t size = 0; size < content.size(); size += size % 512 < 64 || size % 512 > 500 ? 1 : 29) {
+    m.set_content(base::ByteView(content).first(size));
+    auto opened = m.open();
+    if (size < 512) {
+      ASSERT_EQ(opened.error().code, Code::corrupt) << "a store begins with a whole record";
+      EXPECT_EQ(m.content().size(), size) << "and nothing is cut off that is not one";
+      continue;
+    }
+    ASSERT_TRUE(opened.ok()) << opened.error().to_string();
+    const auto& expected = *std::find_if(whole.rbegin(), whole.rend(), [&](const auto& w) { return w.first <= size; });
+    ASSERT_EQ((*opened)->state(), expected.second) << "cut to " << size;
+    EXPECT_EQ((*opened)->torn_bytes(), size - expected.first);
+    EXPECT_EQ(m.content().size(), expected.first);
+    ASSERT_TRUE((*opened)->add_note("on").ok());
+    ASSERT_EQ(m.state(), (*opened)->state());
+  }
+}
+
+TEST(Catalogue, AFlippedBitIsRefusedUnlessItLooksLikeATornLastRecord) {
+  Machine m;
+  {
+    const auto c = m.create();
+    run_all(*c);
+  }
+  const base::Bytes content = m.content();
+  CatalogueState state;
+  CataloguePosition position;
+  ASSERT_EQ(load(content, state, position).value(), 0u);
+  for (std::size_t bit = 0; bit < content.size() * 8; ++bit) {
+    base::Bytes flipped = content;
+    flipped[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
+    const auto left = load(flipped, state, position);
+    if (bit / 8 >= content.size() - 512) {
+      ASSERT_TRUE(left.ok());
+      ASSERT_EQ(*left, 512u) << "bit " << bit;
+    } else {
+      ASSERT_EQ(left.ok() ? Code::internal : left.error().code, Code::corrupt) << "bit " << bit;
+      ASSERT_NE(left.error().detail.find("at byte " + std::to_string(position.end)), std::string::npos) << left.error().detail;
+    }
+  }
+}
+
+TEST(Catalogue, DamageBelowTheLastRecordIsRefusedAndNothingIsChanged) {
+  Machine m;
+  {
+    const auto c = m.create();
+    run_all(*c);
+  }
+  m.world.disk().flip_bit(kFile, 512 * 3 + 40, 2);
+  const base::Bytes before = m.content();
+  for (const bool read_only : {false, true}) {
+    const auto opened = m.open(read_only);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, Code::corrupt);
+    EXPECT_NE(opened.error().detail.find("/store/catalogue, record 3 at byte 1536"), std::string::npos)
+        << opened.error().detail;
+  }
+  EXPECT_EQ(m.content(), before);
+}
+
+TEST(Catalogue, AGoodRecordAtTheWrongPlaceIsRefused) {
+  Machine m;
+  {
+    const auto c = m.create();
+    run_all(*c);
+  }
+  const base::Bytes content = m.content();
+  const auto sector = [&](std::size_t n) { return base::ByteView(content).subspan(n * 512, 512); };
+  CatalogueState state;
+  CataloguePosition position;
+  const auto code = [&](std::initializer_list<std::size_t> sectors) {
+    base::Bytes file;
+    for (const std::size_t n : sectors) base::put_bytes(file, sector(n));
+    const auto left = load(file, state, position);
+    return left.ok() ? Code{} : left.error().code;
+  };
+  EXPECT_EQ(code({0, 1, 2}), Code{});
+  EXPECT_EQ(code({0, 2}), Code::corrupt) << "one is missing";
+  EXPECT_EQ(code({0, 1, 1}), Code::corrupt) << "twice";
+  EXPECT_EQ(code({1}), Code::corrupt) << "no store record";
+  EXPECT_EQ(code({0, 0}), Code::corrupt) << "two store records";
+
+  // Another store's record at the right place: only the chain of CRCs tells.
+  base::Bytes mixed(sector(0).begin(), sector(0).end());
+  const CataloguePosition other{512, 1, 0x12345678};
+  base::put_bytes(mixed, encode_record(other, CatalogueRecord::note, note_payload("from elsewhere").value()));
+  EXPECT_EQ(load(mixed, state, position).error().code, Code::corrupt);
+}
+
+// A file of whole records of any type and payload.
+base::Bytes file_of(const std::vector<std::pair<std::uint16_t, base::Bytes>>& records) {
+  base::Bytes file;
+  CataloguePosition position;
+  for (const auto& [type, payload] : records) {
+    const auto record = encode_record(position, static_cast<CatalogueRecord>(type), payload);
+    move_behind(position, record);
+    base::put_bytes(file, record);
+  }
+  return file;
+}
+
+TEST(Catalogue, ANewerFormatIsRefusedBeforeAnythingIsChanged) {
+  base::Bytes newer;
+  base::put_le<std::uint32_t>(newer, 2);
+  base::put_bytes(newer, base::as_bytes("laid out as somebody will think of"));
+  const base::Bytes store = store_payload(store_id(), 1, "baton").value();
+  base::Bytes flagged = file_of({{1, store}, {9, note_payload("").value()}});
+  flagged[512 + 14] = std::byte{1};
+  base::store_le<std::uint32_t>(flagged.data() + 512 + 4, base::crc32c(0, base::ByteView(flagged).subspan(512 + 8, 26)));
+  for (base::Bytes file : {file_of({{1, newer}}), file_of({{1, store}, {10, {}}}), file_of({{1, store}, {127, {}}}), flagged}) {
+    base::put_bytes(file, base::as_bytes("a torn tail"));
+    Machine m;
+    m.set_content(file);
+    for (const bool read_only : {false, true}) EXPECT_EQ(m.open(read_only).error().code, Code::unsupported_format);
+    EXPECT_EQ(m.content(), file);
+  }
+  Machine m;
+  m.set_content(file_of({{1, store}, {128, base::Bytes(600)}, {9, note_payload("after").value()}}));
+  ASSERT_TRUE(m.open().ok()) << "from 128 on a type may be passed over";
+  EXPECT_EQ((*m.open())->bytes(), 512u * 4);
+}
+
+TEST(Catalogue, AStoreIsCreatedOnceAndNotFoundBefore) {
+  Machine m;
+  EXPECT_EQ(m.open().error().code, Code::not_found);
+  EXPECT_EQ(m.open(true).error().code, Code::not_found);
+  (void)m.create();
+  const base::Bytes before = m.content();
+  EXPECT_EQ(Catalogue::create(*m.env, kDirectory, store_id()).error().code, Code::already_exists);
+  EXPECT_EQ(m.content(), before);
+}
+
+TEST(Catalogue, WhatContradictsTheStateIsRefusedAndNotWritten) {
+  Machine m;
+  const auto c = m.create();
+  run_all(*c);
+  const base::Bytes before = m.content();
+  const CatalogueState state = c->state();
+  const auto code = [](const Status& s) { return s.ok() ? Code{} : s.error().code; };
+  EXPECT_EQ(code(c->add_topic(topic(3, "rides"))), Code::already_exists);
+  EXPECT_EQ(code(c->add_topic(topic(1, "other"))), Code::already_exists);
+  EXPECT_EQ(code(c->add_topic(topic(3, ""))), Code::invalid_argument);
+  EXPECT_EQ(code(c->add_topic(topic(3, "none", 0))), Code::invalid_argument);
+  EXPECT_EQ(code(c->add_topic(topic(3, "minus", -1))), Code::invalid_argument);
+  EXPECT_EQ(code(c->add_topic(topic(3, std::string(70'000, 'x')))), Code::too_large);
+  EXPECT_EQ(code(c->set_topic(topic_id(9), {})), Code::not_found);
+  EXPECT_EQ(code(c->set_topic(topic_id(2), {})), Code::not_found) << "removed";
+  EXPECT_EQ(code(c->remove_topic(topic_id(2))), Code::not_found);
+  EXPECT_EQ(code(c->raise_epoch(Epoch(3), 0, false, {})), Code::invalid_argument);
+  EXPECT_EQ(code(c->raise_epoch(Epoch(-1), 0, false, {})), Code::invalid_argument);
+  EXPECT_EQ(code(c->raise_epoch(Epoch(4), 0, false, {{partition(1), Offset(109)}})), Code::invalid_argument);
+  EXPECT_EQ(code(c->raise_epoch(Epoch(4), 0, false, {{partition(1, 2), Offset(0)}})), Code::not_found);
+  EXPECT_EQ(code(c->raise_epoch(Epoch(4), 0, false, {{partition(1), Offset(200)}, {partition(1), Offset(201)}})),
+            Code::invalid_argument);
+  EXPECT_EQ(code(c->add_seal(seal(partition(1), 230, 300, hash_of(7), 1))), Code::invalid_argument) << "the chain";
+  EXPECT_EQ(code(c->add_seal(seal(partition(1), 229, 300, hash_of(8), 1))), Code::invalid_argument) << "overlap";
+  EXPECT_EQ(code(c->add_seal(seal(partition(1), 240, 239, hash_of(8), 1))), Code::invalid_argument);
+  EXPECT_EQ(code(c->add_seal(seal(partition(7), 0, 1, {}, 1))), Code::not_found);
+  EXPECT_EQ(code(c->set_log_start(partition(1), Offset(99), true, Offset(0))), Code::invalid_argument);
+  EXPECT_EQ(code(c->add_note(std::string(65'536, 'n'))), Code::too_large);
+  EXPECT_EQ(c->state(), state);
+  EXPECT_EQ(m.content(), before);
+  EXPECT_TRUE(c->add_topic(topic(4, "payments")).ok()) << "the name of a removed topic is free again";
+  EXPECT_EQ(m.state(), c->state());
+}
+
+TEST(Catalogue, AReaderBesideTheWriterSeesWhatWasAppendedAndChangesNothing) {
+  Machine m;
+  const auto writer = m.create();
+  auto reader = m.open(true);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_FALSE((*reader)->refresh().value());
+  for (const auto& step : steps()) {
+    ASSERT_TRUE(step(*writer).ok());
+    EXPECT_TRUE((*reader)->refresh().value());
+    EXPECT_EQ((*reader)->state(), writer->state());
+  }
+  EXPECT_EQ((*reader)->add_note("no").error().code, Code::read_only);
+  EXPECT_FALSE(writer->refresh().value());
+
+  // A record that is being written shows in parts.
+  const base::Bytes before = m.content();
+  ASSERT_TRUE(writer->add_note(std::string(1200, 'w')).ok());
+  const base::Bytes after = m.content();
+  for (std::size_t size = before.size(); size < before.size() + 1200; size += 100) {
+    base::Bytes part(after.begin(), after.begin() + static_cast<std::ptrdiff_t>(size));
+    part.resize(after.size());  // allocated, not written yet
+    m.set_content(part);
+    EXPECT_FALSE((*reader)->refresh().value());
+    auto late = m.open(true);
+    ASSERT_TRUE(late.ok());
+    EXPECT_EQ((*late)->torn_bytes(), after.size() - before.size());
+    EXPECT_EQ(m.content(), part);
+  }
+  m.set_content(after);
+  EXPECT_TRUE((*reader)->refresh().value());
+  EXPECT_EQ((*reader)->state(), writer->state());
+  m.set_content(before);
+  EXPECT_EQ((*reader)->refresh().error().code, Code::corrupt) << "shortened by somebody";
+}
+
+TEST(Catalogue, AFullDiskRefusesARecordAndChangesNothing) {
+  Machine m;
+  const auto c = m.create();
+  ASSERT_TRUE(c->add_topic(topic(1, "rides")).ok());
+  const CatalogueState state = c->state();
+  m.world.disk().faults.capacity_bytes = m.world.disk().used_bytes();
+  const Status full = c->add_note(std::string(60'000, 'f'));
+  ASSERT_FALSE(full.ok());
+  EXPECT_EQ(full.error().code, Code::no_space);
+  EXPECT_EQ(c->state(), state);
+  EXPECT_EQ(m.state(true), state);
+  m.world.disk().faults.capacity_bytes = std::uint64_t{1} << 40;
+  EXPECT_TRUE(c->add_note("room again").ok());
+  EXPECT_EQ(m.state(), c->state());
+}
+
+TEST(Catalogue, AfterAFailedWriteOrSyncItTakesNothingMore) {
+  for (const bool sync : {false, true}) {
+    Machine m;
+    const auto c = m.create();
+    auto& disk = m.world.disk();
+    if (sync) {
+      disk.faults.fail_sync_at = disk.counters().syncs + 1;
+    } else {
+      disk.faults.fail_write_at = disk.counters().writes + 1;
+    }
+    const CatalogueState state = c->state();
+    EXPECT_EQ(c->add_note("lost").error().code, Code::io_error);
+    EXPECT_EQ(c->add_note("later").error().code, Code::store_failed);
+    EXPECT_EQ(c->state(), state);
+  }
+}
+
+// F1 and F2 for the catalogue: the process or the machine ends in each operation that changes the disk.
+void crash_everywhere(bool power, std::uint64_t seed) {
+  for (std::uint64_t at = 1;; ++at) {
+    Machine m(seed * 1000 + at);
+    std::vector<CatalogueState> states;  // what was attempted; the last one may not have been acknowledged
+    bool created = false;
+    std::size_t acknowledged = 0;
+    auto& disk = m.world.disk();
+    if (power) {
+      disk.faults.power_loss_at = disk.counters().mutations + at;
+    } else {
+      m.env->kill_in(at);
+    }
+    {
+      auto c = Catalogue::create(*m.env, kDirectory, store_id());
+      if (c.ok()) {
+        created = true;
+        states.push_back((*c)->state());
+        for (const auto& step : steps()) {
+          if (!step(**c).ok()) break;
+          states.push_back((*c)->state());
+          ++acknowledged;
+        }
+      }
+    }
+    const bool ended = !m.env->alive();
+    m.env.reset();
+    // Recovery is interrupted as well, three times (F6).
+    for (std::uint64_t again = 1; power && again <= 3; ++again) {
+      disk.restart();
+      m.env = std::make_unique<os::SimEnv>(m.world);
+      disk.faults.power_loss_at = disk.counters().mutations + again;
+      (void)m.open();
+      m.env.reset();
+    }
+    disk.faults.power_loss_at = 0;
+    if (power) disk.restart();
+    m.env = std::make_unique<os::SimEnv>(m.world);
+    auto opened = m.open();
+    if (!created) {
+      const bool fresh = opened.ok() && (*opened)->bytes() == 512;
+      ASSERT_TRUE(fresh || opened.error().code == Code::not_found) << opened.error().to_string() << ", at " << at;
+    } else {
+      ASSERT_TRUE(opened.ok()) << opened.error().to_string() << ", seed " << seed << ", at " << at;
+      if ((*opened)->state() != states.back()) {
+        // One more than was acknowledged: the one in whose append it ended.
+        Machine twin(seed * 1000 + at);
+        const auto c = twin.create();
+        for (std::size_t i = 0; i <= acknowledged && i < steps().size(); ++i) ASSERT_TRUE(steps()[i](*c).ok());
+        CatalogueState attempted = c->state();
+        attempted.created_ms = states.back().created_ms;
+        ASSERT_EQ((*opened)->state(), attempted) << "seed " << seed << ", at " << at;
+      }
+      ASSERT_TRUE((*opened)->add_note("on").ok());
+      ASSERT_EQ(m.state(), (*opened)->state());
+    }
+    if (!ended) return;
+  }
+}
+
+TEST(Catalogue, KilledInAnyOperationItOpensWithAllThatWasAcknowledged) { crash_everywhere(false, 1); }
+
+TEST(Catalogue, AfterAPowerLossInAnyOperationItOpensWithAllThatWasAcknowledged) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) crash_everywhere(true, seed);
+}
+
+}  // namespace
+}  // namespace baton::log
