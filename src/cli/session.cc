@@ -1,0 +1,134 @@
+#include "cli/session.h"
+
+#include <cstdio>
+
+#include "base/try.h"
+#include "os/terminal.h"
+
+namespace baton::cli {
+
+Output& Session::out() {
+  if (!out_) {
+    const auto standard = os::terminal(1);
+    const auto errors = os::terminal(2);
+    const bool colour = standard.interactive && !json_ && !no_colour_ && !os::environment_variable("NO_COLOR");
+    out_.emplace(json_, colour, errors.interactive, standard.interactive ? standard.columns : errors.columns);
+  }
+  return *out_;
+}
+
+namespace {
+Options options_with_warnings() {
+  Options options;
+  options.on_warning = [](const std::string& text) { std::fprintf(stderr, "baton: warning: %s\n", text.c_str()); };
+  options.on_fatal = [](const Error& error) { std::fprintf(stderr, "baton: the store has ended: %s\n", error.to_string().c_str()); };
+  return options;
+}
+}  // namespace
+
+Result<std::unique_ptr<Store>> Session::open_for_reading() {
+  BATON_TRY_ASSIGN(const bool there, env_.fs().exists(os::join(data_, "catalogue")));
+  if (!there)
+    return Error{Code::not_found, "no store in '" + data_ + "': name its directory with --data, or make one with 'baton import' or 'baton append'"};
+  auto options = options_with_warnings();
+  options.create = false;
+  options.read_only = true;
+  auto store = Store::open(data_, options);
+  if (store || store.error().code != Code::unavailable) return store;
+  options.read_only = false;  // nobody writes, and the machine went down meanwhile: recover
+  return Store::open(data_, std::move(options));
+}
+
+Result<std::unique_ptr<Store>> Session::open_for_writing(bool create) {
+  if (!create) {
+    BATON_TRY_ASSIGN(const bool there, env_.fs().exists(os::join(data_, "catalogue")));
+    if (!there) return Error{Code::not_found, "no store in '" + data_ + "': name its directory with --data"};
+  }
+  auto options = options_with_warnings();
+  options.create = create;
+  return Store::open(data_, std::move(options));
+}
+
+Result<std::string> Session::context_or_only(Store& store, const std::string& given) {
+  if (!given.empty()) return given;
+  BATON_TRY_ASSIGN(const auto contexts, store.contexts());
+  if (contexts.size() == 1) return contexts.front().name;
+  if (contexts.empty()) return Error{Code::not_found, "the store has no context yet"};
+  std::string names;
+  for (const auto& c : contexts) names += (names.empty() ? "" : ", ") + c.name;
+  return Error{Code::invalid_argument, "the store has several contexts; choose one with --context: " + names};
+}
+
+void Session::run(const std::function<Status()>& body) {
+  const auto status = body();
+  out().end_progress();
+  out().flush();
+  if (status) return;
+  exit_ = exit_of(status.error());
+  if (json_) {
+    std::string text = "{\"error\":";
+    put_json_string(text, code_name(status.error().code));
+    text += ",\"detail\":";
+    put_json_string(text, status.error().detail);
+    std::fprintf(stderr, "%s}\n", text.c_str());
+  } else {
+    std::fprintf(stderr, "baton: %s\n", status.error().to_string().c_str());
+  }
+}
+
+void FilterOptions::add_to(CLI::App& app) {
+  app.add_option("--type", filter.types, "Only events of this type; may be repeated (any of them)");
+  app.add_option("--tag", filter.tags, "Only events with this tag, name:value; may be repeated (all of them)");
+  app.add_option("--category", filter.category, "Only streams whose name begins with this up to the first '-'");
+  app.add_option("--tenant", filter.tenant, "Only events of this tenant");
+  app.add_option("--prefix", filter.stream_prefix, "Only streams whose name begins with this");
+}
+
+void AsOfOptions::add_to(CLI::App& app) {
+  app.add_option("--as-of", recorded, "The past: what had been appended by this time (RFC 3339)");
+  app.add_option("--as-of-event-time", time, "The past: what had happened by this time, by the events' own times");
+  app.add_option("--as-of-position", position, "The past: up to and including the event at this position");
+}
+
+Result<AsOf> AsOfOptions::parse() const {
+  if ((recorded.empty() ? 0 : 1) + (time.empty() ? 0 : 1) + (position.empty() ? 0 : 1) > 1)
+    return Error{Code::invalid_argument, "--as-of, --as-of-event-time and --as-of-position exclude each other"};
+  AsOf as_of;
+  if (!recorded.empty()) {
+    BATON_TRY_ASSIGN(as_of.recorded, Time::parse(recorded));
+  }
+  if (!time.empty()) {
+    BATON_TRY_ASSIGN(as_of.time, Time::parse(time));
+  }
+  if (!position.empty()) as_of.position = Position{position};
+  return as_of;
+}
+
+int run_program(int argc, char** argv, const char* version) {
+  const auto env = os::make_posix_env();
+  os::watch_interrupts();
+  Session session(*env);
+  if (const auto data = os::environment_variable("BATON_DATA")) session.data_ = *data;
+  CLI::App app{"Baton keeps every event. One binary: an event store with SQL views.", "baton"};
+  app.set_version_flag("--version", std::string("baton ") + version);
+  app.add_option("--data", session.data_, "The data directory (or BATON_DATA)")->capture_default_str();
+  app.add_flag("--json", session.json_, "For programs: JSON, one object a line");
+  app.add_flag("--no-color", session.no_colour_, "No colours, also on a terminal");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 some rows were rejected, 4 a condition did not hold,\n"
+             "5 not found, 6 another process writes, 7 damaged data. See docs/cli.md.");
+  add_append_commands(app, session);
+  add_read_commands(app, session);
+  add_store_commands(app, session);
+  add_view_commands(app, session);
+  add_import_command(app, session);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+  }
+  return session.exit_code();
+}
+
+}  // namespace baton::cli

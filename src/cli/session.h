@@ -1,0 +1,69 @@
+// What every command shares: the data directory, how to print, how to open the store, how to end.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <baton/store.h>
+
+#include "cli/output.h"
+#include "os/env.h"
+
+namespace baton::cli {
+
+class Session {
+ public:
+  explicit Session(os::Env& env) : env_(env) {}
+
+  [[nodiscard]] os::Env& env() { return env_; }
+  [[nodiscard]] Output& out();
+  [[nodiscard]] const std::string& data() const { return data_; }
+
+  // For reading: beside a running writer, or, when the last one was killed with the machine, by recovering first.
+  // not_found when there is no store.
+  [[nodiscard]] Result<std::unique_ptr<Store>> open_for_reading();
+  [[nodiscard]] Result<std::unique_ptr<Store>> open_for_writing(bool create);
+  // The context that was named, or the only one there is.
+  [[nodiscard]] Result<std::string> context_or_only(Store& store, const std::string& given);
+
+  // Runs a command's body when its subcommand was chosen; prints an error, remembers the exit code.
+  void run(const std::function<Status()>& body);
+  void end_with(Exit code) { exit_ = code; }
+  [[nodiscard]] int exit_code() const { return static_cast<int>(exit_); }
+
+  // Bound to the options of the program.
+  std::string data_ = "./baton-data";
+  bool json_ = false;
+  bool no_colour_ = false;
+
+ private:
+  os::Env& env_;
+  std::optional<Output> out_;
+  Exit exit_ = Exit::ok;
+};
+
+// Options that several commands have.
+struct FilterOptions {
+  Filter filter;
+  void add_to(CLI::App& app);
+};
+struct AsOfOptions {
+  std::string position, recorded, time;
+  void add_to(CLI::App& app);
+  [[nodiscard]] Result<AsOf> parse() const;  // invalid_argument: two of them, or not a time
+};
+
+// Each adds its subcommands.
+void add_append_commands(CLI::App& app, Session& session);
+void add_read_commands(CLI::App& app, Session& session);
+void add_store_commands(CLI::App& app, Session& session);
+void add_view_commands(CLI::App& app, Session& session);
+void add_import_command(CLI::App& app, Session& session);
+
+// The program: parses, runs one command, returns its exit code.
+[[nodiscard]] int run_program(int argc, char** argv, const char* version);
+
+}  // namespace baton::cli
