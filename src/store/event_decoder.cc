@@ -26,18 +26,21 @@ enum Field : std::uint32_t {
   kTag = 1u << 13,
 };
 
-// Which field a header is, 0 for another header. The length alone leaves at most three names to compare with.
+// Which field a header is, 0 for another header. Length and fourth letter leave one name to compare with.
 std::uint32_t field_of(std::string_view name) {
+  const auto is = [&](std::string_view wanted, Field field) { return name == wanted ? std::uint32_t{field} : 0u; };
   switch (name.size()) {
-    case 5: return name == "ce_id" ? kId : 0u;
-    case 7: return name == "ce_type" ? kType : name == "ce_time" ? kTime : 0u;
-    case 9: return name == "baton-tag" ? kTag : name == "ce_source" ? kSource : name == "ce_tenant" ? kTenant : 0u;
-    case 10: return name == "ce_subject" ? kSubject : 0u;
-    case 12: return name == "content-type" ? kContentType : name == "baton-system" ? kSystem : 0u;
-    case 13: return name == "baton-version" ? kVersion : 0u;
+    case 5: return is("ce_id", kId);
+    case 7: return name[4] == 'y' ? is("ce_type", kType) : is("ce_time", kTime);
+    case 9: return name[3] == 'o' ? is("baton-tag", kTag) : name[3] == 's' ? is("ce_source", kSource) : is("ce_tenant", kTenant);
+    case 10: return is("ce_subject", kSubject);
+    case 12: return name[0] == 'c' ? is("content-type", kContentType) : is("baton-system", kSystem);
+    case 13: return is("baton-version", kVersion);
     case 14:
-      return name == "ce_specversion" ? kSpecVersion : name == "ce_causationid" ? kCausation : name == "ce_traceparent" ? kTraceparent : 0u;
-    case 16: return name == "ce_correlationid" ? kCorrelation : 0u;
+      return name[3] == 's'   ? is("ce_specversion", kSpecVersion)
+             : name[3] == 'c' ? is("ce_causationid", kCausation)
+                              : is("ce_traceparent", kTraceparent);
+    case 16: return is("ce_correlationid", kCorrelation);
     default: return 0;
   }
 }
