@@ -128,35 +128,54 @@ void write_crc(base::MutableByteView batch) {
   base::store_be<std::uint32_t>(batch.data() + kCrcAt, base::crc32c(0, batch.subspan(kAttributesAt)));
 }
 
-// What the fields themselves say, before anything behind the header is looked at.
-Status check_fields(const BatchHeader& h) {
+// What the fields themselves say, before anything behind the header is looked at. Gaps are allowed, two records at one offset are not.
+bool fields_fit(const BatchHeader& h) {
   const auto base = h.base_offset.value();
-  if (h.magic != 2) return corrupt_batch(base, "magic is " + std::to_string(h.magic) + ", and only 2 is read");
+  const std::int64_t records_bytes = std::int64_t{h.batch_length} - kBatchLengthMin;
+  return h.magic == 2 && records_bytes >= 0 && base >= 0 && (h.attributes & 0x7) <= static_cast<int>(Codec::zstd) &&
+         h.record_count >= 0 && h.last_offset_delta >= 0 && h.record_count - std::int64_t{1} <= h.last_offset_delta &&
+         base <= std::numeric_limits<std::int64_t>::max() - h.last_offset_delta - 1 &&
+         (h.codec() != Codec::none || h.record_count <= records_bytes / (kRecordLengthMin + 1));
+}
+
+// Why they do not fit. Apart, so that a good header costs no text.
+Error unfit_fields(const BatchHeader& h) {
+  const auto base = h.base_offset.value();
+  const auto say = [&](const std::string& what) { return corrupt_batch(base, what); };
+  if (h.magic != 2) return say("magic is " + std::to_string(h.magic) + ", and only 2 is read");
   if (h.batch_length < kBatchLengthMin) {
-    return corrupt_batch(base, "batch_length is " + std::to_string(h.batch_length) + ", less than any batch has");
+    return say("batch_length is " + std::to_string(h.batch_length) + ", less than any batch has");
   }
-  if (base < 0) return corrupt_batch(base, "the base offset is negative");
+  if (base < 0) return say("the base offset is negative");
   if ((h.attributes & 0x7) > static_cast<int>(Codec::zstd)) {
-    return corrupt_batch(base, "codec " + std::to_string(h.attributes & 0x7) + " is unknown");
+    return say("codec " + std::to_string(h.attributes & 0x7) + " is unknown");
   }
-  if (h.record_count < 0 || h.last_offset_delta < 0) {
-    return corrupt_batch(base, "record_count is " + std::to_string(h.record_count) + " and last_offset_delta " +
-                                   std::to_string(h.last_offset_delta) + "; neither may be negative");
+  const std::string counts =
+      "record_count is " + std::to_string(h.record_count) + " and last_offset_delta " + std::to_string(h.last_offset_delta);
+  if (h.record_count < 0 || h.last_offset_delta < 0) return say(counts + "; neither may be negative");
+  if (h.record_count - std::int64_t{1} > h.last_offset_delta) return say(counts + ", which has no room for so many");
+  if (h.codec() == Codec::none && h.record_count > (h.batch_length - kBatchLengthMin) / (kRecordLengthMin + 1)) {
+    return say(counts + ", and so many records do not fit " + std::to_string(h.batch_length - kBatchLengthMin) + " bytes");
   }
-  // Gaps are allowed, two records at one offset are not.
-  if (h.record_count - std::int64_t{1} > h.last_offset_delta) {
-    return corrupt_batch(base, "record_count is " + std::to_string(h.record_count) + ", which last_offset_delta " +
-                                   std::to_string(h.last_offset_delta) + " has no room for");
-  }
-  if (base > std::numeric_limits<std::int64_t>::max() - h.last_offset_delta - 1) {
-    return corrupt_batch(base, "the offsets do not fit 63 bits");
-  }
-  const std::int64_t records_bytes = h.batch_length - kBatchLengthMin;
-  if (h.codec() == Codec::none && h.record_count > records_bytes / (kRecordLengthMin + 1)) {
-    return corrupt_batch(base, "record_count is " + std::to_string(h.record_count) + ", which do not fit " +
-                                   std::to_string(records_bytes) + " bytes");
-  }
-  return {};
+  return say("its offsets do not fit 63 bits");
+}
+
+BatchHeader load_fields(const std::byte* p) {
+  BatchHeader h;
+  h.base_offset = Offset(base::load_be<std::int64_t>(p + kBaseOffsetAt));
+  h.batch_length = base::load_be<std::int32_t>(p + kLengthAt);
+  h.epoch = Epoch(base::load_be<std::int32_t>(p + kEpochAt));
+  h.magic = base::load_be<std::int8_t>(p + kMagicAt);
+  h.crc = base::load_be<std::uint32_t>(p + kCrcAt);
+  h.attributes = base::load_be<std::int16_t>(p + kAttributesAt);
+  h.last_offset_delta = base::load_be<std::int32_t>(p + kLastOffsetDeltaAt);
+  h.base_timestamp = base::load_be<std::int64_t>(p + kBaseTimestampAt);
+  h.max_timestamp = base::load_be<std::int64_t>(p + kMaxTimestampAt);
+  h.producer_id = base::load_be<std::int64_t>(p + kProducerIdAt);
+  h.producer_epoch = base::load_be<std::int16_t>(p + kProducerEpochAt);
+  h.base_sequence = base::load_be<std::int32_t>(p + kBaseSequenceAt);
+  h.record_count = base::load_be<std::int32_t>(p + kRecordCountAt);
+  return h;
 }
 
 }  // namespace
@@ -181,23 +200,9 @@ Result<BatchHeader> parse_batch_fields(base::ByteView start_of_batch) {
     return Error{Code::corrupt, "record batch: " + std::to_string(start_of_batch.size()) + " bytes, and its header alone has " +
                                     std::to_string(kBatchHeaderBytes)};
   }
-  const std::byte* const p = start_of_batch.data();
-  BatchHeader h;
-  h.base_offset = Offset(base::load_be<std::int64_t>(p + kBaseOffsetAt));
-  h.batch_length = base::load_be<std::int32_t>(p + kLengthAt);
-  h.epoch = Epoch(base::load_be<std::int32_t>(p + kEpochAt));
-  h.magic = base::load_be<std::int8_t>(p + kMagicAt);
-  h.crc = base::load_be<std::uint32_t>(p + kCrcAt);
-  h.attributes = base::load_be<std::int16_t>(p + kAttributesAt);
-  h.last_offset_delta = base::load_be<std::int32_t>(p + kLastOffsetDeltaAt);
-  h.base_timestamp = base::load_be<std::int64_t>(p + kBaseTimestampAt);
-  h.max_timestamp = base::load_be<std::int64_t>(p + kMaxTimestampAt);
-  h.producer_id = base::load_be<std::int64_t>(p + kProducerIdAt);
-  h.producer_epoch = base::load_be<std::int16_t>(p + kProducerEpochAt);
-  h.base_sequence = base::load_be<std::int32_t>(p + kBaseSequenceAt);
-  h.record_count = base::load_be<std::int32_t>(p + kRecordCountAt);
-  BATON_TRY(check_fields(h));
-  return h;
+  const BatchHeader header = load_fields(start_of_batch.data());
+  if (!fields_fit(header)) return unfit_fields(header);
+  return header;
 }
 
 Result<BatchHeader> parse_batch_header(base::ByteView batch) {
@@ -225,29 +230,28 @@ Status RecordCursor::start(base::ByteView batch) {
   in_ = {};
   read_ = 0;
   last_delta_ = -1;
-  status_ = open(batch);
-  return status_;
-}
-
-Status RecordCursor::open(base::ByteView batch) {
-  BATON_TRY_ASSIGN(const BatchHeader header, parse_batch_header(batch));
-  const base::ByteView packed = batch.first(header.total_bytes()).subspan(kBatchHeaderBytes);
-  if (header.codec() == Codec::none || (packed.empty() && header.record_count == 0)) {
+  if (!status_.ok()) status_ = {};
+  auto header = parse_batch_header(batch);
+  if (!header) {
+    status_ = std::move(header).error();
+    return status_;
+  }
+  const base::ByteView packed = batch.first(header->total_bytes()).subspan(kBatchHeaderBytes);
+  if (header->codec() == Codec::none || (packed.empty() && header->record_count == 0)) {
     in_ = base::Reader(packed);
-    header_ = header;
-    return {};
+  } else {
+    const std::size_t ratio_max = std::max<std::size_t>(limits_.ratio_max, 1);
+    const std::size_t by_ratio =
+        packed.size() > limits_.uncompressed_bytes_max / ratio_max ? limits_.uncompressed_bytes_max : packed.size() * ratio_max;
+    const std::size_t bytes_max = std::min(limits_.uncompressed_bytes_max, std::max(kRatioFreeBytes, by_ratio));
+    if (auto unpacked = decompress_into(header->codec(), packed, bytes_max, unpacked_); !unpacked) {
+      status_ = Error{unpacked.error().code, "record batch with base offset " + std::to_string(header->base_offset.value()) +
+                                                 ": " + unpacked.error().detail};
+      return status_;
+    }
+    in_ = base::Reader(unpacked_);
   }
-  const std::size_t by_ratio =
-      packed.size() > std::numeric_limits<std::size_t>::max() / std::max<std::size_t>(limits_.ratio_max, 1)
-          ? std::numeric_limits<std::size_t>::max()
-          : packed.size() * limits_.ratio_max;
-  const std::size_t bytes_max = std::min(limits_.uncompressed_bytes_max, std::max(kRatioFreeBytes, by_ratio));
-  if (auto unpacked = decompress_into(header.codec(), packed, bytes_max, unpacked_); !unpacked) {
-    return Error{unpacked.error().code, "record batch with base offset " + std::to_string(header.base_offset.value()) + ": " +
-                                            unpacked.error().detail};
-  }
-  in_ = base::Reader(unpacked_);
-  header_ = header;
+  header_ = *header;
   return {};
 }
 

@@ -101,7 +101,6 @@ class RecordCursor {
   [[nodiscard]] const Status& status() const { return status_; }
 
  private:
-  Status open(base::ByteView batch);
   bool fail(Code code, const char* what);
 
   BatchLimits limits_;

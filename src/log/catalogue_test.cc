@@ -1,114 +1,17 @@
 #include "log/catalogue.h"
 
-#include <functional>
-#include <random>
+#include <algorithm>
 
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
 #include "base/hex.h"
 #include "base/sha256.h"
+#include "log/catalogue_for_test.h"
 #include "log/catalogue_records.h"
-#include "os/sim_env.h"
 
 namespace baton::log {
 namespace {
-
-const std::string kDirectory = "/store";
-const std::string kFile = "/store/catalogue";
-
-StoreId store_id() {
-  StoreId id;
-  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(i + 1);
-  return id;
-}
-
-TopicId topic_id(std::uint8_t n) {
-  TopicId id;
-  id.bytes.fill(n);
-  return id;
-}
-
-TopicInfo topic(std::uint8_t n, const std::string& name, std::int32_t partitions = 1) {
-  TopicInfo info;
-  info.id = topic_id(n);
-  info.name = name;
-  info.kind = TopicKind::event;
-  info.partitions = partitions;
-  info.settings = {{"retention.ms", "-1"}, {"baton.partitioner", "murmur2"}};
-  return info;
-}
-
-PartitionKey partition(std::uint8_t n, std::int32_t p = 0) { return {topic_id(n), PartitionId(p)}; }
-
-Seal seal(PartitionKey key, std::int64_t base, std::int64_t next, Hash256 previous, std::uint8_t hash) {
-  Seal s;
-  s.partition = key;
-  s.base_offset = Offset(base);
-  s.next_offset = Offset(next);
-  s.bytes = 64u << 20;
-  s.max_timestamp = 1'700'000'000'123;
-  s.previous = previous;
-  s.hash.fill(hash);
-  return s;
-}
-
-Hash256 hash_of(std::uint8_t n) {
-  Hash256 h;
-  h.fill(n);
-  return h;
-}
-
-// A machine with a store's directory on it.
-struct Machine {
-  explicit Machine(std::uint64_t seed = 1) : world({.seed = seed}), env(std::make_unique<os::SimEnv>(world)) {
-    EXPECT_TRUE(os::make_directories(env->fs(), kDirectory).ok());
-  }
-  std::unique_ptr<Catalogue> create() {
-    auto made = Catalogue::create(*env, kDirectory, store_id());
-    EXPECT_TRUE(made.ok()) << made.error().to_string();
-    return std::move(made).value();
-  }
-  Result<std::unique_ptr<Catalogue>> open(bool read_only = false) { return Catalogue::open(*env, kDirectory, read_only); }
-  CatalogueState state(bool read_only = false) {
-    auto opened = open(read_only);
-    EXPECT_TRUE(opened.ok()) << opened.error().to_string();
-    return opened.ok() ? (*opened)->state() : CatalogueState();
-  }
-  base::Bytes content() { return world.disk().read(kFile).value_or(base::Bytes()); }
-  void set_content(base::ByteView bytes) { world.disk().write(kFile, bytes); }
-
-  os::SimWorld world;
-  std::unique_ptr<os::SimEnv> env;
-};
-
-// One of everything, in an order that has a meaning.
-const std::vector<std::function<Status(Catalogue&)>>& steps() {
-  static const std::vector<std::function<Status(Catalogue&)>> kSteps = {
-      [](Catalogue& c) { return c.raise_epoch(Epoch(1), 1'700'000'000'001, false, {}); },
-      [](Catalogue& c) { return c.add_topic(topic(1, "rides", 2)); },
-      [](Catalogue& c) { return c.add_topic(topic(2, "payments")); },
-      [](Catalogue& c) { return c.set_topic(topic_id(1), {{"retention.ms", "1000"}, {"x", ""}}); },
-      [](Catalogue& c) { return c.add_seal(seal(partition(1), 0, 100, {}, 7)); },
-      [](Catalogue& c) { return c.add_note(std::string(1000, 'n')); },  // of three sectors
-      [](Catalogue& c) {
-        return c.raise_epoch(Epoch(3), 1'700'000'000'002, true, {{partition(2), Offset(5)}, {partition(1), Offset(110)}});
-      },
-      [](Catalogue& c) { return c.add_seal(seal(partition(1), 100, 230, hash_of(7), 8)); },
-      [](Catalogue& c) { return c.add_seal(seal(partition(2), 5, 5, {}, 9)); },
-      [](Catalogue& c) { return c.set_log_start(partition(1), Offset(100), false, Offset(100)); },
-      [](Catalogue& c) { return c.remove_topic(topic_id(2)); },
-      [](Catalogue& c) { return c.mark_clean_close(Round(77)); },
-  };
-  return kSteps;
-}
-
-void run_all(Catalogue& c) {
-  for (const auto& step : steps()) {
-    const Status done = step(c);
-    ASSERT_TRUE(done.ok()) << done.error().to_string();
-  }
-}
 
 Result<std::uint64_t> load(base::ByteView bytes, CatalogueState& state, CataloguePosition& position) {
   state = {};
@@ -436,72 +339,6 @@ TEST(Catalogue, AfterAFailedWriteOrSyncItTakesNothingMore) {
     EXPECT_EQ(c->add_note("later").error().code, Code::store_failed);
     EXPECT_EQ(c->state(), state);
   }
-}
-
-// F1 and F2 for the catalogue: the process or the machine ends in each operation that changes the disk.
-void crash_everywhere(bool power, std::uint64_t seed) {
-  for (std::uint64_t at = 1;; ++at) {
-    Machine m(seed * 1000 + at);
-    std::vector<CatalogueState> states;  // what was attempted; the last one may not have been acknowledged
-    bool created = false;
-    std::size_t acknowledged = 0;
-    auto& disk = m.world.disk();
-    if (power) {
-      disk.faults.power_loss_at = disk.counters().mutations + at;
-    } else {
-      m.env->kill_in(at);
-    }
-    {
-      auto c = Catalogue::create(*m.env, kDirectory, store_id());
-      if (c.ok()) {
-        created = true;
-        states.push_back((*c)->state());
-        for (const auto& step : steps()) {
-          if (!step(**c).ok()) break;
-          states.push_back((*c)->state());
-          ++acknowledged;
-        }
-      }
-    }
-    const bool ended = !m.env->alive();
-    m.env.reset();
-    // Recovery is interrupted as well, three times (F6).
-    for (std::uint64_t again = 1; power && again <= 3; ++again) {
-      disk.restart();
-      m.env = std::make_unique<os::SimEnv>(m.world);
-      disk.faults.power_loss_at = disk.counters().mutations + again;
-      (void)m.open();
-      m.env.reset();
-    }
-    disk.faults.power_loss_at = 0;
-    if (power) disk.restart();
-    m.env = std::make_unique<os::SimEnv>(m.world);
-    auto opened = m.open();
-    if (!created) {
-      const bool fresh = opened.ok() && (*opened)->bytes() == 512;
-      ASSERT_TRUE(fresh || opened.error().code == Code::not_found) << opened.error().to_string() << ", at " << at;
-    } else {
-      ASSERT_TRUE(opened.ok()) << opened.error().to_string() << ", seed " << seed << ", at " << at;
-      if ((*opened)->state() != states.back()) {
-        // One more than was acknowledged: the one in whose append it ended.
-        Machine twin(seed * 1000 + at);
-        const auto c = twin.create();
-        for (std::size_t i = 0; i <= acknowledged && i < steps().size(); ++i) ASSERT_TRUE(steps()[i](*c).ok());
-        CatalogueState attempted = c->state();
-        attempted.created_ms = states.back().created_ms;
-        ASSERT_EQ((*opened)->state(), attempted) << "seed " << seed << ", at " << at;
-      }
-      ASSERT_TRUE((*opened)->add_note("on").ok());
-      ASSERT_EQ(m.state(), (*opened)->state());
-    }
-    if (!ended) return;
-  }
-}
-
-TEST(Catalogue, KilledInAnyOperationItOpensWithAllThatWasAcknowledged) { crash_everywhere(false, 1); }
-
-TEST(Catalogue, AfterAPowerLossInAnyOperationItOpensWithAllThatWasAcknowledged) {
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) crash_everywhere(true, seed);
 }
 
 }  // namespace

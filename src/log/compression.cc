@@ -218,29 +218,44 @@ Status lz4_unpack(base::ByteView in, Output& out) {
 
 // ---- zstd (RFC 8878) ----
 
+// Making a context costs more than unpacking a small batch, so each thread keeps one; not the memory of an unusual frame, though.
+constexpr std::size_t kZstdKeepBytes = 16u << 20;
+
 Result<base::Bytes> zstd_pack(base::ByteView in) {
+  thread_local std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(nullptr, ZSTD_freeCCtx);
+  if (!context) context.reset(ZSTD_createCCtx());
+  if (!context) return Error{Code::resource_exhausted, "zstd: no memory to compress"};
   base::Bytes out(ZSTD_compressBound(in.size()));
-  const std::size_t size = ZSTD_compress(out.data(), out.size(), in.data(), in.size(), kZstdLevel);
+  const std::size_t size = ZSTD_compressCCtx(context.get(), out.data(), out.size(), in.data(), in.size(), kZstdLevel);
+  if (ZSTD_sizeof_CCtx(context.get()) > kZstdKeepBytes) context.reset();
   if (ZSTD_isError(size) != 0) return Error{Code::resource_exhausted, std::string("zstd: ") + ZSTD_getErrorName(size)};
   out.resize(size);
   return out;
 }
 
-Status zstd_unpack(base::ByteView in, Output& out) {
-  // The library refuses windows above 128 MiB. What a frame claims below that is reserved, but only touched as bytes come out.
-  const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
-  if (!context) return Error{Code::resource_exhausted, "zstd: no memory to unpack"};
+Status zstd_unpack_with(ZSTD_DCtx* context, base::ByteView in, Output& out) {
   ZSTD_inBuffer from{in.data(), in.size(), 0};
   while (true) {
     const base::MutableByteView room = out.room();
     ZSTD_outBuffer to{room.data(), room.size(), 0};
     const std::size_t at = from.pos;
-    const std::size_t result = ZSTD_decompressStream(context.get(), &to, &from);
+    const std::size_t result = ZSTD_decompressStream(context, &to, &from);
     if (ZSTD_isError(result) != 0) return corrupt(Codec::zstd, ZSTD_getErrorName(result), at);
     BATON_TRY(out.wrote(to.pos));
     if (result == 0 && from.pos == from.size) return {};
     if (from.pos == at && to.pos == 0) return corrupt(Codec::zstd, "it ends before its end mark", from.pos);
   }
+}
+
+Status zstd_unpack(base::ByteView in, Output& out) {
+  thread_local std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(nullptr, ZSTD_freeDCtx);
+  if (!context) context.reset(ZSTD_createDCtx());
+  if (!context) return Error{Code::resource_exhausted, "zstd: no memory to unpack"};
+  ZSTD_DCtx_reset(context.get(), ZSTD_reset_session_only);
+  // The library refuses windows above 128 MiB. What a frame claims below that is reserved, but only touched as bytes come out.
+  Status status = zstd_unpack_with(context.get(), in, out);
+  if (ZSTD_sizeof_DCtx(context.get()) > kZstdKeepBytes) context.reset();
+  return status;
 }
 
 }  // namespace
