@@ -151,13 +151,13 @@ void Index::Core::add(std::uint64_t hash, const IndexHit& hit) {
   active_->add(IndexEntry::pack(hash, hit));
 }
 
-void Index::Core::acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc) {
+void Index::Core::acknowledge(const IndexCovered& upto) {
   if (options_.read_only) return;
-  BATON_CHECK(next >= acknowledged_.next, "acknowledged offsets went back");
-  acknowledged_ = {.next = next, .epoch = epoch, .batch_crc = batch_crc};
+  BATON_CHECK(upto.next >= acknowledged_.next, "acknowledged offsets went back");
+  acknowledged_ = upto;
   const std::size_t count = active_->size();
   while (acknowledged_entries_ < count &&
-         active_->at(static_cast<std::uint32_t>(acknowledged_entries_)).offset() < next.value()) {
+         active_->at(static_cast<std::uint32_t>(acknowledged_entries_)).offset() < upto.next.value()) {
     ++acknowledged_entries_;
   }
   maybe_freeze();
@@ -253,6 +253,8 @@ Result<bool> Index::Core::refresh() {
   Runs runs = old->runs;
   IndexManifest manifest;
   if (auto loaded = load_as_reader(manifest, runs); !loaded) {
+    // None yet, or the writer is about to build it again: what we have stays as right as it was.
+    if (!fs_.exists(os::join(directory_, IndexManifest::kName)).value_or(true)) return false;
     return Error{Code::unavailable, "the index cannot be read now, try again: " + loaded.error().detail};
   }
   if (manifest == manifest_) return false;
@@ -319,8 +321,8 @@ Index::~Index() { core_->close(); }
 IndexCovered Index::covered() const { return core_->covered(); }
 Status Index::reset(log::Offset start) { return core_->reset(start); }
 void Index::add(std::uint64_t hash, const IndexHit& hit) { core_->add(hash, hit); }
-void Index::acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc) {
-  core_->acknowledge(next, epoch, batch_crc);
+void Index::acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc, std::int64_t streams) {
+  core_->acknowledge({.next = next, .epoch = epoch, .batch_crc = batch_crc, .streams = streams});
 }
 bool Index::full() const { return core_->full(); }
 Status Index::flush() { return core_->flush(); }

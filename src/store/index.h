@@ -75,7 +75,8 @@ class Index {
 
   // [owner] All records below `next` have been added and may be written; `next` is the end of a batch with this epoch and CRC.
   // With transactions: min(acknowledgeable, last stable offset). May freeze the table at exactly this point.
-  void acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc);
+  // `streams` is kept with the place, for the caller: how many streams it has counted up to there.
+  void acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc, std::int64_t streams = 0);
 
   // [owner] True when both tables are full: stage nothing more until on_room. Acknowledge what is staged, as always.
   [[nodiscard]] bool full() const;

@@ -25,7 +25,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   [[nodiscard]] Status open();
   void close();
   void add(std::uint64_t hash, const IndexHit& hit);
-  void acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc);
+  void acknowledge(const IndexCovered& upto);
   [[nodiscard]] bool full() const;
   [[nodiscard]] Status flush();
   [[nodiscard]] Status reset(log::Offset start);
@@ -99,9 +99,10 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   IndexManifest manifest_;
   std::unique_ptr<IndexMerge> merge_;
   std::size_t merge_first_ = 0;  // its inputs begin with this run
-  bool merging_stopped_ = false; // an input is damaged
-  bool failed_ = false;          // for good
-  bool retrying_ = false;        // no space: a timer will try again
+  std::int64_t merge_debt_ = 0;   // entries to be merged before the next table is written
+  bool merging_stopped_ = false;  // an input is damaged
+  bool failed_ = false;           // for good
+  bool retrying_ = false;         // no space: a timer will try again
 };
 
 template <typename F>

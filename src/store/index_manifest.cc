@@ -42,7 +42,7 @@ base::Bytes IndexManifest::encode() const {
   base::put_le<std::int32_t>(out, covered.epoch.value());
   base::put_le<std::uint32_t>(out, covered.batch_crc);
   base::put_le<std::uint64_t>(out, next_number);
-  base::put_le<std::uint64_t>(out, 0);
+  base::put_le<std::int64_t>(out, covered.streams);
   for (const RunInfo& run : runs) {
     base::put_le<std::uint64_t>(out, run.number);
     base::put_le<std::uint64_t>(out, run.entries);
@@ -73,6 +73,7 @@ Result<IndexManifest> IndexManifest::decode(base::ByteView bytes) {
   manifest.covered.epoch = log::Epoch(base::load_le<std::int32_t>(p + 24));
   manifest.covered.batch_crc = base::load_le<std::uint32_t>(p + 28);
   manifest.next_number = base::load_le<std::uint64_t>(p + 32);
+  manifest.covered.streams = base::load_le<std::int64_t>(p + 40);
   for (std::size_t i = 0; i < count; ++i) {
     const std::byte* r = p + kHeaderBytes + i * kRunBytes;
     manifest.runs.push_back({.number = base::load_le<std::uint64_t>(r),

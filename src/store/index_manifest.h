@@ -17,6 +17,7 @@ struct IndexCovered {
   log::Offset next;             // 0: nothing is covered
   log::Epoch epoch{-1};         // of the batch that ends at `next`
   std::uint32_t batch_crc = 0;  // that batch's CRC field
+  std::int64_t streams = 0;     // how many the caller had counted there
   friend bool operator==(const IndexCovered&, const IndexCovered&) = default;
 };
 

@@ -1,0 +1,77 @@
+#include "store/context_reads.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/try.h"
+
+namespace baton::store {
+
+Result<ContextPage> read_context(std::shared_ptr<const ContextView> context, const ReadContext& request) {
+  if (request.limit == 0) return Error{Code::invalid_argument, "a read needs a limit of at least 1"};
+  ContextPage page;
+  const Visit keep = [&](const EventView& event) {
+    page.events.push_back(event.to_event());
+    return true;
+  };
+  if (request.backward) {
+    BATON_TRY_ASSIGN(page.next, scan_backward(*context, request, request.limit, keep, page.at_end));
+    return page;
+  }
+  BATON_TRY_ASSIGN(const auto scanner, ContextScanner::start(std::move(context), request));
+  const auto handed_out = scanner->run(request.limit, keep);
+  if (!handed_out) return handed_out.error();
+  page.next = scanner->position();
+  page.at_end = scanner->at_end();
+  return page;
+}
+
+Result<Position> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request, const Visit& visit) {
+  constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+  if (request.backward) {
+    bool at_end = false;
+    return scan_backward(*context, request, kNoLimit, visit, at_end);
+  }
+  BATON_TRY_ASSIGN(const auto scanner, ContextScanner::start(std::move(context), request));
+  const auto handed_out = scanner->run(kNoLimit, visit);
+  if (!handed_out) return handed_out.error();
+  return scanner->position();
+}
+
+Result<std::int64_t> rank_of(const ContextView& context, const Position& position) {
+  // A place in an empty context, and the beginning of any, is 0.
+  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, {.after = position}, nullptr));
+  std::int64_t rank = 0;
+  for (const auto& range : ranges) rank += range.next;
+  return position.is_beginning() ? 0 : rank;
+}
+
+Result<Position> position_at(const ContextView& context, std::optional<Time> recorded) {
+  ReadContext request;
+  request.as_of.recorded = recorded;
+  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr));
+  PositionContext positions(context.id, static_cast<std::int32_t>(ranges.size()));
+  for (std::size_t p = 0; p < ranges.size(); ++p) {
+    const std::int64_t last = ranges[p].end - 1;
+    const log::PartitionReader& reader = context.partitions[p]->reader();
+    if (last < reader.bounds().log_start.value()) continue;
+    BATON_TRY_ASSIGN(const auto epoch, reader.epoch_of(log::Offset(last)));
+    positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, epoch.value_or(log::Epoch(0)));
+  }
+  return positions.position();
+}
+
+Result<ContextInfo> describe(const ContextView& context) {
+  ContextInfo info;
+  info.name = context.name;
+  info.id = context.id.to_hex();
+  info.options = context.options;
+  for (const auto& partition : context.partitions) {
+    info.events += partition->end().value() - partition->reader().bounds().log_start.value();
+    info.bytes += partition->reader().bytes();
+  }
+  BATON_TRY_ASSIGN(info.end, position_at(context, std::nullopt));
+  return info;
+}
+
+}  // namespace baton::store

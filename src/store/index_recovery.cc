@@ -1,0 +1,77 @@
+#include "store/index_recovery.h"
+
+#include "base/try.h"
+
+namespace baton::store {
+namespace {
+
+constexpr std::size_t kChunkBytes = 256u << 10;
+
+}  // namespace
+
+void IndexRecovery::add(ContextState& context, PartitionState& partition, bool rebuild) {
+  partition.view->set_index_ready(false);
+  jobs_.push_back({.context = &context, .partition = &partition, .rebuild = rebuild});
+}
+
+// Whether the batch that ends where the runs end is the one that they were made from.
+Result<bool> IndexRecovery::matches_log(const PartitionView& partition, const IndexCovered& covered) {
+  const log::Bounds bounds = partition.reader().bounds();
+  if (covered.next <= bounds.log_start || covered.next > log::Offset(bounds.visible.value())) return false;
+  chunk_.clear();
+  BATON_TRY(partition.reader().read(covered.next.plus(-1), 1, chunk_));
+  BATON_TRY_ASSIGN(const log::BatchHeader header, log::parse_batch_header(chunk_));
+  return header.next_offset() == covered.next && header.epoch == covered.epoch && header.crc == covered.batch_crc;
+}
+
+Status IndexRecovery::begin(Job& job) {
+  PartitionView& view = *job.partition->view;
+  const log::Bounds bounds = view.reader().bounds();
+  const IndexCovered covered = view.index().covered();
+  bool usable = !job.rebuild && covered.next.value() > 0;
+  if (usable) {
+    BATON_TRY_ASSIGN(usable, matches_log(view, covered));
+  }
+  if (usable) {
+    job.next = covered.next;
+    job.partition->streams = covered.streams;
+  } else {
+    if (job.rebuild || covered.next.value() > 0) BATON_TRY(view.index().reset(bounds.log_start));
+    job.next = bounds.log_start;
+    const auto heads = view.heads();
+    job.partition->streams = heads == nullptr ? 0 : static_cast<std::int64_t>(heads->count());
+  }
+  job.feeder = std::make_unique<IndexFeeder>(*job.context->view, view);
+  job.begun = true;
+  return {};
+}
+
+Status IndexRecovery::feed_chunk(Job& job) {
+  PartitionView& view = *job.partition->view;
+  chunk_.clear();
+  BATON_TRY_ASSIGN(const auto read, view.reader().read(job.next, kChunkBytes, chunk_));
+  if (!read.first || read.next <= job.next) {
+    return Error{Code::corrupt, "partition " + view.directory() + ": the log has no batch at offset " +
+                                    std::to_string(job.next.value()) + ", though it is below the visible offset"};
+  }
+  BATON_TRY(job.feeder->feed(chunk_, read.first->position, job.next, job.partition->streams));
+  job.next = read.next;
+  return {};
+}
+
+Result<bool> IndexRecovery::step() {
+  while (!jobs_.empty()) {
+    Job& job = jobs_.back();
+    PartitionView& view = *job.partition->view;
+    if (!job.begun) BATON_TRY(begin(job));
+    while (job.next < log::Offset(view.reader().bounds().visible.value())) {
+      if (view.index().full()) return false;
+      BATON_TRY(feed_chunk(job));
+    }
+    view.set_index_ready(true);
+    jobs_.pop_back();
+  }
+  return true;
+}
+
+}  // namespace baton::store

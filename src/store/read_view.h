@@ -1,0 +1,100 @@
+// What readers see of a store: contexts, and per partition a log reader, an index and the heads of what retention removed. A writer
+// makes one, and so does a store that is opened read-only beside it; whoever reads does not know which.
+//
+// Threads: everything here may be used from any thread. A ReadView is immutable and shared; the parts of a partition that change
+// (index, heads) have their own rules below.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <baton/store.h>
+
+#include "log/catalogue.h"
+#include "log/log.h"
+#include "store/heads_snapshot.h"
+#include "store/index.h"
+#include "store/partitioner.h"
+
+namespace baton::store {
+
+// One partition of a context. Owned by the views that name it; the store's executors must outlive it.
+class PartitionView {
+ public:
+  PartitionView(log::PartitionKey key, std::string directory, std::shared_ptr<const log::PartitionReader> reader,
+                std::unique_ptr<Index> index)
+      : key_(key), directory_(std::move(directory)), reader_(std::move(reader)), index_(std::move(index)) {}
+
+  [[nodiscard]] const log::PartitionKey& key() const { return key_; }
+  [[nodiscard]] const std::string& directory() const { return directory_; }  // topics/<id>/<partition>, with the store's
+  [[nodiscard]] const log::PartitionReader& reader() const { return *reader_; }
+  [[nodiscard]] const std::shared_ptr<const log::PartitionReader>& shared_reader() const { return reader_; }
+  [[nodiscard]] Index& index() const { return *index_; }
+
+  // Where readers end: the next offset after the last one that they may see (design rule 7).
+  [[nodiscard]] log::Offset end() const {
+    const log::Bounds b = reader_->bounds();
+    return log::Offset(std::min(b.visible.value(), b.last_stable.value()));
+  }
+
+  // False while the index is rebuilt: what it does not find may be there all the same, and readers scan the log instead.
+  [[nodiscard]] bool index_ready() const { return index_ready_.load(std::memory_order_acquire); }
+  void set_index_ready(bool ready) { index_ready_.store(ready, std::memory_order_release); }
+
+  // The newest heads snapshot; null when nothing was ever removed.
+  [[nodiscard]] std::shared_ptr<const HeadsReader> heads() const {
+    const std::lock_guard lock(mutex_);
+    return heads_;
+  }
+  void set_heads(std::shared_ptr<const HeadsReader> heads) {
+    const std::lock_guard lock(mutex_);
+    heads_ = std::move(heads);
+  }
+
+ private:
+  log::PartitionKey key_;
+  std::string directory_;
+  std::shared_ptr<const log::PartitionReader> reader_;
+  std::unique_ptr<Index> index_;
+  std::atomic<bool> index_ready_{false};
+  mutable std::mutex mutex_;
+  std::shared_ptr<const HeadsReader> heads_;
+};
+
+// One context. Immutable.
+struct ContextView {
+  std::string name;
+  log::TopicId id;
+  ContextOptions options;
+  Partitioner partitioner = Partitioner::murmur2;
+  std::vector<std::shared_ptr<PartitionView>> partitions;
+
+  [[nodiscard]] log::PartitionId partition_of(std::string_view stream) const {
+    return store::partition_of(partitioner, stream, static_cast<std::int32_t>(partitions.size()));
+  }
+  [[nodiscard]] PartitionView& partition_for(std::string_view stream) const {
+    return *partitions[static_cast<std::size_t>(partition_of(stream).value())];
+  }
+};
+
+// All contexts, by name.
+struct ReadView {
+  std::vector<std::shared_ptr<const ContextView>> contexts;  // ascending by name
+  [[nodiscard]] std::shared_ptr<const ContextView> find(std::string_view name) const;
+};
+
+// The settings of an event topic that are options of its context, both ways.
+[[nodiscard]] log::Settings to_settings(const ContextOptions& options);
+[[nodiscard]] ContextOptions to_options(const log::TopicInfo& topic);
+
+// "no context rides; ..." as not_found.
+[[nodiscard]] Error no_such_context(std::string_view name);
+
+// The directory of a partition of a store: DIR/topics/<32 hex digits>/<partition>.
+[[nodiscard]] std::string partition_directory(const std::string& store_directory, const log::PartitionKey& key);
+
+}  // namespace baton::store

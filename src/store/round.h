@@ -1,0 +1,43 @@
+// What one round has staged in one partition: the events that the index knows already and that no reader may see yet.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <baton/event.h>
+
+#include "log/types.h"
+
+namespace baton::store {
+
+// Points into its request, which lives until the round has ended.
+struct StagedEvent {
+  const NewEvent* event = nullptr;  // null: a system record
+  std::string_view stream;
+  std::string_view source;
+  std::string_view id;
+  std::int64_t version = -1;
+};
+
+// In order of offset, without gaps.
+class StagedEvents {
+ public:
+  [[nodiscard]] bool empty() const { return events_.empty(); }
+  // Null when `offset` is not of this round.
+  [[nodiscard]] const StagedEvent* find(log::Offset offset) const {
+    const std::int64_t i = offset.value() - first_.value();
+    return i < 0 || i >= static_cast<std::int64_t>(events_.size()) ? nullptr : &events_[static_cast<std::size_t>(i)];
+  }
+  void add(log::Offset offset, const StagedEvent& event) {
+    if (events_.empty()) first_ = offset;
+    events_.push_back(event);
+  }
+  void clear() { events_.clear(); }
+
+ private:
+  log::Offset first_;
+  std::vector<StagedEvent> events_;
+};
+
+}  // namespace baton::store

@@ -1,0 +1,323 @@
+#include "store/store_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.h"
+
+namespace baton::store {
+namespace {
+
+constexpr std::size_t kRoundBytesMax = 8u << 20;  // of requests in one round; the rest goes into the next
+
+}  // namespace
+
+StoreCore::~StoreCore() {
+  // What lives on the executor ends there, while both executors still run; then nothing is left that a task could touch.
+  const auto waiter = env_.make_waiter();
+  owner_->post([&] {
+    if (tick_timer_) (void)owner_->cancel(*tick_timer_);
+    recovery_ = nullptr;
+    round_.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      inbox_.clear();
+      view_ = nullptr;
+      closing_ = true;
+      scheduled_ = true;
+    }
+    contexts_.clear();
+    appender_ = nullptr;
+    log_ = nullptr;
+    waiter->wake();
+  });
+  waiter->wait();
+  worker_ = nullptr;
+  owner_ = nullptr;
+}
+
+std::shared_ptr<const ReadView> StoreCore::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+Error StoreCore::ended() const {
+  const std::lock_guard lock(mutex_);
+  return end_error_;
+}
+
+Status StoreCore::health() const {
+  if (ended_.load(std::memory_order_acquire)) return ended();
+  return {};
+}
+
+void StoreCore::refuse(std::unique_ptr<Request> request, Error error) {
+  owner_->post([request = std::move(request), error = std::move(error)]() mutable { request->done(std::move(error)); });
+}
+
+void StoreCore::submit(std::unique_ptr<Request> request) {
+  request->bytes = request_bytes(request->append);
+  std::optional<Error> refused;
+  bool start = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_.load(std::memory_order_relaxed)) {
+      refused = end_error_;
+    } else if (closing_) {
+      refused = Error{Code::cancelled, "the store is being closed"};
+    } else if (pending_bytes_ + request->bytes > options_.pending_bytes_max && pending_bytes_ > 0) {
+      refused = Error{Code::resource_exhausted, std::to_string(pending_bytes_) + " bytes of appends are waiting (" +
+                                                    "Options::pending_bytes_max): try again when some were answered"};
+    } else {
+      pending_bytes_ += request->bytes;
+      inbox_.push_back(std::move(request));
+      start = !std::exchange(scheduled_, true);
+    }
+  }
+  if (refused) {
+    refuse(std::move(request), *std::move(refused));
+  } else if (start) {
+    owner_->post([this] { run_round(); });
+  }
+}
+
+Status StoreCore::run(std::function<Status()> task) {
+  if (owner_->on_executor()) {
+    return Error{Code::invalid_argument, "a blocking call was made from a completion: use another thread"};
+  }
+  BATON_TRY(health());
+  const auto waiter = env_.make_waiter();
+  Status outcome;
+  owner_->post([&] {
+    run_between_rounds([&] {
+      outcome = health();
+      if (outcome) outcome = task();
+      if (log_ != nullptr && log_->failed()) fail(log_->failure());
+      waiter->wake();
+    });
+  });
+  waiter->wait();
+  return outcome;
+}
+
+void StoreCore::run_between_rounds(os::Task task) {
+  if (flushing_) {
+    between_rounds_.push_back(std::move(task));
+  } else {
+    task();
+  }
+}
+
+// False when the round must wait; whoever it waits for calls run_round() again.
+bool StoreCore::may_stage() {
+  if (flushing_ || recovery_ != nullptr) return false;
+  std::erase_if(full_, [](const PartitionState* partition) { return !partition->view->index().full(); });
+  return full_.empty();
+}
+
+void StoreCore::take_requests() {
+  const std::lock_guard lock(mutex_);
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < inbox_.size() && (count == 0 || bytes + inbox_[count]->bytes <= kRoundBytesMax)) bytes += inbox_[count++]->bytes;
+  if (count == inbox_.size()) {
+    round_.swap(inbox_);
+    return;
+  }
+  const auto end = inbox_.begin() + static_cast<std::ptrdiff_t>(count);
+  round_.assign(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
+  inbox_.erase(inbox_.begin(), end);
+}
+
+void StoreCore::decide_all() {
+  for (auto& request : round_) {
+    ContextState* context = find_context(request->append.context);
+    if (context == nullptr && options_.create && request->kind == Request::Kind::append) {
+      if (Status made = create_context(request->append.context, ContextOptions{}); !made) {
+        request->result = std::move(made).error();
+        continue;
+      }
+      context = find_context(request->append.context);
+    }
+    if (context == nullptr) {
+      request->result = no_such_context(request->append.context);
+      continue;
+    }
+    appender_->decide(*context, *request);
+  }
+}
+
+void StoreCore::run_round() {
+  if (ended_.load(std::memory_order_relaxed) || !may_stage()) return;
+  take_requests();
+  decide_all();
+  if (log_->has_staged()) {
+    start_flush();
+  } else {
+    end_round(nullptr);
+  }
+}
+
+void StoreCore::start_flush() {
+  auto job = log_->begin_flush();
+  flushing_ = true;
+  job->run();
+  end_round(std::move(job));
+}
+
+void StoreCore::acknowledge_indexes() {
+  for (PartitionState* const partition : appender_->touched()) {
+    Index& index = partition->view->index();
+    index.acknowledge(partition->staged_end, partition->staged_epoch, partition->staged_crc, partition->streams);
+    if (index.full()) full_.push_back(partition);
+    partition->staged.clear();
+    partition->heads.end_round();
+    partition->touched = false;
+  }
+  appender_->touched().clear();
+}
+
+void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
+  flushing_ = false;
+  const bool wrote = job != nullptr;
+  if (wrote) {
+    if (const Status ended = log_->end_flush(std::move(job)); !ended) {
+      fail(ended.error());
+      return;
+    }
+    acknowledge_indexes();
+    wake_list_.notify();
+  } else if (log_->failed()) {
+    fail(log_->failure());
+    return;
+  }
+  answer_all();
+  auto waiting = std::exchange(between_rounds_, {});
+  for (os::Task& task : waiting) task();
+  if (!tick_timer_) arm_tick();
+  if (recovery_ != nullptr) step_recovery();
+  schedule_next();
+}
+
+void StoreCore::answer_all() {
+  // A completion may append again, so what it answers counts no more.
+  std::size_t bytes = 0;
+  for (const auto& request : round_) bytes += request->bytes;
+  {
+    const std::lock_guard lock(mutex_);
+    pending_bytes_ -= bytes;
+  }
+  for (auto& request : round_) request->done(*std::move(request->result));
+  round_.clear();
+}
+
+void StoreCore::schedule_next() {
+  {
+    const std::lock_guard lock(mutex_);
+    scheduled_ = !inbox_.empty();
+    if (scheduled_) {
+      owner_->post([this] { run_round(); });
+      return;
+    }
+  }
+  try_close();
+}
+
+// F12: nothing that waits is acknowledged, and nothing is tried again.
+void StoreCore::fail(const Error& cause) {
+  std::vector<std::unique_ptr<Request>> waiting = std::exchange(round_, {});
+  Error error{Code::store_failed, "the store has ended and must be opened again: " + cause.detail};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ended_.load(std::memory_order_relaxed)) {
+      end_error_ = error;
+      ended_.store(true, std::memory_order_release);
+    }
+    for (auto& request : inbox_) waiting.push_back(std::move(request));
+    inbox_.clear();
+    pending_bytes_ = 0;
+  }
+  for (auto& request : waiting) request->done(error);
+  auto tasks = std::exchange(between_rounds_, {});
+  for (os::Task& task : tasks) task();
+  if (open_done_) std::exchange(open_done_, nullptr)(error);
+  wake_list_.notify();
+  if (!std::exchange(told_fatal_, true) && options_.on_fatal) options_.on_fatal(error);
+  try_close();
+}
+
+void StoreCore::arm_tick() {
+  const std::int64_t at = log_->tick();
+  if (log_->failed()) {
+    fail(log_->failure());
+    return;
+  }
+  if (at < 0) return;
+  tick_timer_ = owner_->run_at(at, [this] {
+    tick_timer_.reset();
+    on_tick();
+  });
+}
+
+void StoreCore::on_tick() {
+  if (ended_.load(std::memory_order_relaxed)) return;
+  run_between_rounds([this] {
+    if (!ended_.load(std::memory_order_relaxed) && !tick_timer_) arm_tick();
+  });
+}
+
+Status StoreCore::close() {
+  if (owner_->on_executor()) return Error{Code::invalid_argument, "close() was called from a completion: use another thread"};
+  const auto waiter = env_.make_waiter();
+  Status outcome;
+  owner_->post([&] {
+    closers_.push_back([&](Status status) {
+      outcome = std::move(status);
+      waiter->wake();
+    });
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    try_close();
+  });
+  waiter->wait();
+  return outcome;
+}
+
+void StoreCore::try_close() {
+  if (closers_.empty() || flushing_) return;
+  bool ended = ended_.load(std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ended && (scheduled_ || !inbox_.empty())) return;  // end_round comes here again
+  }
+  Status outcome = ended ? (told_fatal_ ? Status(this->ended()) : Status()) : close_now();
+  for (auto& done : std::exchange(closers_, {})) done(outcome);
+}
+
+Status StoreCore::close_now() {
+  if (tick_timer_) (void)owner_->cancel(*std::exchange(tick_timer_, std::nullopt));
+  Status outcome;
+  // After a half-done recovery the index is behind; the next open goes on from what is on disk.
+  for (const auto& context : contexts_) {
+    for (const auto& partition : context->partitions) {
+      if (outcome && recovery_ == nullptr) outcome = partition->view->index().flush();
+    }
+  }
+  if (outcome) outcome = log_->close();
+  const std::lock_guard lock(mutex_);
+  end_error_ = {Code::cancelled, "the store is closed"};
+  ended_.store(true, std::memory_order_release);
+  return outcome;
+}
+
+std::int64_t StoreCore::streams() const {
+  std::int64_t count = 0;
+  for (const auto& context : contexts_) {
+    for (const auto& partition : context->partitions) count += partition->streams;
+  }
+  return count;
+}
+
+}  // namespace baton::store

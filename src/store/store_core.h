@@ -1,0 +1,139 @@
+// StoreCore: the writer of one store. A state machine on one executor: requests go in on any thread, are decided and staged in order,
+// flushed in rounds, and answered in order.
+//
+//   submit() -> inbox -> run_round(): decide and stage all that is there -> FlushJob -> end_round(): index, replies, wake readers
+//
+// A round takes everything that waits (group commit). The FlushJob runs on this executor, so that a writer that appends from its own
+// completion pays no hand-off between threads; start_flush() is the only place that would change to run it elsewhere.
+//
+// Readers use view() and never wait for the executor.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <baton/result.h>
+#include <baton/store.h>
+
+#include "log/log.h"
+#include "os/env.h"
+#include "store/appender.h"
+#include "store/context_state.h"
+#include "store/index_recovery.h"
+#include "store/read_view.h"
+#include "store/request.h"
+#include "store/wake_list.h"
+
+namespace baton::store {
+
+class StoreCore {
+ public:
+  // Opens the directory for writing, recovers, brings every index up to date. Blocks the caller.
+  [[nodiscard]] static Result<std::unique_ptr<StoreCore>> open(os::Env& env, const std::string& directory,
+                                                               const Options& options);
+  // Without close(): as a kill.
+  ~StoreCore();
+  StoreCore(const StoreCore&) = delete;
+  StoreCore& operator=(const StoreCore&) = delete;
+
+  // [any] The reply comes through request->done on the executor, in the order of acceptance.
+  void submit(std::unique_ptr<Request> request);
+
+  // [any] Runs `task` on the executor between two rounds and waits. An error when called from the executor itself.
+  [[nodiscard]] Status run(std::function<Status()> task);
+
+  // [any] Waits for what was accepted, then flushes the indexes and closes the log. Idempotent.
+  [[nodiscard]] Status close();
+
+  // [any]
+  [[nodiscard]] std::shared_ptr<const ReadView> view() const;
+  [[nodiscard]] WakeList& wake_list() { return wake_list_; }
+  [[nodiscard]] os::Env& env() const { return env_; }
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] bool on_executor() const { return owner_->on_executor(); }
+  // [any] store_failed once the store has ended (F12), cancelled once it is closed; otherwise nothing.
+  [[nodiscard]] Status health() const;
+
+  // [owner: inside run()]
+  [[nodiscard]] log::Log& log() { return *log_; }
+  [[nodiscard]] Status create_context(const std::string& name, const ContextOptions& options);
+  [[nodiscard]] Status configure_context(const std::string& name, const ContextOptions& options);
+  [[nodiscard]] std::int64_t streams() const;  // that have a head, over all contexts
+  [[nodiscard]] ContextState* find_context(std::string_view name);
+  [[nodiscard]] Status apply_retention();
+  // Null: no such partition of a context.
+  [[nodiscard]] PartitionState* find_partition(const log::PartitionKey& key, ContextState** context);
+
+ private:
+  StoreCore(os::Env& env, std::string directory, Options options);
+
+  // store_core_open.cc
+  void start_open(std::function<void(Status)> done);
+  [[nodiscard]] Status open_log();
+  [[nodiscard]] Status add_context(const log::TopicInfo& topic);
+  [[nodiscard]] Result<std::shared_ptr<PartitionView>> open_partition(const log::PartitionKey& key);
+  void publish_view();
+  void step_recovery();
+  void on_index_room();
+  void on_index_failure(const log::PartitionKey& key, const Error& error);
+  void reindex(const log::PartitionKey& key);
+
+  // store_core.cc
+  void refuse(std::unique_ptr<Request> request, Error error);
+  void run_round();
+  [[nodiscard]] bool may_stage();
+  void take_requests();
+  void decide_all();
+  void start_flush();
+  void end_round(std::unique_ptr<log::FlushJob> job);
+  void acknowledge_indexes();
+  void answer_all();
+  void schedule_next();
+  void fail(const Error& cause);
+  void arm_tick();
+  void on_tick();
+  void try_close();
+  [[nodiscard]] Status close_now();
+  void run_between_rounds(os::Task task);
+  [[nodiscard]] Error ended() const;
+
+  os::Env& env_;
+  const std::string directory_;
+  const Options options_;
+  std::unique_ptr<os::Executor> worker_;
+  std::unique_ptr<os::Executor> owner_;
+  WakeList wake_list_;
+
+  // Any thread.
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Request>> inbox_;
+  std::size_t pending_bytes_ = 0;      // in inbox_ and in the round
+  bool scheduled_ = false;             // run_round is posted, running, or will be posted by what it waits for
+  bool closing_ = false;
+  std::shared_ptr<const ReadView> view_;
+  std::atomic<bool> ended_{false};     // failed or closed; then the error below is set
+  Error end_error_;
+
+  // The executor's.
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<Appender> appender_;
+  std::vector<std::unique_ptr<ContextState>> contexts_;  // ascending by name
+  std::vector<std::unique_ptr<Request>> round_;
+  std::vector<PartitionState*> full_;                    // whose index was full after the last round
+  bool flushing_ = false;
+  std::vector<os::Task> between_rounds_;                 // wait for the flush to end
+  std::vector<std::function<void(Status)>> closers_;
+  std::optional<os::TimerId> tick_timer_;
+  std::unique_ptr<IndexRecovery> recovery_;              // while indexes are brought up to date: nothing is staged
+  std::function<void(Status)> open_done_;
+  bool told_fatal_ = false;
+};
+
+}  // namespace baton::store

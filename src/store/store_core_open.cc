@@ -1,0 +1,209 @@
+// Opening: the log, its contexts, their indexes; and bringing an index up to date again when damage was found later.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/try.h"
+#include "os/file.h"
+#include "store/limits.h"
+#include "store/store_core.h"
+
+namespace baton::store {
+namespace {
+
+log::LogOptions log_options(const Options& options) {
+  log::LogOptions out;
+  out.segment_bytes = options.segment_bytes;
+  out.journal_bytes = options.journal_bytes;
+  out.durability = options.durability == Durability::fsync ? log::Durability::fsync : log::Durability::interval;
+  out.interval_ms = options.interval_ms;
+  out.warn = options.on_warning;
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StoreCore>> StoreCore::open(os::Env& env, const std::string& directory, const Options& options) {
+  BATON_TRY_ASSIGN(const bool there, env.fs().exists(directory));
+  if (!there) {
+    if (!options.create) return Error{Code::not_found, "no store at " + directory + ": open it with Options::create to make one"};
+    BATON_TRY(os::make_directories(env.fs(), directory));
+  }
+  std::unique_ptr<StoreCore> core(new StoreCore(env, directory, options));
+  const auto waiter = env.make_waiter();
+  Status outcome;
+  core->owner_->post([&] {
+    core->start_open([&](Status status) {
+      outcome = std::move(status);
+      waiter->wake();
+    });
+  });
+  waiter->wait();
+  if (!outcome) return std::move(outcome).error();
+  return core;
+}
+
+StoreCore::StoreCore(os::Env& env, std::string directory, Options options)
+    : env_(env),
+      directory_(std::move(directory)),
+      options_(std::move(options)),
+      worker_(env.make_executor("baton-worker")),
+      owner_(env.make_executor("baton-store")) {}
+
+void StoreCore::start_open(std::function<void(Status)> done) {
+  open_done_ = std::move(done);
+  if (Status opened = open_log(); !opened) {
+    std::exchange(open_done_, nullptr)(std::move(opened));
+    return;
+  }
+  step_recovery();
+}
+
+Status StoreCore::open_log() {
+  BATON_TRY_ASSIGN(log_, log::Log::open(env_, directory_, log_options(options_), *owner_, *worker_));
+  appender_ = std::make_unique<Appender>(env_, *log_);
+  recovery_ = std::make_unique<IndexRecovery>();
+  for (const auto& [id, topic] : log_->catalogue().topics) {
+    if (topic.removed || topic.kind != log::TopicKind::event) continue;
+    BATON_TRY(add_context(topic));
+  }
+  publish_view();
+  return {};
+}
+
+Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::PartitionKey& key) {
+  auto reader = log_->reader(key);
+  BATON_CHECK(reader != nullptr, "the catalogue names a partition that the log does not have");
+  const std::string directory = partition_directory(directory_, key);
+  IndexOptions index_options{.table_entries = options_.index_table_entries,
+                             .warn = options_.on_warning,
+                             .on_room = [this] { on_index_room(); },
+                             .on_failure = [this, key](const Error& error) { on_index_failure(key, error); }};
+  BATON_TRY_ASSIGN(auto index, Index::open(env_, os::join(directory, "index"), index_options, owner_.get(), worker_.get()));
+  auto view = std::make_shared<PartitionView>(key, directory, std::move(reader), std::move(index));
+  const auto& snapshots = log_->catalogue().heads_snapshot;
+  if (const auto found = snapshots.find(key); found != snapshots.end() && found->second.value() > 0) {
+    BATON_TRY_ASSIGN(auto heads, HeadsReader::open(env_, os::join(directory, heads_file_name(found->second)), key));
+    view->set_heads(std::move(heads));
+  }
+  return view;
+}
+
+Status StoreCore::add_context(const log::TopicInfo& topic) {
+  auto view = std::make_shared<ContextView>();
+  view->name = topic.name;
+  view->id = topic.id;
+  view->options = to_options(topic);
+  const auto partitioner = parse_partitioner(view->options.partitioner);
+  if (!partitioner) {
+    return Error{Code::unsupported_format, "context " + topic.name + ": unknown partitioner " + view->options.partitioner};
+  }
+  view->partitioner = *partitioner;
+  for (std::int32_t p = 0; p < topic.partitions; ++p) {
+    BATON_TRY_ASSIGN(auto partition, open_partition({topic.id, log::PartitionId(p)}));
+    view->partitions.push_back(std::move(partition));
+  }
+  auto context = std::make_unique<ContextState>(view);
+  // Many partitions share what one may keep.
+  const std::size_t cached = std::max<std::size_t>(kHeadCacheEntries / view->partitions.size(), 256);
+  for (const auto& partition : view->partitions) {
+    context->partitions.push_back(std::make_unique<PartitionState>(*view, partition, &context->positions, cached));
+    recovery_->add(*context, *context->partitions.back(), false);
+  }
+  const auto at = std::ranges::lower_bound(contexts_, topic.name, {}, [](const auto& c) -> const std::string& { return c->view->name; });
+  contexts_.insert(at, std::move(context));
+  return {};
+}
+
+void StoreCore::publish_view() {
+  auto view = std::make_shared<ReadView>();
+  for (const auto& context : contexts_) view->contexts.push_back(context->view);
+  const std::lock_guard lock(mutex_);
+  view_ = std::move(view);
+}
+
+void StoreCore::step_recovery() {
+  if (recovery_ == nullptr) return;
+  auto done = recovery_->step();
+  if (done && !*done) return;  // on_index_room comes
+  recovery_ = nullptr;
+  if (open_done_) {
+    if (done) arm_tick();
+    std::exchange(open_done_, nullptr)(done ? Status() : Status(std::move(done).error()));
+    return;
+  }
+  if (!done) {
+    fail(done.error());
+    return;
+  }
+  owner_->post([this] { run_round(); });
+}
+
+void StoreCore::on_index_room() {
+  if (recovery_ != nullptr) {
+    step_recovery();
+  } else {
+    run_round();
+  }
+}
+
+void StoreCore::on_index_failure(const log::PartitionKey& key, const Error& error) {
+  if (error.code == Code::corrupt) {
+    reindex(key);
+    return;
+  }
+  fail(error);
+}
+
+void StoreCore::reindex(const log::PartitionKey& key) {
+  if (recovery_ == nullptr) recovery_ = std::make_unique<IndexRecovery>();
+  for (const auto& context : contexts_) {
+    for (const auto& partition : context->partitions) {
+      if (partition->view->key() == key) recovery_->add(*context, *partition, true);
+    }
+  }
+  if (!flushing_) step_recovery();
+}
+
+Status StoreCore::create_context(const std::string& name, const ContextOptions& options) {
+  BATON_TRY(check_context_name(name));
+  BATON_TRY(check_context_options(options));
+  if (find_context(name) != nullptr) return Error{Code::already_exists, "context " + name + " is there already"};
+  BATON_TRY_ASSIGN(const log::TopicId id,
+                   log_->create_topic(name, log::TopicKind::event, options.partitions, to_settings(options)));
+  const bool recovering = recovery_ != nullptr;
+  if (!recovering) recovery_ = std::make_unique<IndexRecovery>();
+  BATON_TRY(add_context(log_->catalogue().topics.at(id)));
+  publish_view();
+  // A new context has nothing to be read again.
+  if (!recovering) {
+    const auto done = recovery_->step();
+    recovery_ = nullptr;
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+Status StoreCore::configure_context(const std::string& name, const ContextOptions& options) {
+  BATON_TRY(check_context_options(options));
+  ContextState* const context = find_context(name);
+  if (context == nullptr) return no_such_context(name);
+  const ContextOptions& now = context->view->options;
+  if (options.partitions != now.partitions || options.partitioner != now.partitioner) {
+    return Error{Code::invalid_argument, "context " + name + ": partitions and partitioner are fixed when it is created (" +
+                                             std::to_string(now.partitions) + ", " + now.partitioner + ")"};
+  }
+  BATON_TRY(log_->set_topic(context->view->id, to_settings(options)));
+  auto changed = std::make_shared<ContextView>(*context->view);
+  changed->options = options;
+  context->view = std::move(changed);
+  publish_view();
+  return {};
+}
+
+ContextState* StoreCore::find_context(std::string_view name) {
+  const auto found = std::ranges::lower_bound(contexts_, name, {}, [](const auto& c) -> std::string_view { return c->view->name; });
+  return found == contexts_.end() || (*found)->view->name != name ? nullptr : found->get();
+}
+
+}  // namespace baton::store
