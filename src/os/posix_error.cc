@@ -16,6 +16,7 @@ Meaning meaning_of(int error_number) {
     case ENOENT:
     case ENOTDIR: return {Code::not_found, nullptr};
     case EEXIST: return {Code::already_exists, nullptr};
+    case EINVAL:
     case EISDIR: return {Code::invalid_argument, nullptr};
     case ENOSPC: return {Code::no_space, "free some space on this file system"};
     case EDQUOT: return {Code::no_space, "free some space, or ask for a larger quota"};

@@ -55,6 +55,13 @@ Result<SimDisk::Node> SimDisk::find_node(std::string_view path) const {
   return std::move(place.node);
 }
 
+// Whether `node` is `directory` or somewhere under it.
+bool SimDisk::is_below(const SimInode& directory, const Node& node) {
+  if (node.get() == &directory) return true;
+  return std::ranges::any_of(directory.entries,
+                             [&](const auto& entry) { return entry.second->is_directory && is_below(*entry.second, node); });
+}
+
 void SimDisk::set_name(const Node& directory, const std::string& name, Node target) {
   const auto found = directory->entries.find(name);
   if (found != directory->entries.end()) {

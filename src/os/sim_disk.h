@@ -147,6 +147,7 @@ class SimDisk {
 
   [[nodiscard]] Result<Place> find(std::string_view path) const;
   [[nodiscard]] Result<Node> find_node(std::string_view path) const;
+  [[nodiscard]] static bool is_below(const SimInode& directory, const Node& node);
   // Before each operation: refuses the dead, spends time, notes the trace. For one that changes something, counts it and lets
   // the power or the process fail; `dies` then tells that it was alive until this very operation.
   [[nodiscard]] Status begin(SimProcess& process, Operation operation, std::uint64_t a, std::uint64_t b);

@@ -238,6 +238,9 @@ Status SimFileSystem::rename(const std::string& from, const std::string& to) {
   const std::string what = "rename to " + to + " from";
   if (!source || source->node == nullptr || !target || source->directory == nullptr) return not_found(what, from);
   if (target->node == source->node) return {};
+  if (source->node->is_directory && disk_.is_below(*source->node, target->directory)) {
+    return Error{Code::invalid_argument, what + ' ' + from + ": a directory cannot move into itself"};
+  }
   if (target->node != nullptr) {
     if (target->directory == nullptr || target->node->is_directory != source->node->is_directory ||
         !target->node->entries.empty()) {

@@ -210,10 +210,12 @@ void SimInode::apply_fate(std::uint64_t sector, std::uint64_t fate, Choices& cho
       [[fallthrough]];
     }
     case kKept: std::memcpy(old + first, written + first, last - first); break;
-    case kZeroed: std::memset(old + first, 0, last - first); break;
     default: {
-      SeededRandom garbage(choices.pick(kNoFloor));
-      garbage.fill({old + first, last - first});
+      SeededRandom garbage(fate == kGarbage ? choices.pick(kNoFloor) : 0);
+      for (std::size_t i = first; i < last; ++i) {
+        if (powersafe_overwrite && old[i] == written[i]) continue;
+        old[i] = fate == kGarbage ? static_cast<std::byte>(garbage.next()) : std::byte{0};
+      }
     }
   }
 }
