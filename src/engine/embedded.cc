@@ -1,0 +1,41 @@
+#include "engine/embedded.h"
+
+#include <utility>
+
+namespace baton::engine {
+namespace {
+
+class Embedded final : public Engine {
+ public:
+  explicit Embedded(Store& store) : store_(store) {}
+
+  Capabilities capabilities() const override {
+    return {.stream_condition = Support::exact,
+            .query_condition = Support::exact,
+            .idempotent_append = Support::exact,
+            .read_by_tag = Support::exact,
+            .as_of = Support::exact};
+  }
+  Result<ContextInfo> context(const std::string& name) override { return store_.context(name); }
+  Result<Appended> append(Append request) override { return store_.append(std::move(request)); }
+  void append_async(Append request, AppendDone done) override { store_.append_async(std::move(request), std::move(done)); }
+  Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options) override { return store_.subscribe(options); }
+  Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
+    return store_.scan(request, visit);
+  }
+  Result<std::int64_t> rank(const std::string& context, const Position& position) override {
+    return store_.rank(context, position);
+  }
+  Result<Position> position_at(const std::string& context, std::optional<Time> recorded) override {
+    return store_.position_at(context, recorded);
+  }
+
+ private:
+  Store& store_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_embedded(Store& store) { return std::make_unique<Embedded>(store); }
+
+}  // namespace baton::engine
