@@ -12,6 +12,9 @@ namespace baton::store {
 namespace {
 constexpr std::uint64_t kStepEntries = 128u << 10;  // of a merge: some milliseconds
 constexpr std::int64_t kRetryNs = 1'000'000'000;
+// For each entry of a table so many are merged before the next table is written, if there is so much to merge: then merges
+// keep up with any rate of appends, and a table that waits does not wait for a whole merge.
+constexpr std::int64_t kMergeShare = 4;
 }  // namespace
 
 void Index::Core::schedule() {
@@ -23,7 +26,7 @@ void Index::Core::work() {
   posted_.store(false);
   const std::lock_guard io(io_mutex_);
   if (closed_.load() || failed_ || retrying_) return;
-  if (has_frozen_.load()) {
+  if (has_frozen_.load() && merge_debt_ <= 0) {
     if (auto written = write_frozen(); !written) {
       failed(written.error());
       return;
@@ -31,6 +34,8 @@ void Index::Core::work() {
   } else if (auto merged = merge_some(); !merged) {
     failed(merged.error());
     return;
+  } else if (!*merged) {
+    merge_debt_ = 0;
   }
   succeeded();
   if (has_work()) schedule();
@@ -74,6 +79,7 @@ Status Index::Core::write_frozen() {
     BATON_TRY(fs_.sync_directory(directory_));
     BATON_TRY_ASSIGN(run, IndexRun::open(fs_, directory_, *finished));
     written = *finished;
+    merge_debt_ += static_cast<std::int64_t>(count) * kMergeShare;
     written_bytes_.fetch_add(run->layout().file_bytes);
   }
   IndexManifest next = manifest_;
@@ -102,6 +108,7 @@ Result<bool> Index::Core::merge_some() {
     BATON_TRY_ASSIGN(merge_, IndexMerge::start(fs_, directory_, {runs.begin() + static_cast<std::ptrdiff_t>(*first), runs.end()},
                                                manifest_.next_number++));
   }
+  merge_debt_ -= static_cast<std::int64_t>(kStepEntries);
   auto done = merge_->step(kStepEntries);
   if (!done) {
     const Error error = done.error();

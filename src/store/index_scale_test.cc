@@ -1,0 +1,7 @@
+#include "store/index_scale.h"
+
+namespace baton::store {
+
+TEST(IndexScale, ThreeHundredThousandStreamsAreRebuiltInBoundedMemory) { testing::Scale(300'000, 32u << 10).run(); }
+
+}  // namespace baton::store
