@@ -75,6 +75,26 @@ TEST(Catalogue, AfterAPowerLossInAnyOperationItOpensWithAllThatWasAcknowledged) 
   for (std::uint64_t seed = 1; seed <= 20; ++seed) crash_everywhere(true, seed);
 }
 
+// F7: a process was killed between write and sync; what the next one finds in the page cache and relies on must not be lost.
+TEST(Catalogue, WhatWasFoundAtOpenSurvivesAPowerLossAfterIt) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Machine m(seed);
+    {
+      const auto c = m.create();
+      m.env->kill_in(3);  // allocate, write, sync
+      ASSERT_FALSE(c->add_topic(topic(1, "rides")).ok());
+      ASSERT_FALSE(m.env->alive());
+    }
+    m.env = std::make_unique<os::SimEnv>(m.world);
+    const CatalogueState found = m.state();
+    ASSERT_TRUE(found.topics.contains(topic_id(1)));
+    m.env.reset();
+    m.world.disk().restart();
+    m.env = std::make_unique<os::SimEnv>(m.world);
+    ASSERT_EQ(m.state(), found) << "seed " << seed;
+  }
+}
+
 // Steps drawn by seed, some of which contradict the state; opened again now and then.
 TEST(Catalogue, AfterRandomStepsItReloadsToTheStateThatItHad) {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
