@@ -214,7 +214,11 @@ Status ContextScanner::scan_batch(Run& run) {
       rest_ = {};
       return {};
     }
-    BATON_TRY(decoder_->decode(record, header.epoch, event_));
+    if (Status decoded = decoder_->decode(record, header.epoch, event_); !decoded) {
+      in_batch_ = false;  // whoever goes on meets it again: it is never passed over
+      rest_ = {};
+      return decoded;
+    }
     range.next = record.offset.value() + 1;
     hand_out(run, event_);
   }

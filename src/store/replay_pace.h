@@ -4,6 +4,7 @@
 // for each reader, on the reader's thread.
 #pragma once
 
+#include <climits>
 #include <cstdint>
 
 #include "os/env.h"
@@ -19,7 +20,11 @@ class ReplayPace {
 
   // `rounds` may be null (another process writes): then there is no limit. Both outlive it.
   ReplayPace(os::Clock& clock, const WakeList* rounds, std::uint64_t bytes_per_second = kBytesPerSecond)
-      : clock_(clock), rounds_(rounds), bytes_per_second_(bytes_per_second) {}
+      : clock_(clock),
+        rounds_(rounds),
+        bytes_per_second_(bytes_per_second),
+        seen_rounds_(rounds == nullptr ? 0 : rounds->rounds()),
+        filled_ns_(clock.monotonic_ns()) {}
 
   // `bytes` were read. Returns for how many nanoseconds the reader is to rest before it reads more; 0: go on.
   [[nodiscard]] std::int64_t took(std::uint64_t bytes);
@@ -28,10 +33,10 @@ class ReplayPace {
   os::Clock& clock_;
   const WakeList* rounds_;
   std::uint64_t bytes_per_second_;
-  std::uint64_t seen_rounds_ = 0;
-  std::int64_t last_round_ns_ = INT64_MIN;
-  std::int64_t filled_ns_ = 0;
-  double tokens_ = 0;
+  std::uint64_t seen_rounds_;
+  std::int64_t quiet_from_ns_ = INT64_MIN;
+  std::int64_t filled_ns_;
+  double tokens_ = kBurstBytes;
 };
 
 }  // namespace baton::store

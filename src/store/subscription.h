@@ -23,10 +23,8 @@ struct SubscriptionSource {
   WakeList* wake = nullptr;
   // Called before each look for more: the health of a store that writes, the refresh of one that reads. An error ends next().
   std::function<Status()> look;
-  // Null: checkpoints cannot be saved here (read_only).
-  CheckpointStore* checkpoints = nullptr;
-  // Where stored checkpoints are read; may be `checkpoints`. Null: there are none.
-  const CheckpointStore* stored = nullptr;
+  CheckpointStore* checkpoints = nullptr;  // null: there are none
+  bool read_only = false;                  // they may be read, not saved
 };
 
 // not_found is the caller's: it has the context. position_lost, invalid_argument, corrupt (a damaged checkpoint).
@@ -35,9 +33,6 @@ struct SubscriptionSource {
 
 // The position before which a start lies: everything after it is wanted.
 [[nodiscard]] Result<Position> start_position(const ContextView& context, const StartAt& start, const CheckpointStore* stored);
-// The last visible event of each partition, and the last one appended at or before `recorded`. The beginning when there is none.
-[[nodiscard]] Result<Position> end_position(const ContextView& context);
-[[nodiscard]] Result<Position> position_at(const ContextView& context, Time recorded);
 
 // At open, after recovery: lowers each checkpoint that lies past the recovered end of its context (docs/formats/snapshots.md).
 [[nodiscard]] Status lower_checkpoints(CheckpointStore& checkpoints, const ReadView& view);
