@@ -1,0 +1,120 @@
+// Live views: a subscription that feeds the projector, a batch a transaction.
+#include "base/try.h"
+#include "view/views_state.h"
+
+namespace baton::view {
+namespace {
+constexpr std::int64_t kWaitMs = 200;
+}
+
+Status ViewManager::start(const std::string& name) {
+  if (engine_ == nullptr) return Error{Code::unavailable, "a live view needs the log, and this program has opened views only"};
+  BATON_TRY_ASSIGN(View* const view, find_for_writing(name));
+  std::shared_ptr<Live> live;
+  {
+    const std::lock_guard guard(view->mutex);
+    if (view->live && view->live->running()) return {};
+    BATON_TRY_ASSIGN(const auto stopped, stored_stop(*view, view->current.live));
+    if (stopped) return Error{Code::incompatible, *stopped};
+    live = view->live = std::make_shared<Live>(*this, *view);
+  }
+  return live->start();
+}
+
+void ViewManager::stop(const std::string& name) {
+  std::shared_ptr<Live> live;
+  {
+    const std::lock_guard guard(mutex_);
+    const auto found = views_.find(name);
+    if (found == views_.end()) return;
+    const std::lock_guard view_guard(found->second->mutex);
+    live = std::move(found->second->live);
+  }
+  if (live) live->stop();
+}
+
+Status ViewManager::Live::start() {
+  running_ = true;
+  executor_ = manager_.env_.make_executor("view-" + view_.name);
+  // Its own name for the executor: stop() empties the pointer before the last step has ended.
+  runner_ = executor_.get();
+  runner_->post([this] { step(); });
+  return {};
+}
+
+void ViewManager::Live::stop() {
+  stopping_ = true;
+  executor_.reset();  // waits for the step under way: at most kWaitMs and a batch
+  running_ = false;
+}
+
+void ViewManager::Live::step() {
+  if (stopping_ || !take_batch()) {
+    subscription_.reset();
+    running_ = false;
+    return;
+  }
+  runner_->post([this] { step(); });
+}
+
+bool ViewManager::Live::ends(const Error& error) {
+  if (!stopping_) manager_.warn("view '" + view_.name + "' is no longer live: " + error.detail);
+  return false;
+}
+
+bool ViewManager::Live::is_behind() const {
+  return generation_ != view_.current.live || expected_ != view_.projector->checkpoint().position;
+}
+
+Status ViewManager::Live::subscribe() {
+  const ViewDefinition& definition = view_.projector->definition();
+  const Position& position = view_.projector->checkpoint().position;
+  SubscribeOptions options{.context = definition.context, .start = {}, .filter = {}};
+  options.start.kind = position.is_beginning() ? StartAt::Kind::beginning : StartAt::Kind::position;
+  options.start.position = position;
+  options.filter.types = definition.types();
+  BATON_TRY_ASSIGN(subscription_, manager_.engine_->subscribe(options));
+  generation_ = view_.current.live;
+  expected_ = position;
+  return {};
+}
+
+// False when the view does not go on.
+bool ViewManager::Live::take_batch() {
+  std::unique_lock lock(view_.mutex);
+  if (subscription_ == nullptr || is_behind()) {
+    if (auto subscribed = subscribe(); !subscribed) return ends(subscribed.error());
+  }
+  // Not held while there is nothing to do, so that a rebuild, a rollback or a catch_up() may come in between; is_behind() tells.
+  lock.unlock();
+  Status applied;
+  auto got = subscription_->next(manager_.options_.batch_events, kWaitMs, [&](const EventView& event) {
+    if (!lock.owns_lock()) {
+      lock.lock();
+      if (is_behind()) return false;
+    }
+    applied = view_.projector->apply(event);
+    return applied.ok();
+  });
+  if (!lock.owns_lock()) lock.lock();
+  if (is_behind()) {
+    subscription_.reset();
+    return true;
+  }
+  if (!got || !applied) {
+    view_.projector->rollback();
+    subscription_.reset();
+    if (!got) return ends(got.error());
+    // feed() finds the event again, commits what came before it, and says why it stops.
+    auto fed = manager_.apply(view_, INT64_MAX, {});
+    return fed.ok() || ends(fed.error());
+  }
+  const Position reached = subscription_->position();
+  if (reached.is_beginning()) return true;
+  if (auto committed = view_.projector->commit(reached); !committed) return ends(committed.error());
+  expected_ = reached;
+  if (auto kept = manager_.after_commit(view_, view_.projector->checkpoint()); !kept) return ends(kept.error());
+  return true;
+}
+
+}  // namespace baton::view
