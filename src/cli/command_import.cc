@@ -1,0 +1,43 @@
+// baton import.
+#include <memory>
+
+#include "base/try.h"
+#include "cli/import.h"
+#include "cli/session.h"
+#include "os/terminal.h"
+
+namespace baton::cli {
+
+namespace {
+
+Status import(Session& session, ImportOptions options) {
+  BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
+  options.data_directory = session.data();
+  options.stop = [] { return os::interrupted(); };
+  auto& out = session.out();
+  auto phase = ImportProgress::Phase::reading;
+  BATON_TRY_ASSIGN(const auto report, run_import(session.env(), *store, options, [&](const ImportProgress& p) {
+    if (p.phase != phase) out.end_progress();
+    phase = p.phase;
+    if (p.phase == ImportProgress::Phase::reading) out.progress(session.env().clock(), "reading", p.bytes, p.bytes_total, "bytes");
+    else out.progress(session.env().clock(), p.phase == ImportProgress::Phase::merging ? "sorting" : "appending", p.events, p.events_total, "events");
+  }));
+  BATON_TRY(store->close());
+  out.line(out.json() ? report_json(report) : report_text(report));
+  if (report.rejected > 0) session.end_with(Exit::rejected);
+  return {};
+}
+
+}  // namespace
+
+void add_import_command(CLI::App& app, Session& session) {
+  auto o = std::make_shared<ImportOptions>();
+  auto* sub = app.add_subcommand("import", "Turn rows of a file into events; may be killed and run again");
+  sub->add_option("file", o->file, "CSV with a header, or NDJSON; gzip, xz and zstd are unpacked")->required();
+  sub->add_option("--map", o->map, "How rows become events; docs/formats/map.md says what is in it")->required();
+  sub->add_option("--rejects", o->rejects, "Where rows that do not fit are written; default: FILE.rejects.csv");
+  sub->add_flag("--check", o->check_only, "Read, convert and count everything, append nothing");
+  sub->callback([&session, o] { session.run([&] { return import(session, *o); }); });
+}
+
+}  // namespace baton::cli
