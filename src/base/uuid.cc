@@ -37,7 +37,10 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
   Uuid id;
   std::size_t at = 0;
   for (std::byte& b : id.bytes) {
-    if (is_dash(at) && text[at++] != '-') return std::nullopt;
+    if (is_dash(at)) {
+      if (text[at] != '-') return std::nullopt;
+      ++at;
+    }
     const int high = digit_value(text[at++]);
     const int low = digit_value(text[at++]);
     if (high < 0 || low < 0) return std::nullopt;

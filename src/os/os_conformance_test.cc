@@ -1,4 +1,5 @@
 // What files and directories do, on both twins.
+#include <algorithm>
 #include <vector>
 
 #include "base/hash.h"
@@ -41,8 +42,8 @@ TEST_P(Files, PiecesFollowOneAnotherHoweverMany) {
     texts.push_back(i % 7 == 0 ? "" : std::string(static_cast<std::size_t>(i % 50), static_cast<char>('a' + i % 26)));
     whole += texts.back();
   }
-  std::vector<base::ByteView> pieces;
-  for (const auto& text : texts) pieces.push_back(as_bytes(text));
+  std::vector<base::ByteView> pieces(texts.size());
+  std::ranges::transform(texts, pieces.begin(), [](const std::string& text) { return as_bytes(text); });
   ASSERT_TRUE(file->write_at(0, as_bytes("--")).ok());
   ASSERT_TRUE(file->write_at(2, std::span<const base::ByteView>(pieces)).ok());
   EXPECT_EQ(text_of(*file), whole);

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/check.h"
 #include "base/try.h"
 #include "os/posix_error.h"
 
@@ -310,6 +311,8 @@ Status PosixFileSystem::sync_directory(const std::string& path) {
 Result<std::vector<DirectoryEntry>> PosixFileSystem::list(const std::string& path) {
   DIR* stream = ::opendir(path.c_str());
   if (stream == nullptr) return posix_error("list", path, errno);
+  const int directory = ::dirfd(stream);
+  BATON_CHECK(directory >= 0, "an open directory has a descriptor");
   std::vector<DirectoryEntry> entries;
   int error_number = 0;
   while (true) {
@@ -324,7 +327,7 @@ Result<std::vector<DirectoryEntry>> PosixFileSystem::list(const std::string& pat
     bool is_directory = entry->d_type == DT_DIR;
     if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
       struct stat info{};
-      is_directory = ::fstatat(::dirfd(stream), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+      is_directory = ::fstatat(directory, entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
     }
     entries.push_back({std::string(name), is_directory});
   }

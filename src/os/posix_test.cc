@@ -97,6 +97,7 @@ TEST_F(Posix, TasksFromManyThreadsAllRun) {
   int ran = 0;  // on the executor only
   auto executor = twin_.env().make_executor("many");
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kTasks; ++i) executor->post([&] { ++ran; });

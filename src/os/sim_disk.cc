@@ -315,14 +315,14 @@ std::optional<SimDisk::FlippedBit> SimDisk::flip_random_bit(const std::function<
   std::uint64_t at = random_.below(total);
   auto file = candidates.begin();
   for (; at >= file->durable_size; ++file) at -= file->durable_size;
-  const FlippedBit flipped{file->path, at, static_cast<unsigned>(random_.below(8))};
+  FlippedBit flipped{file->path, at, static_cast<unsigned>(random_.below(8))};
   flip_bit(flipped.path, flipped.offset, flipped.bit);
   return flipped;
 }
 
 void SimDisk::collect(const SimInode& directory, const std::string& path, std::vector<FileInfo>& out) {
   for (const auto& [name, node] : directory.entries) {
-    const std::string child = path + "/" + name;
+    const std::string child = join(path, name);
     if (node->is_directory) {
       collect(*node, child, out);
     } else {
@@ -333,7 +333,7 @@ void SimDisk::collect(const SimInode& directory, const std::string& path, std::v
 
 std::vector<SimDisk::FileInfo> SimDisk::files() const {
   std::vector<FileInfo> found;
-  collect(*root_, "", found);
+  collect(*root_, "/", found);
   std::ranges::sort(found, {}, &FileInfo::path);
   return found;
 }
