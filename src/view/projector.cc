@@ -9,7 +9,6 @@ namespace baton::view {
 namespace {
 
 constexpr int kFormat = 1;
-constexpr int kWalPagesMax = 4096;         // 16 MiB, then it is copied into the database
 constexpr int kProgressSteps = 1'000'000;  // of SQLite's machine between two looks at the count
 constexpr int kProgressMax = 500;          // then the statement is taken for endless
 
@@ -65,25 +64,25 @@ Error Stop::to_error() const {
 }
 
 Result<std::unique_ptr<Projector>> Projector::create(const Vfs& vfs, const std::string& path, const ViewDefinition& view,
-                                                     Database::Mode mode, std::int64_t cache_kib) {
+                                                     Database::Mode mode, const Tuning& tuning) {
   std::unique_ptr<Projector> made(new Projector(vfs));
-  BATON_TRY(made->connect(path, mode, cache_kib));
+  BATON_TRY(made->connect(path, mode, tuning));
   BATON_TRY(made->make_schema(view));
   BATON_TRY(made->load());
   return made;
 }
 
-Result<std::unique_ptr<Projector>> Projector::open(const Vfs& vfs, const std::string& path, std::int64_t cache_kib) {
+Result<std::unique_ptr<Projector>> Projector::open(const Vfs& vfs, const std::string& path, const Tuning& tuning) {
   std::unique_ptr<Projector> made(new Projector(vfs));
-  BATON_TRY(made->connect(path, Database::Mode::write, cache_kib));
+  BATON_TRY(made->connect(path, Database::Mode::write, tuning));
   BATON_TRY(made->load());
   return made;
 }
 
 Result<std::unique_ptr<Projector>> Projector::copy_of(const Vfs& vfs, Database& from, const std::string& path,
-                                                      std::int64_t cache_kib) {
+                                                      const Tuning& tuning) {
   std::unique_ptr<Projector> made(new Projector(vfs));
-  BATON_TRY(made->connect(path, Database::Mode::scratch, cache_kib));
+  BATON_TRY(made->connect(path, Database::Mode::scratch, tuning));
   BATON_TRY(copy_pages(from, made->db_));
   // The copied first page says WAL.
   BATON_TRY(made->db_.exec("PRAGMA journal_mode=MEMORY", "set up a copy"));
@@ -91,9 +90,10 @@ Result<std::unique_ptr<Projector>> Projector::copy_of(const Vfs& vfs, Database& 
   return made;
 }
 
-Status Projector::connect(const std::string& path, Database::Mode mode, std::int64_t cache_kib) {
+Status Projector::connect(const std::string& path, Database::Mode mode, const Tuning& tuning) {
   BATON_TRY_ASSIGN(helper_, Database::open_memory(vfs_));
-  BATON_TRY_ASSIGN(db_, Database::open(vfs_, path, mode, cache_kib));
+  BATON_TRY_ASSIGN(db_, Database::open(vfs_, path, mode, tuning.cache_kib));
+  tuning_ = tuning;
   wal_ = mode == Database::Mode::write;
   guard_.attach(db_);
   BATON_TRY(make_pure(db_, *helper_));
@@ -208,7 +208,7 @@ Status Projector::begin() {
   if (in_transaction_) return {};
   stop_.reset();
   pending_ = checkpoint_;
-  if (wal_ && wal_pages_ >= kWalPagesMax) {
+  if (wal_ && wal_pages_ >= tuning_.wal_pages_max) {
     BATON_TRY(db_.exec("PRAGMA synchronous=FULL", "begin a batch"));
     synced_commit_ = true;
   }

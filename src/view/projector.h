@@ -36,17 +36,22 @@ struct Stop {
   [[nodiscard]] Error to_error() const;  // incompatible
 };
 
+struct Tuning {
+  std::int64_t cache_kib = 16 << 10;
+  int wal_pages_max = 4096;  // then the WAL is copied into the database: 16 MiB
+};
+
 class Projector {
  public:
   // Makes tables and an empty checkpoint in a new file, durably. Where a file is, it is an error.
   [[nodiscard]] static Result<std::unique_ptr<Projector>> create(const Vfs& vfs, const std::string& path,
                                                                  const ViewDefinition& view, Database::Mode mode,
-                                                                 std::int64_t cache_kib);
+                                                                 const Tuning& tuning);
   // Opens what create() made, with the definition that it holds.
-  [[nodiscard]] static Result<std::unique_ptr<Projector>> open(const Vfs& vfs, const std::string& path, std::int64_t cache_kib);
+  [[nodiscard]] static Result<std::unique_ptr<Projector>> open(const Vfs& vfs, const std::string& path, const Tuning& tuning);
   // A new scratch file with the pages of `from`.
   [[nodiscard]] static Result<std::unique_ptr<Projector>> copy_of(const Vfs& vfs, Database& from, const std::string& path,
-                                                                  std::int64_t cache_kib);
+                                                                  const Tuning& tuning);
 
   [[nodiscard]] const ViewDefinition& definition() const { return view_; }
   // Changes the rule for kept copies, which is no part of the digest.
@@ -72,7 +77,7 @@ class Projector {
 
  private:
   explicit Projector(const Vfs& vfs) : vfs_(vfs) {}
-  Status connect(const std::string& path, Database::Mode mode, std::int64_t cache_kib);
+  Status connect(const std::string& path, Database::Mode mode, const Tuning& tuning);
   Status make_schema(const ViewDefinition& view);
   Status load();
   Status prepare_own();
@@ -85,6 +90,7 @@ class Projector {
   static int on_progress(void* self);
 
   const Vfs& vfs_;
+  Tuning tuning_;
   Guard guard_;
   std::optional<Database> helper_;
   Database db_{};

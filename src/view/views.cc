@@ -106,7 +106,7 @@ Status ViewManager::open_projector(View& view) {
   BATON_TRY_ASSIGN(const auto current, view.files.read_current());
   if (!current) return no_such_view(view.name);
   view.current = *current;
-  BATON_TRY_ASSIGN(view.projector, Projector::open(vfs_, view.files.database_path(current->live), options_.cache_kib));
+  BATON_TRY_ASSIGN(view.projector, Projector::open(vfs_, view.files.database_path(current->live), options_.tuning));
   view.next_copy_at = 0;
   return {};
 }
@@ -147,7 +147,7 @@ Result<LoadedView> ViewManager::load_one(const ViewDefinition& definition) {
   const std::string next = view.files.path("next.yaml");
   if (!current) {
     const std::string path = view.files.database_path(1);
-    BATON_TRY_ASSIGN(view.projector, Projector::create(vfs_, path, definition, Database::Mode::write, options_.cache_kib));
+    BATON_TRY_ASSIGN(view.projector, Projector::create(vfs_, path, definition, Database::Mode::write, options_.tuning));
     view.current = {.live = 1, .previous = 0};
     view.next_copy_at = 0;
     if (auto written = view.files.write_current(view.current); !written) {

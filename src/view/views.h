@@ -30,7 +30,7 @@ namespace baton::view {
 struct ViewOptions {
   bool read_only = false;
   std::size_t batch_events = 10'000;            // at most so many events in a transaction
-  std::int64_t cache_kib = 16 << 10;            // of each view that is written; a rebuild takes four times as much
+  Tuning tuning;                                // of each view that is written; a rebuild takes four times the cache
   std::size_t examples_max = 5;                 // rows shown of each kind of difference after a rebuild
   std::function<void(std::string)> on_warning;  // a live view has stopped, ...; any thread
 };

@@ -53,7 +53,7 @@ Result<std::unique_ptr<Projector>> ViewManager::build_past(View& view, const AsO
   const auto start_from = [&](Database& from) -> Result<std::unique_ptr<Projector>> {
     BATON_TRY_ASSIGN(const Checkpoint before, read_checkpoint(from));
     if (!valid(before)) return std::unique_ptr<Projector>();
-    BATON_TRY_ASSIGN(auto copy, Projector::copy_of(vfs_, from, path, options_.cache_kib));
+    BATON_TRY_ASSIGN(auto copy, Projector::copy_of(vfs_, from, path, options_.tuning));
     // The live generation may have gone on since the look at its checkpoint.
     if (valid(copy->checkpoint())) return copy;
     copy.reset();
@@ -70,7 +70,7 @@ Result<std::unique_ptr<Projector>> ViewManager::build_past(View& view, const AsO
     BATON_TRY_ASSIGN(start, start_from(*db));
     if (start != nullptr) return start;
   }
-  return Projector::create(vfs_, path, definition, Database::Mode::scratch, options_.cache_kib);
+  return Projector::create(vfs_, path, definition, Database::Mode::scratch, options_.tuning);
 }
 
 Result<QueryResult> ViewManager::query_as_of(const std::string& name, std::string_view sql, const AsOf& as_of,

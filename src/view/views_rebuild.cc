@@ -47,7 +47,9 @@ Result<RebuildReport> ViewManager::rebuild(const std::string& name, const std::f
     return content.error();
   }
   const std::string path = view->files.database_path(generation);
-  BATON_TRY_ASSIGN(auto fresh, Projector::create(vfs_, path, definition, Database::Mode::write, options_.cache_kib * 4));
+  Tuning tuning = options_.tuning;
+  tuning.cache_kib *= 4;
+  BATON_TRY_ASSIGN(auto fresh, Projector::create(vfs_, path, definition, Database::Mode::write, tuning));
   std::int64_t copy_at = definition.keep.every;
   FeedRequest request{.batch_events = options_.batch_events, .progress = progress};
   request.after_commit = [&](const Checkpoint& checkpoint) -> Status {
@@ -121,7 +123,7 @@ Status ViewManager::rollback(const std::string& name) {
   if (view->current.previous == 0)
     return Error{Code::not_found, "view '" + name + "' has no previous generation: only a rebuild keeps one"};
   const Current after{.live = view->current.previous, .previous = view->current.live};
-  BATON_TRY_ASSIGN(auto projector, Projector::open(vfs_, view->files.database_path(after.live), options_.cache_kib));
+  BATON_TRY_ASSIGN(auto projector, Projector::open(vfs_, view->files.database_path(after.live), options_.tuning));
   BATON_TRY(view->files.write_current(after));
   if (!view->projector->spoiled()) (void)view->projector->flush();
   view->current = after;
