@@ -8,27 +8,15 @@
 namespace baton::store {
 namespace {
 
-// The first number in [from, to) for which `is_past` holds, or `to`; it holds from some number on. Looks near `guess` first.
+// The first number in [from, to) for which `is_past` holds, or `to`; it holds from some number on, probably soon.
 template <typename F>
-std::uint64_t gallop(std::uint64_t from, std::uint64_t to, std::uint64_t guess, F&& is_past) {
-  if (from >= to) return to;
-  guess = std::clamp(guess, from, to - 1);
+std::uint64_t gallop(std::uint64_t from, std::uint64_t to, F&& is_past) {
   std::uint64_t step = 1;
-  if (is_past(guess)) {
-    to = guess;
-    while (to > from && is_past(to - std::min(step, to - from))) {
-      to -= std::min(step, to - from);
-      step *= 2;
-    }
-    from = to - std::min(step, to - from);
-  } else {
-    from = guess + 1;
-    while (from < to && !is_past(from + std::min(step, to - from) - 1)) {
-      from += std::min(step, to - from);
-      step *= 2;
-    }
-    to = std::min(to, from + step);
+  while (from < to && !is_past(from + std::min(step, to - from) - 1)) {
+    from += std::min(step, to - from);
+    step *= 2;
   }
+  to = std::min(to, from + step);
   while (from < to) {
     const std::uint64_t middle = from + (to - from) / 2;
     if (is_past(middle)) {
@@ -146,13 +134,28 @@ std::uint64_t IndexRun::first_hash(std::uint64_t block) const {
   return base::load_le<std::uint64_t>(data_ + layout_.directory_position + 8 * block);
 }
 
+// Hashes are spread evenly but for keys with very many entries: so the block is near where it would be without those, or a
+// search through all blocks finds it.
 std::uint64_t IndexRun::first_block_from(std::uint64_t hash) const {
+  constexpr std::uint64_t kWindow = 32;
   const std::uint64_t guess = filter_line_of(hash, layout_.blocks);
-  return gallop(0, layout_.blocks, guess, [&](std::uint64_t block) { return first_hash(block) >= hash; });
+  std::uint64_t from = guess > kWindow ? guess - kWindow : 0;
+  std::uint64_t count = std::min(layout_.blocks - from, 2 * kWindow);
+  if ((from > 0 && first_hash(from - 1) >= hash) || first_hash(from + count - 1) < hash) {
+    from = 0;
+    count = layout_.blocks;
+  }
+  while (count > 0) {  // without a branch that could be guessed wrong
+    const std::uint64_t half = count / 2;
+    const bool is_below = first_hash(from + half) < hash;
+    from = is_below ? from + half + 1 : from;
+    count = is_below ? count - half - 1 : half;
+  }
+  return from;
 }
 
 std::uint64_t IndexRun::first_block_after(std::uint64_t hash, std::uint64_t from) const {
-  return gallop(from, layout_.blocks, from, [&](std::uint64_t block) { return first_hash(block) > hash; });
+  return gallop(from, layout_.blocks, [&](std::uint64_t block) { return first_hash(block) > hash; });
 }
 
 Result<std::uint64_t> IndexRun::lower_bound(std::uint64_t hash, std::int64_t offset) const {
@@ -178,12 +181,9 @@ Result<std::uint64_t> IndexRun::lower_bound(std::uint64_t hash, std::int64_t off
   std::size_t count = block_entries(low - 1);
   while (count > 0) {
     const std::size_t half = count / 2;
-    if (is_below(p + (from + half) * IndexEntry::kBytes)) {
-      from += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
+    const bool below = is_below(p + (from + half) * IndexEntry::kBytes);
+    from = below ? from + half + 1 : from;
+    count = below ? count - half - 1 : half;
   }
   return (low - 1) * RunLayout::kBlockEntries + from;
 }

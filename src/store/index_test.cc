@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
+#include "store/index_manifest.h"
 #include "store/index_merge.h"
 #include "store/index_table.h"
 #include "store/index_test_support.h"
@@ -77,6 +80,33 @@ TEST(IndexTable, ChainsEntriesByOffsetInWhateverOrderTheyCome) {
     return true;
   });
   EXPECT_EQ(count, 3000u);
+}
+
+// The bytes of docs/formats/index.md: a change here is a change of the format.
+TEST(IndexFormat, IsWrittenAsDocumented) {
+  const auto stored = [](const std::string& name) {
+    std::ifstream file(std::string(BATON_SOURCE_DIR) + "/src/store/testdata/index_corpus/" + name, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  IndexManifest manifest;
+  manifest.covered = {log::Offset(90), log::Epoch(3), 77};
+  manifest.next_number = 9;
+  manifest.runs = {{.number = 2, .entries = 5, .first = 0, .end = 40, .footer_crc = 1},
+                   {.number = 7, .entries = 50, .first = 40, .end = 90, .footer_crc = 2}};
+  EXPECT_EQ(base::as_text(manifest.encode()), stored("manifest").substr(1));
+
+  os::SimWorld world;
+  world.disk().write("/i/keep", {});
+  os::SimEnv env(world);
+  auto writer = RunWriter::create(env.fs(), "/i", {.number = 1, .entries = 3, .first = 0, .end = 1000});
+  ASSERT_TRUE(writer);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    (*writer)->add(IndexEntry::pack((static_cast<std::uint64_t>(i) + 1) * 0x9e3779b97f4a7c,
+                                    {.offset = log::Offset(i), .version = StreamVersion(i)}));
+  }
+  ASSERT_TRUE((*writer)->finish());
+  const base::Bytes run = *world.disk().read("/i/run-1.idx");
+  EXPECT_EQ(base::as_text(run), stored("run_3").substr(3));
 }
 
 class IndexTest : public ::testing::Test {
