@@ -122,8 +122,10 @@ Result<Appended> Appender::append_system(ContextState& context, Request& request
   const EventPlace place{.stream = stream.name, .version = -1, .append_ms = append_ms, .id = id};
   batch_.clear();
   const auto delta = static_cast<std::uint32_t>(batch_.bytes());
+  // A truncation hides no less than one before it.
+  const StreamVersion visible_from = std::max(stream.head.visible_from, StreamVersion(request.before_version));
   if (truncates) {
-    context.encoder.add_truncated(batch_, place, request.before_version);
+    context.encoder.add_truncated(batch_, place, visible_from.value());
   } else {
     context.encoder.add_deleted(batch_, place);
   }
@@ -138,7 +140,7 @@ Result<Appended> Appender::append_system(ContextState& context, Request& request
   Head head = stream.head;
   head.last_offset = hit.offset;
   head.deleted = !truncates;
-  head.visible_from = truncates ? std::max(head.visible_from, StreamVersion(request.before_version)) : head.last_version.plus(1);
+  head.visible_from = truncates ? visible_from : head.last_version.plus(1);
   partition->heads.put(stream.hash, stream.name, head);
 
   Appended reply;

@@ -73,6 +73,7 @@ class IndexSnapshot {
 
  private:
   friend class Index;
+  friend class IndexWalk;
   explicit IndexSnapshot(std::shared_ptr<const IndexState> state);
   std::shared_ptr<const IndexState> state_;
 };
