@@ -12,6 +12,7 @@
 
 #include "log/log.h"
 #include "os/env.h"
+#include "store/replay_pace.h"
 
 namespace baton::store {
 
@@ -20,10 +21,10 @@ using BackupProgress = std::function<void(std::uint64_t done, std::uint64_t tota
 // Runs a task on the store's executor between two rounds and waits (StoreCore::run).
 using RunOnOwner = std::function<Status(std::function<Status()>)>;
 
-// Copies while appends go on: only the list of files is made on the executor. Retention must not run until it returns.
+// Copies while appends go on, resting by `pace` (may be null): only the list of files is made on the executor.
 // already_exists: the target is not empty.
 [[nodiscard]] Status backup_store(os::Env& env, const std::string& directory, const std::string& target, log::Log& log,
-                                  const RunOnOwner& run, const BackupProgress& progress);
+                                  const RunOnOwner& run, const BackupProgress& progress, ReplayPace* pace);
 
 // Copies, verifies, opens once and raises the epoch, so that positions issued after the backup are refused as lost.
 // already_exists: the target is not empty. corrupt: the backup is damaged; the target is left empty.

@@ -26,13 +26,15 @@ Result<ContextPage> read_context(std::shared_ptr<const ContextView> context, con
   return page;
 }
 
-Result<Position> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request, const Visit& visit) {
+Result<Position> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request, const Visit& visit,
+                              std::function<Status(std::size_t)> pace) {
   constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   if (request.backward) {
     bool at_end = false;
     return scan_backward(*context, request, kNoLimit, visit, at_end);
   }
   BATON_TRY_ASSIGN(const auto scanner, ContextScanner::start(std::move(context), request));
+  scanner->set_pace(std::move(pace));
   const auto handed_out = scanner->run(kNoLimit, visit);
   if (!handed_out) return handed_out.error();
   return scanner->position();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,9 +16,9 @@
 namespace baton::store {
 
 [[nodiscard]] Result<ContextPage> read_context(std::shared_ptr<const ContextView> context, const ReadContext& request);
-// `limit` is not looked at: `visit` says when to stop.
+// `limit` is not looked at: `visit` says when to stop. `pace`: ContextScanner::set_pace.
 [[nodiscard]] Result<Position> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request,
-                                            const Visit& visit);
+                                            const Visit& visit, std::function<Status(std::size_t)> pace = {});
 [[nodiscard]] Result<std::int64_t> rank_of(const ContextView& context, const Position& position);
 [[nodiscard]] Result<Position> position_at(const ContextView& context, std::optional<Time> recorded);
 [[nodiscard]] Result<ContextInfo> describe(const ContextView& context);

@@ -14,13 +14,12 @@ void IndexRecovery::add(ContextState& context, PartitionState& partition, bool r
   jobs_.push_back({.context = &context, .partition = &partition, .rebuild = rebuild});
 }
 
-// Whether the batch that ends where the runs end is the one that they were made from.
-Result<bool> IndexRecovery::matches_log(const PartitionView& partition, const IndexCovered& covered) {
-  const log::Bounds bounds = partition.reader().bounds();
+Result<bool> index_matches_log(const log::PartitionReader& reader, const IndexCovered& covered) {
+  const log::Bounds bounds = reader.bounds();
   if (covered.next <= bounds.log_start || covered.next > log::Offset(bounds.visible.value())) return false;
-  chunk_.clear();
-  BATON_TRY(partition.reader().read(covered.next.plus(-1), 1, chunk_));
-  BATON_TRY_ASSIGN(const log::BatchHeader header, log::parse_batch_header(chunk_));
+  base::Bytes batch;
+  BATON_TRY(reader.read(covered.next.plus(-1), 1, batch));
+  BATON_TRY_ASSIGN(const log::BatchHeader header, log::parse_batch_header(batch));
   return header.next_offset() == covered.next && header.epoch == covered.epoch && header.crc == covered.batch_crc;
 }
 
@@ -30,7 +29,7 @@ Status IndexRecovery::begin(Job& job) {
   const IndexCovered covered = view.index().covered();
   bool usable = !job.rebuild && covered.next.value() > 0;
   if (usable) {
-    BATON_TRY_ASSIGN(usable, matches_log(view, covered));
+    BATON_TRY_ASSIGN(usable, index_matches_log(view.reader(), covered));
   }
   if (usable) {
     job.next = covered.next;

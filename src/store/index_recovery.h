@@ -16,6 +16,9 @@
 
 namespace baton::store {
 
+// Whether the batch that ends where the runs of an index end is the one that they were made from.
+[[nodiscard]] Result<bool> index_matches_log(const log::PartitionReader& reader, const IndexCovered& covered);
+
 class IndexRecovery {
  public:
   // Adds a partition whose index may lag behind or disagree with the log. `rebuild`: its index is not to be trusted at all.
@@ -34,7 +37,6 @@ class IndexRecovery {
     std::unique_ptr<IndexFeeder> feeder;
   };
   [[nodiscard]] Status begin(Job& job);
-  [[nodiscard]] Result<bool> matches_log(const PartitionView& partition, const IndexCovered& covered);
   [[nodiscard]] Status feed_chunk(Job& job);
 
   std::vector<Job> jobs_;  // the last is at work

@@ -12,6 +12,8 @@
 namespace baton::store {
 
 // not_found, unavailable (the tail may have been lost: open it for writing once), unsupported_format. `env` outlives it.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_read_only(std::unique_ptr<os::Env> env, const std::string& directory,
+                                                            const Options& options);
 [[nodiscard]] Result<std::unique_ptr<Store>> open_read_only(os::Env& env, const std::string& directory, const Options& options);
 
 }  // namespace baton::store

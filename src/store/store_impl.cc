@@ -4,16 +4,17 @@
 
 #include "base/hex.h"
 #include "base/try.h"
-#include "store/context_reads.h"
+#include "store/backup.h"
+#include "store/read_only_store.h"
 #include "store/stream_reader.h"
 
 namespace baton {
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& directory, Options options) {
   auto env = os::make_posix_env();
-  if (options.read_only) return Error{Code::unavailable, "opening read-only is not there yet"};
+  if (options.read_only) return store::open_read_only(std::move(env), directory, options);
   BATON_TRY_ASSIGN(auto core, store::StoreCore::open(*env, directory, options));
-  return std::unique_ptr<Store>(std::make_unique<store::StoreImpl>(std::move(env), std::move(core)));
+  return store::StoreImpl::make(std::move(env), std::move(core));
 }
 
 namespace store {
@@ -31,16 +32,38 @@ std::unique_ptr<Request> system_request(Request::Kind kind, const std::string& c
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_store(os::Env& env, const std::string& directory, const Options& options) {
+  if (options.read_only) return open_read_only(env, directory, options);
   BATON_TRY_ASSIGN(auto core, StoreCore::open(env, directory, options));
-  return std::unique_ptr<Store>(std::make_unique<StoreImpl>(nullptr, std::move(core)));
+  return StoreImpl::make(nullptr, std::move(core));
+}
+
+Result<std::unique_ptr<Store>> StoreImpl::make(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core) {
+  std::unique_ptr<StoreImpl> store(new StoreImpl(std::move(owned_env), std::move(core)));
+  BATON_TRY(lower_checkpoints(store->checkpoints_, *store->core_->view()));
+  return std::unique_ptr<Store>(std::move(store));
 }
 
 StoreImpl::StoreImpl(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core)
-    : owned_env_(std::move(owned_env)), core_(std::move(core)) {}
+    : owned_env_(std::move(owned_env)),
+      core_(std::move(core)),
+      checkpoints_(core_->env().fs(), os::join(core_->directory(), "checkpoints")) {}
 
-StoreImpl::~StoreImpl() { (void)core_->close(); }
+StoreImpl::~StoreImpl() { (void)close(); }
 
-Status StoreImpl::close() { return core_->close(); }
+Status StoreImpl::close() {
+  const Status closed = core_->close();
+  core_->wake_list().notify();  // subscriptions that wait learn of it
+  return closed;
+}
+
+Result<std::shared_ptr<const ReadView>> StoreImpl::view() {
+  BATON_TRY(core_->health());
+  return core_->view();
+}
+
+SubscriptionSource StoreImpl::source() {
+  return {.env = &core_->env(), .wake = &core_->wake_list(), .look = [this] { return core_->health(); }, .checkpoints = &checkpoints_};
+}
 
 Result<Appended> StoreImpl::wait_for(std::unique_ptr<Request> request) {
   if (core_->on_executor()) {
@@ -91,78 +114,6 @@ Status StoreImpl::configure_context(const std::string& name, const ContextOption
   return core_->run([&] { return core_->configure_context(name, options); });
 }
 
-Result<std::shared_ptr<const ContextView>> StoreImpl::find(const std::string& context) const {
-  BATON_TRY(core_->health());
-  auto found = core_->view()->find(context);
-  if (found == nullptr) return no_such_context(context);
-  return found;
-}
-
-Result<std::vector<ContextInfo>> StoreImpl::contexts() {
-  BATON_TRY(core_->health());
-  std::vector<ContextInfo> out;
-  for (const auto& context : core_->view()->contexts) {
-    BATON_TRY_ASSIGN(auto info, describe(*context));
-    out.push_back(std::move(info));
-  }
-  return out;
-}
-
-Result<ContextInfo> StoreImpl::context(const std::string& name) {
-  BATON_TRY_ASSIGN(const auto context, find(name));
-  return describe(*context);
-}
-
-Result<StreamPage> StoreImpl::read_stream(const ReadStream& request) {
-  BATON_TRY_ASSIGN(const auto context, find(request.context));
-  return store::read_stream(*context, request);
-}
-
-Result<ContextPage> StoreImpl::read_context(const ReadContext& request) {
-  BATON_TRY_ASSIGN(auto context, find(request.context));
-  return store::read_context(std::move(context), request);
-}
-
-Result<Store::StreamsPage> StoreImpl::streams(const std::string& context, const std::string& prefix, const std::string& after,
-                                              std::size_t limit) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  (void)prefix;
-  (void)after;
-  (void)limit;
-  return Error{Code::unavailable, "listing streams is not there yet"};
-}
-
-Result<Store::StreamHead> StoreImpl::stream_head(const std::string& context, const std::string& stream) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  BATON_TRY_ASSIGN(const Head head, store::stream_head(*found, stream));
-  return StreamHead{.stream = stream, .last_version = head.last_version.value(), .deleted = head.deleted};
-}
-
-Result<std::unique_ptr<Subscription>> StoreImpl::subscribe(const SubscribeOptions& options) {
-  BATON_TRY_ASSIGN(const auto found, find(options.context));
-  return Error{Code::unavailable, "subscriptions are not there yet"};
-}
-
-Result<std::int64_t> StoreImpl::rank(const std::string& context, const Position& position) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  return rank_of(*found, position);
-}
-
-Result<Position> StoreImpl::position_at(const std::string& context, std::optional<Time> recorded) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  return store::position_at(*found, recorded);
-}
-
-Result<Position> StoreImpl::scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) {
-  BATON_TRY_ASSIGN(auto context, find(request.context));
-  return scan_context(std::move(context), request, visit);
-}
-
-Result<Loaded> StoreImpl::load(const std::string& context, const std::string& stream, const LoadOptions& options) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  return load_aggregate(core_->env(), *found, stream, options);
-}
-
 Status StoreImpl::save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) {
   BATON_TRY_ASSIGN(const auto found, find(context));
   return save_aggregate(core_->env(), *found, stream, snapshot);
@@ -170,8 +121,10 @@ Status StoreImpl::save_snapshot(const std::string& context, const std::string& s
 
 Status StoreImpl::backup(const std::string& target_directory,
                          const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
-  (void)progress;
-  return Error{Code::unavailable, "backup to " + target_directory + " is not there yet"};
+  BATON_TRY(core_->health());
+  ReplayPace pace(core_->env().clock(), &core_->wake_list());
+  return backup_store(core_->env(), core_->directory(), target_directory, core_->log(),
+                      [this](std::function<Status()> task) { return core_->run(std::move(task)); }, progress, &pace);
 }
 
 Result<StoreInfo> StoreImpl::info() {
@@ -184,11 +137,7 @@ Result<StoreInfo> StoreImpl::info() {
     info.streams = core_->streams();
     return {};
   }));
-  BATON_TRY_ASSIGN(info.contexts, contexts());
-  for (const ContextInfo& context : info.contexts) {
-    info.events += context.events;
-    info.bytes += context.bytes;
-  }
+  BATON_TRY(add_contexts(info));
   return info;
 }
 

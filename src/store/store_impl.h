@@ -7,16 +7,19 @@
 #include <baton/store.h>
 
 #include "os/env.h"
+#include "store/checkpoint_store.h"
 #include "store/store_core.h"
+#include "store/store_reads.h"
 
 namespace baton::store {
 
 // Store::open on a given machine; `env` outlives the store. What Store::open is made of, and the simulation uses.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(os::Env& env, const std::string& directory, const Options& options);
 
-class StoreImpl final : public Store {
+class StoreImpl final : public StoreReads {
  public:
-  StoreImpl(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core);
+  // `owned_env`, if any, is the core's.
+  static Result<std::unique_ptr<Store>> make(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core);
   ~StoreImpl() override;
 
   Status close() override;
@@ -24,18 +27,6 @@ class StoreImpl final : public Store {
   void append_async(Append request, AppendDone done) override;
   Status create_context(const std::string& name, const ContextOptions& options) override;
   Status configure_context(const std::string& name, const ContextOptions& options) override;
-  Result<std::vector<ContextInfo>> contexts() override;
-  Result<ContextInfo> context(const std::string& name) override;
-  Result<StreamPage> read_stream(const ReadStream& request) override;
-  Result<ContextPage> read_context(const ReadContext& request) override;
-  Result<StreamsPage> streams(const std::string& context, const std::string& prefix, const std::string& after,
-                              std::size_t limit) override;
-  Result<StreamHead> stream_head(const std::string& context, const std::string& stream) override;
-  Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options) override;
-  Result<std::int64_t> rank(const std::string& context, const Position& position) override;
-  Result<Position> position_at(const std::string& context, std::optional<Time> recorded) override;
-  Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override;
-  Result<Loaded> load(const std::string& context, const std::string& stream, const LoadOptions& options) override;
   Status save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) override;
   Result<Position> delete_stream(const std::string& context, const std::string& stream, Expect condition) override;
   Result<Position> truncate_stream(const std::string& context, const std::string& stream, std::int64_t before_version,
@@ -46,12 +37,17 @@ class StoreImpl final : public Store {
   Status refresh() override;
   Status apply_retention() override;
 
+ protected:
+  [[nodiscard]] Result<std::shared_ptr<const ReadView>> view() override;
+  [[nodiscard]] SubscriptionSource source() override;
+
  private:
-  [[nodiscard]] Result<std::shared_ptr<const ContextView>> find(const std::string& context) const;
+  StoreImpl(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core);
   [[nodiscard]] Result<Appended> wait_for(std::unique_ptr<Request> request);
 
   std::unique_ptr<os::Env> owned_env_;
   std::unique_ptr<StoreCore> core_;
+  CheckpointStore checkpoints_;
 };
 
 }  // namespace baton::store

@@ -1,0 +1,81 @@
+#include "store/backup.h"
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "os/file.h"
+#include "store/copy_files.h"
+
+namespace baton::store {
+namespace {
+
+constexpr std::size_t kCopyBytes = 1u << 20;
+
+}  // namespace
+
+Status need_empty(os::FileSystem& fs, const std::string& target) {
+  BATON_TRY_ASSIGN(const bool there, fs.exists(target));
+  if (!there) return os::make_directories(fs, target);
+  BATON_TRY_ASSIGN(const auto entries, fs.list(target));
+  if (entries.empty()) return {};
+  return Error{Code::already_exists, target + " is not empty: name a new or an empty directory"};
+}
+
+FileCopier::FileCopier(os::Env& env, std::string from, std::string to, const BackupProgress& progress, ReplayPace* pace)
+    : fs_(env.fs()), from_(std::move(from)), to_(std::move(to)), progress_(progress), pace_(pace), waiter_(env.make_waiter()), buffer_(kCopyBytes) {}
+
+Status FileCopier::run(const CopiedFiles& files) {
+  total_ = 0;
+  for (const auto& file : files) total_ += file.bytes;
+  for (const auto& file : files) {
+    if (file.relative_path != kCatalogueFile) BATON_TRY(copy(file.relative_path, file.relative_path, file.bytes));
+  }
+  for (const auto& directory : directories_) BATON_TRY(fs_.sync_directory(directory));
+  for (const auto& file : files) {
+    if (file.relative_path != kCatalogueFile) continue;
+    const std::string temporary = std::string(kCatalogueFile) + ".tmp";
+    BATON_TRY(copy(kCatalogueFile, temporary, file.bytes));
+    BATON_TRY(fs_.rename(os::join(to_, temporary), os::join(to_, kCatalogueFile)));
+  }
+  return fs_.sync_directory(to_);
+}
+
+Status FileCopier::copy(const std::string& from_name, const std::string& to_name, std::uint64_t bytes) {
+  const std::string to_path = os::join(to_, to_name);
+  const std::string directory = os::parent(to_path);
+  if (std::ranges::find(directories_, directory) == directories_.end()) {
+    BATON_TRY(os::make_directories(fs_, directory));
+    directories_.push_back(directory);
+  }
+  BATON_TRY_ASSIGN(const auto in, fs_.open(os::join(from_, from_name), {}));
+  BATON_TRY_ASSIGN(const auto out, fs_.open(to_path, {.write = true, .create = true, .exclusive = true}));
+  for (std::uint64_t at = 0; at < bytes;) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, bytes - at));
+    const auto piece = base::MutableByteView(buffer_).first(want);
+    BATON_TRY_ASSIGN(const std::size_t got, in->read_at(at, piece));
+    if (got != want) {
+      return Error{Code::corrupt, os::join(from_, from_name) + " ends at byte " + std::to_string(at + got) + "; " + std::to_string(bytes) +
+                                      " bytes belong to the store"};
+    }
+    BATON_TRY(out->write_at(at, piece));
+    at += want;
+    done_ += want;
+    if (progress_) progress_(done_, total_);
+    if (pace_ == nullptr) continue;
+    if (const std::int64_t rest_ns = pace_->took(want); rest_ns > 0) (void)waiter_->wait(rest_ns);
+  }
+  return out->sync_data();
+}
+
+Status backup_store(os::Env& env, const std::string& directory, const std::string& target, log::Log& log, const RunOnOwner& run,
+                    const BackupProgress& progress, ReplayPace* pace) {
+  BATON_TRY(need_empty(env.fs(), target));
+  log::Log::BackupPlan plan;
+  BATON_TRY(run([&]() -> Status {
+    BATON_TRY_ASSIGN(plan, log.plan_backup());
+    return {};
+  }));
+  return FileCopier(env, directory, target, progress, pace).run(plan.files);
+}
+
+}  // namespace baton::store

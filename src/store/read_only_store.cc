@@ -1,0 +1,263 @@
+#include "store/read_only_store.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "base/hex.h"
+#include "base/try.h"
+#include "log/read_only_log.h"
+#include "os/file.h"
+#include "store/checkpoint_store.h"
+#include "store/index_feed.h"
+#include "store/index_recovery.h"
+#include "store/limits.h"
+#include "store/store_reads.h"
+
+namespace baton::store {
+namespace {
+
+constexpr std::size_t kChunkBytes = 256u << 10;
+// What may be indexed in memory: far more than a writer leaves unwritten, and about 40 MiB of entries. Beyond it, look-ups in the index are
+// refused until the writer has caught up; everything else works.
+constexpr std::int64_t kTailBytesMax = 128 << 20;
+
+// A partition's index as this process has it: the writer's runs, and above them entries that were made from the log.
+class ReaderPartition {
+ public:
+  static Result<std::unique_ptr<ReaderPartition>> open(os::Env& env, const std::string& store_directory, const log::Log& log,
+                                                       const log::PartitionKey& key, const ContextView& context) {
+    auto reader = log.reader(key);
+    if (reader == nullptr) return Error{Code::unavailable, "context " + context.name + " is being made: refresh again"};
+    const std::string directory = partition_directory(store_directory, key);
+    BATON_TRY_ASSIGN(auto index, Index::open(env, os::join(directory, "index"), {.read_only = true}, nullptr, nullptr));
+    std::unique_ptr<ReaderPartition> out(new ReaderPartition);
+    out->view_ = std::make_shared<PartitionView>(key, directory, std::move(reader), std::move(index));
+    out->feeder_ = std::make_unique<IndexFeeder>(context, *out->view_);
+    return out;
+  }
+
+  [[nodiscard]] const std::shared_ptr<PartitionView>& view() const { return view_; }
+  [[nodiscard]] std::int64_t streams() const { return streams_; }
+
+  // Before the log is looked at: so its end is never below what the index covers.
+  [[nodiscard]] Status refresh_index() {
+    const auto newer = view_->index().refresh();
+    if (!newer && newer.error().code != Code::unavailable) return newer.error();  // unavailable: the old runs stay in use
+    return {};
+  }
+
+  [[nodiscard]] Status follow(os::Env& env, const log::CatalogueState& catalogue) {
+    BATON_TRY(take_heads(env, catalogue));
+    const IndexCovered covered = view_->index().covered();
+    if (!begun_ || covered != covered_) BATON_TRY(begin(covered));
+    return usable_ ? feed() : Status();
+  }
+
+ private:
+  ReaderPartition() = default;
+
+  // The runs are as `covered` says: do they belong to this log, and do the entries in memory follow them?
+  [[nodiscard]] Status begin(const IndexCovered& covered) {
+    const log::Bounds bounds = view_->reader().bounds();
+    bool match = covered.next.value() == 0;
+    if (!match) {
+      BATON_TRY_ASSIGN(match, index_matches_log(view_->reader(), covered));
+    }
+    const log::Offset from = covered.next.value() == 0 ? bounds.log_start : covered.next;
+    if (!begun_) fed_from_ = next_ = from;
+    // Runs that end below what is in memory (the writer has begun again): the entries between are nowhere.
+    usable_ = match && from >= fed_from_;
+    if (usable_ && next_ < from) next_ = from;
+    if (usable_ && next_ == from) streams_ = covered.next.value() == 0 ? streams_in_heads() : covered.streams;
+    if (!usable_) view_->set_index_ready(false);
+    begun_ = true;
+    covered_ = covered;
+    return {};
+  }
+
+  [[nodiscard]] Status feed() {
+    const log::PartitionReader& reader = view_->reader();
+    const log::Offset end(reader.bounds().visible.value());
+    while (next_ < end) {
+      if (tail_bytes_ > kTailBytesMax) {
+        view_->set_index_ready(false);
+        return {};
+      }
+      chunk_.clear();
+      BATON_TRY_ASSIGN(const auto read, reader.read(next_, kChunkBytes, chunk_, end));
+      if (!read.first) break;
+      BATON_TRY(feeder_->feed(chunk_, read.first->position, next_, streams_));
+      tail_bytes_ += static_cast<std::int64_t>(chunk_.size());
+      next_ = read.next;
+    }
+    view_->set_index_ready(true);
+    return {};
+  }
+
+  [[nodiscard]] Status take_heads(os::Env& env, const log::CatalogueState& catalogue) {
+    const auto found = catalogue.heads_snapshot.find(view_->key());
+    if (found == catalogue.heads_snapshot.end() || found->second == heads_offset_ || found->second.value() == 0) return {};
+    auto heads = HeadsReader::open(env, os::join(view_->directory(), heads_file_name(found->second)), view_->key());
+    if (!heads && heads.error().code == Code::not_found) return {};  // a newer one has replaced it: the next refresh names it
+    if (!heads) return heads.error();
+    view_->set_heads(*std::move(heads));
+    heads_offset_ = found->second;
+    return {};
+  }
+  [[nodiscard]] std::int64_t streams_in_heads() const {
+    const auto heads = view_->heads();
+    return heads == nullptr ? 0 : static_cast<std::int64_t>(heads->count());
+  }
+
+  std::shared_ptr<PartitionView> view_;
+  std::unique_ptr<IndexFeeder> feeder_;
+  base::Bytes chunk_;
+  bool begun_ = false;
+  bool usable_ = false;
+  IndexCovered covered_;      // the runs in use
+  log::Offset fed_from_;      // entries in memory begin here
+  log::Offset next_;          // to be fed
+  std::int64_t streams_ = 0;
+  std::int64_t tail_bytes_ = 0;
+  log::Offset heads_offset_;
+};
+
+Error refuse(std::string_view what) {
+  return {Code::read_only, std::string(what) + ": the store is open read-only"};
+}
+
+class ReadOnlyStore final : public StoreReads {
+ public:
+  ReadOnlyStore(std::unique_ptr<os::Env> owned_env, os::Env& env, std::string directory)
+      : owned_env_(std::move(owned_env)), env_(env), directory_(std::move(directory)), checkpoints_(env.fs(), os::join(directory_, "checkpoints")) {}
+
+  [[nodiscard]] Status open(const Options& options) {
+    log::LogOptions log_options;
+    log_options.read_only = true;
+    log_options.warn = options.on_warning;
+    BATON_TRY_ASSIGN(log_, log::ReadOnlyLog::open(env_, directory_, log_options));
+    const std::lock_guard lock(mutex_);
+    return refresh_locked();
+  }
+
+  Status close() override {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    return {};
+  }
+  Status refresh() override {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return Error{Code::cancelled, "the store is closed"};
+    return refresh_locked();
+  }
+
+  Result<StoreInfo> info() override {
+    StoreInfo info;
+    {
+      const std::lock_guard lock(mutex_);
+      const log::CatalogueState& catalogue = log_->catalogue();
+      info.store_id = base::to_hex(std::as_bytes(std::span(catalogue.store_id)));
+      info.epoch = catalogue.epoch.value();
+      info.root = base::to_hex(std::as_bytes(std::span(catalogue.root)));
+      for (const auto& [key, partition] : partitions_) info.streams += partition->streams();
+    }
+    BATON_TRY(add_contexts(info));
+    return info;
+  }
+
+  Result<Appended> append(Append) override { return refuse("append"); }
+  void append_async(Append, AppendDone done) override { done(refuse("append")); }
+  Status create_context(const std::string&, const ContextOptions&) override { return refuse("create context"); }
+  Status configure_context(const std::string&, const ContextOptions&) override { return refuse("configure context"); }
+  Status save_snapshot(const std::string&, const std::string&, const Snapshot&) override { return refuse("save snapshot"); }
+  Result<Position> delete_stream(const std::string&, const std::string&, Expect) override { return refuse("delete stream"); }
+  Result<Position> truncate_stream(const std::string&, const std::string&, std::int64_t, Expect) override { return refuse("truncate stream"); }
+  Status backup(const std::string&, const std::function<void(std::uint64_t, std::uint64_t)>&) override {
+    return Error{Code::read_only, "backup: it is made by the process that has the store open for writing"};
+  }
+  Status apply_retention() override { return refuse("apply retention"); }
+
+ protected:
+  Result<std::shared_ptr<const ReadView>> view() override {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return Error{Code::cancelled, "the store is closed"};
+    return view_;
+  }
+  SubscriptionSource source() override {
+    return {.env = &env_, .wake = nullptr, .look = [this] { return refresh(); }, .checkpoints = &checkpoints_, .read_only = true};
+  }
+
+ private:
+  [[nodiscard]] Status refresh_locked() {
+    for (const auto& [key, partition] : partitions_) BATON_TRY(partition->refresh_index());
+    BATON_TRY(log_->refresh());
+    auto next = std::make_shared<ReadView>();
+    bool opened = false;
+    for (const auto& [id, topic] : log_->catalogue().topics) {
+      if (topic.removed || topic.kind != log::TopicKind::event) continue;
+      BATON_TRY_ASSIGN(auto context, take_context(topic, opened));
+      next->contexts.push_back(std::move(context));
+    }
+    // What a new partition's index covers may lie beyond the end that was read before it was opened.
+    if (opened) BATON_TRY(log_->refresh());
+    for (const auto& [key, partition] : partitions_) BATON_TRY(partition->follow(env_, log_->catalogue()));
+    std::ranges::sort(next->contexts, {}, [](const auto& c) -> const std::string& { return c->name; });
+    view_ = std::move(next);
+    return {};
+  }
+
+  [[nodiscard]] Result<std::shared_ptr<const ContextView>> take_context(const log::TopicInfo& topic, bool& opened) {
+    auto context = std::make_shared<ContextView>();
+    context->name = topic.name;
+    context->id = topic.id;
+    context->options = to_options(topic);
+    const auto partitioner = parse_partitioner(context->options.partitioner);
+    if (!partitioner) {
+      return Error{Code::unsupported_format, "context " + topic.name + ": unknown partitioner " + context->options.partitioner};
+    }
+    context->partitioner = *partitioner;
+    for (std::int32_t p = 0; p < topic.partitions; ++p) {
+      const log::PartitionKey key{topic.id, log::PartitionId(p)};
+      auto found = partitions_.find(key);
+      if (found == partitions_.end()) {
+        BATON_TRY_ASSIGN(auto partition, ReaderPartition::open(env_, directory_, *log_, key, *context));
+        found = partitions_.emplace(key, std::move(partition)).first;
+        opened = true;
+      }
+      context->partitions.push_back(found->second->view());
+    }
+    return std::shared_ptr<const ContextView>(std::move(context));
+  }
+
+  std::unique_ptr<os::Env> owned_env_;
+  os::Env& env_;
+  const std::string directory_;
+  CheckpointStore checkpoints_;
+  std::mutex mutex_;  // held by one refresh at a time; what readers use is shared and does not need it
+  std::unique_ptr<log::Log> log_;
+  std::map<log::PartitionKey, std::unique_ptr<ReaderPartition>> partitions_;
+  std::shared_ptr<const ReadView> view_;
+  bool closed_ = false;
+};
+
+Result<std::unique_ptr<Store>> open_with(std::unique_ptr<os::Env> owned_env, os::Env& env, const std::string& directory, const Options& options) {
+  BATON_TRY_ASSIGN(const bool there, env.fs().exists(os::join(directory, "catalogue")));
+  if (!there) return Error{Code::not_found, "no store at " + directory};
+  auto store = std::make_unique<ReadOnlyStore>(std::move(owned_env), env, directory);
+  BATON_TRY(store->open(options));
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_read_only(os::Env& env, const std::string& directory, const Options& options) {
+  return open_with(nullptr, env, directory, options);
+}
+
+Result<std::unique_ptr<Store>> open_read_only(std::unique_ptr<os::Env> env, const std::string& directory, const Options& options) {
+  os::Env& machine = *env;
+  return open_with(std::move(env), machine, directory, options);
+}
+
+}  // namespace baton::store
