@@ -69,8 +69,9 @@ TEST(JsonFields, OneScanServesManyEventsWithoutLeavingAnythingBehind) {
 
 TEST(JsonFields, WhatIsNotJsonIsRefusedAlsoWhereNobodyLooks) {
   for (const std::string_view bad :
-       {"", "{", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[1,]", "[1 2]", "01", "1.", "1e", "-", "+1", "tru", "nul", "\"\\x\"", "\"\n\"", "\"\\u12\"",
-        "\"\\uD800\"", "\"\\uDC00\"", "{\"a\":1}x", "\"open", "{\"a\" 1}", "'a'", "NaN"}) {
+       {"",          "{",           "{\"a\":}",    "{\"a\":1,}", "{a:1}",  "[1,]",      "[1 2]",   "01",
+        "1.",        "1e",          "-",           "+1",         "tru",    "nul",       "\"\\x\"", "\"\n\"",
+        "\"\\u12\"", "\"\\uD800\"", "\"\\uDC00\"", "{\"a\":1}x", "\"open", "{\"a\" 1}", "'a'",     "NaN"}) {
     JsonFields fields;
     EXPECT_FALSE(fields.extract(bad)) << bad;
   }

@@ -10,7 +10,8 @@ namespace {
 
 // A view with one table and these statements for the type Happened.
 std::string file_with(const std::string& statement, const std::string& tables = "CREATE TABLE t (a INTEGER PRIMARY KEY, b)") {
-  return "views:\n  v:\n    context: rides\n    tables: |\n      " + tables + "\n    on:\n      Happened:\n        - " + statement + "\n";
+  return "views:\n  v:\n    context: rides\n    tables: |\n      " + tables + "\n    on:\n      Happened:\n        - " +
+         statement + "\n";
 }
 
 // What is wrong with a view file, its SQL included; empty when nothing is.
@@ -55,7 +56,8 @@ views:
 }
 
 TEST(ViewFile, TheCanonicalTextIsAViewFileOfTheSameDigest) {
-  auto views = parse_view_file(file_with("{sql: \"INSERT INTO t VALUES (:a, 'quote \\\" tab \\t end')\", rows: 1..}"), "v.yaml");
+  auto views =
+      parse_view_file(file_with("{sql: \"INSERT INTO t VALUES (:a, 'quote \\\" tab \\t end')\", rows: 1..}"), "v.yaml");
   ASSERT_TRUE(views) << views.error().detail;
   auto again = parse_view_file((*views)[0].json, "json");
   ASSERT_TRUE(again) << again.error().detail;
@@ -72,12 +74,14 @@ TEST(ViewFile, CommentsAndKeepDoNotChangeTheDigestAndSqlDoes) {
 
 TEST(ViewFile, ErrorsSayFileLineAndColumn) {
   EXPECT_EQ(wrong("views: ["), "v.yaml:1:1: end of sequence flow not found");
-  EXPECT_EQ(wrong("views:\n  v:\n    contxt: rides\n"), "v.yaml:3:5: unknown key 'contxt' in view 'v': did you mean 'context'?");
+  EXPECT_EQ(wrong("views:\n  v:\n    contxt: rides\n"),
+            "v.yaml:3:5: unknown key 'contxt' in view 'v': did you mean 'context'?");
   EXPECT_EQ(wrong("views:\n  v:\n    context: rides\n"), "v.yaml:2:3: view 'v' has no 'tables'");
   EXPECT_EQ(wrong("views:\n  V:\n    context: rides\n"),
             "v.yaml:2:3: 'V' is not a name: lower-case letters, digits, '_' and '-', a letter first, at most 63");
   EXPECT_EQ(wrong("views:\n  v: {context: a, context: b}"), "v.yaml:2:19: the key 'context' is there twice");
-  EXPECT_EQ(wrong(file_with("{sql: DELETE FROM t, rows: many}")), "v.yaml:8:38: 'rows' must be a number or a range, as in 1, 0..1 or 1..");
+  EXPECT_EQ(wrong(file_with("{sql: DELETE FROM t, rows: many}")),
+            "v.yaml:8:38: 'rows' must be a number or a range, as in 1, 0..1 or 1..");
   EXPECT_EQ(wrong(file_with("DELETE FROM t WHERE c = :a")), "v.yaml:8:11: view 'v', Happened, statement 1: no such column: c");
   EXPECT_EQ(wrong("nothing"), "v.yaml:1:1: a view file is a map with the key 'views'");
   EXPECT_EQ(wrong(""), "v.yaml: : a view file is a map with the key 'views'");
@@ -103,9 +107,12 @@ TEST(ViewFile, WhatIsNotAFunctionOfTheEventIsRefused) {
   EXPECT_EQ(cause("WITH x AS (SELECT 1) SELECT * FROM x"), "the statement changes nothing");
   EXPECT_EQ(cause("DELETE FROM sqlite_schema"), "table sqlite_master may not be modified");
   EXPECT_EQ(cause("UPDATE t SET b = (SELECT position FROM baton_checkpoint)"), "no such table: baton_checkpoint");
-  EXPECT_EQ(cause("UPDATE t SET b = ?"), "'?' is not a parameter of views: write :field for the data and @name for the envelope");
-  EXPECT_EQ(cause("UPDATE t SET b = $x"), "'$x' is not a parameter of views: write :field for the data and @name for the envelope");
-  EXPECT_EQ(cause("UPDATE t SET b = @tme"), "@tme is not a part of the envelope: did you mean 'time'?; a field of the data is written :field");
+  EXPECT_EQ(cause("UPDATE t SET b = ?"),
+            "'?' is not a parameter of views: write :field for the data and @name for the envelope");
+  EXPECT_EQ(cause("UPDATE t SET b = $x"),
+            "'$x' is not a parameter of views: write :field for the data and @name for the envelope");
+  EXPECT_EQ(cause("UPDATE t SET b = @tme"),
+            "@tme is not a part of the envelope: did you mean 'time'?; a field of the data is written :field");
   EXPECT_EQ(cause("DELETE FROM t; DELETE FROM t"), "more than one statement: make it a list");
   EXPECT_EQ(cause("DELETE FROM t RETURNING a"), "RETURNING has no use in a view");
   EXPECT_EQ(cause("UPDATE t SET b = \"nothing\""), "no such column: nothing");
@@ -119,13 +126,16 @@ TEST(ViewFile, TablesMayOnlyMakeWhatAViewOwns) {
   };
   EXPECT_EQ(cause("CREATE TABLE t (a DEFAULT CURRENT_TIMESTAMP)"),
             "CURRENT_TIMESTAMP is not a function of the event: give the column a value in the statements");
-  EXPECT_EQ(cause("CREATE TABLE t (a DEFAULT (random()))"), "random() is not a function of the event: give the column a value in the statements");
+  EXPECT_EQ(cause("CREATE TABLE t (a DEFAULT (random()))"),
+            "random() is not a function of the event: give the column a value in the statements");
   EXPECT_EQ(cause("CREATE TABLE baton_x (a)"), "the name 'baton_x' is reserved: choose one that does not begin with baton_");
   EXPECT_EQ(cause("CREATE TEMP TABLE t (a)"), "temporary tables, indexes, triggers and views are not allowed");
   EXPECT_EQ(cause("CREATE VIRTUAL TABLE t USING rtree(a, b, c)"), "virtual table module 'rtree' is not allowed: fts5 is");
   EXPECT_EQ(cause("DROP TABLE t"), "only CREATE statements are allowed under `tables`");
   EXPECT_EQ(cause("PRAGMA user_version = 3"), "only CREATE statements are allowed under `tables`");
-  EXPECT_EQ(cause("CREATE TABLE t (a); CREATE TRIGGER r AFTER DELETE ON t BEGIN DELETE FROM t WHERE a = 1; END; CREATE VIEW w AS SELECT a FROM t"), "");
+  EXPECT_EQ(cause("CREATE TABLE t (a); CREATE TRIGGER r AFTER DELETE ON t BEGIN DELETE FROM t WHERE a = 1; END; CREATE VIEW w "
+                  "AS SELECT a FROM t"),
+            "");
   EXPECT_EQ(cause("CREATE VIRTUAL TABLE t USING fts5(a, tokenize = 'unicode61')"), "");
 }
 
@@ -135,14 +145,17 @@ TEST(SqlText, ParametersAreFoundWhereTheyAreAndNowhereElse) {
     return out ? out->sql : "error: " + out.error().detail;
   };
   EXPECT_EQ(numbered("SELECT :a, :b, :a"), "SELECT ?1, ?2, ?1");
-  EXPECT_EQ(numbered("SELECT ':a', \":b\", [:c], `:d`, 'it''s :e' -- :f\n, /* :g */ :h"), "SELECT ':a', \":b\", [:c], `:d`, 'it''s :e' -- :f\n, /* :g */ ?1");
+  EXPECT_EQ(numbered("SELECT ':a', \":b\", [:c], `:d`, 'it''s :e' -- :f\n, /* :g */ :h"),
+            "SELECT ':a', \":b\", [:c], `:d`, 'it''s :e' -- :f\n, /* :g */ ?1");
   EXPECT_EQ(numbered("SELECT :a.b.0.c, :a.b.0.c?, :\"first-name\".\"x\"\"y\", @time"), "SELECT ?1, ?2, ?3, ?4");
   EXPECT_EQ(numbered("SELECT :a||:b"), "SELECT ?1||?2");
   EXPECT_EQ(numbered("SELECT :a? FROM t;"), "SELECT ?1 FROM t");
   EXPECT_EQ(numbered("SELECT 'open"), "error: a ' is not closed");
   EXPECT_EQ(numbered("SELECT /* open"), "error: a comment that begins with /* does not end");
-  EXPECT_EQ(numbered("SELECT :"), "error: a ':' must be followed by a field's name, as in :bike, :address.city or :lines.0.sku");
-  EXPECT_EQ(numbered("SELECT :a."), "error: a ':' must be followed by a field's name, as in :bike, :address.city or :lines.0.sku");
+  EXPECT_EQ(numbered("SELECT :"),
+            "error: a ':' must be followed by a field's name, as in :bike, :address.city or :lines.0.sku");
+  EXPECT_EQ(numbered("SELECT :a."),
+            "error: a ':' must be followed by a field's name, as in :bike, :address.city or :lines.0.sku");
   EXPECT_EQ(numbered("SELECT 1e5, 0x1e+2, .5, 1.e-3"), "SELECT 1e5, 0x1e+2, .5, 1.e-3");
   auto path = number_parameters("SELECT :\"first-name\".\"x\"\"y\".0?");
   ASSERT_TRUE(path);
@@ -152,7 +165,8 @@ TEST(SqlText, ParametersAreFoundWhereTheyAreAndNowhereElse) {
 
 TEST(SqlText, StatementsAreSplitOutsideOfTriggerBodiesAndStrings) {
   auto parts = split_statements(
-      "CREATE TABLE a (x DEFAULT ';'); ; CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET x = CASE WHEN 1 THEN 2 END; DELETE FROM a; END;\n"
+      "CREATE TABLE a (x DEFAULT ';'); ; CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET x = CASE WHEN 1 THEN 2 END; "
+      "DELETE FROM a; END;\n"
       "-- the end;\nCREATE TABLE b (y)");
   ASSERT_TRUE(parts);
   ASSERT_EQ(parts->size(), 3U);

@@ -80,7 +80,8 @@ std::string fold(const std::vector<Fact>& facts, std::size_t count) {
 
 class ViewRun {
  public:
-  explicit ViewRun(std::uint64_t seed) : world_({.seed = seed}), random_(seed), facts_(facts_of(seed, 40 + random_.below(120))) {}
+  explicit ViewRun(std::uint64_t seed)
+      : world_({.seed = seed}), random_(seed), facts_(facts_of(seed, 40 + random_.below(120))) {}
 
   // What went wrong; empty when nothing did.
   std::string go() {
@@ -92,7 +93,8 @@ class ViewRun {
     }
     const std::string wrong = one_process(false);
     if (!wrong.empty()) return "the last process: " + wrong;
-    if (last_seen_ != facts_.size()) return "only " + std::to_string(last_seen_) + " of " + std::to_string(facts_.size()) + " events were applied";
+    if (last_seen_ != facts_.size())
+      return "only " + std::to_string(last_seen_) + " of " + std::to_string(facts_.size()) + " events were applied";
     return {};
   }
   [[nodiscard]] std::uint64_t trace_hash() const { return world_.trace_hash(); }
@@ -144,7 +146,8 @@ class ViewRun {
         }
         case 3: {
           const std::size_t n = 1 + random_.below(facts_.size());
-          if (const auto wrong = compare(env, views.query_as_of("bikes", kDump, {.position = FakeEngine::position(n)}), n); !wrong.empty()) {
+          if (const auto wrong = compare(env, views.query_as_of("bikes", kDump, {.position = FakeEngine::position(n)}), n);
+              !wrong.empty()) {
             return "as of: " + wrong;
           }
           break;
