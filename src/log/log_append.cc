@@ -1,0 +1,311 @@
+// Staging and rounds.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/try.h"
+#include "log/log_impl.h"
+
+namespace baton::log {
+namespace {
+
+constexpr std::uint64_t kChunkBytesMin = 64u << 10;
+constexpr std::uint64_t kChunkBytesMax = 16u << 20;
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
+bool journalled(const PartitionTail& tail) { return tail.config->durability != Durability::memory; }
+
+}  // namespace
+
+Status LogImpl::check_open() const {
+  if (failed_) return Error{Code::store_failed, failure_.detail};
+  if (closed_) return Error{Code::cancelled, "the log is closed"};
+  return {};
+}
+
+Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::Bytes batch) {
+  BATON_TRY(check_open());
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
+  PartitionTail& tail = *found->second;
+  BATON_TRY_ASSIGN(const BatchHeader header, parse_batch_header(batch));
+  if (header.total_bytes() != batch.size() || header.last_offset_delta < 0) {
+    return Error{Code::invalid_argument, "not one whole record batch"};
+  }
+  if (batch.size() > tail.config->batch_bytes_max) {
+    return Error{Code::too_large, "a batch of " + std::to_string(batch.size()) + " bytes: this topic takes at most " +
+                                      std::to_string(tail.config->batch_bytes_max)};
+  }
+  BATON_TRY(prepare_segment(tail, batch.size()));
+  OpenSegment& segment = tail.open.back();
+  const bool new_group = tail.staged.empty() || tail.staged.back().segment != &segment;
+  if (journalled(tail)) {
+    const std::uint64_t room = batch.size() + (new_group ? kPartOverheadBytes : 0) + (reserved_ == 0 ? kRecordOverheadBytes : 0);
+    BATON_TRY(journal_->reserve(room));
+    reserved_ += room;
+  }
+  stamp_batch(batch, tail.next, epoch_);
+  if (tail.staged.empty()) dirty_.push_back(&tail);
+  if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end});
+  StagedGroup& group = tail.staged.back();
+  const Staged staged{{tail.next, FilePosition(segment.staged_end)}, tail.next.plus(header.last_offset_delta + std::int64_t{1})};
+  segment.staged_end += batch.size();
+  group.length += batch.size();
+  tail.next = staged.next;
+  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next});
+  return staged;
+}
+
+// An open segment with room for `bytes` more.
+Status LogImpl::prepare_segment(PartitionTail& tail, std::uint64_t bytes) {
+  const std::uint64_t segment_bytes = tail.config->segment_bytes;
+  const bool full = !tail.open.empty() && tail.open.back().staged_end > 0 && tail.open.back().staged_end + bytes > segment_bytes;
+  if (tail.open.empty() || tail.open.back().rolled || full) BATON_TRY(create_segment(tail));
+  OpenSegment& segment = tail.open.back();
+  if (!segment.file) {
+    BATON_TRY_ASSIGN(segment.file, segment.segment->open_for_writing());
+  }
+  return allocate_segment(segment, segment.staged_end + bytes, segment_bytes);
+}
+
+Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes) {
+  if (end <= segment.allocated) return {};
+  const std::uint64_t chunk = std::clamp(segment.allocated, kChunkBytesMin, kChunkBytesMax);
+  const std::uint64_t wanted = std::max(end, std::min(segment.allocated + chunk, std::max(segment_bytes, end)));
+  BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, end - segment.allocated));
+  std::uint64_t target = wanted;
+  auto status = segment.file->allocate(segment.allocated, target - segment.allocated);
+  if (!status && status.error().code == Code::no_space && end < wanted) {
+    target = end;
+    status = segment.file->allocate(segment.allocated, target - segment.allocated);
+  }
+  if (status) segment.allocated = target;
+  return status;
+}
+
+Status LogImpl::create_segment(PartitionTail& tail) {
+  BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, kChunkBytesMin));
+  if (!tail.directory_made) {
+    BATON_TRY(os::make_directories(fs_, path(tail.directory)));
+    tail.directory_made = true;
+  }
+  const std::string name = os::join(tail.directory, segment_file_name(tail.next, ""));
+  auto segment = std::make_shared<Segment>(fs_, open_files_, directory_, name, tail.key, tail.next);
+  const auto make = [&]() -> Status {
+    constexpr os::OpenOptions kFresh{.write = true, .create = true, .truncate = true};
+    BATON_TRY_ASSIGN(const auto log_file, fs_.open(segment->log_path(), kFresh));
+    BATON_TRY_ASSIGN(const auto marks_file, fs_.open(segment->marks_path(), kFresh));
+    BATON_TRY(marks_file->allocate(0, kSectorBytes));
+    return marks_file->write_at(0, encode_marks_header(tail.key, tail.next));
+  };
+  if (auto made = make(); !made) {
+    (void)fs_.remove(segment->marks_path());
+    (void)fs_.remove(segment->log_path());
+    return made;
+  }
+  new_directories_.push_back(path(tail.directory));
+  if (!tail.open.empty()) {
+    tail.open.back().rolled = true;
+    want_seals_ = true;
+  }
+  OpenSegment& open = tail.open.emplace_back(segment, start_of_marks(tail.key, tail.next));
+  open.next_offset = tail.next;
+  SegmentList list = *tail.partition->segments();
+  list.push_back(std::move(segment));
+  tail.partition->set_segments(std::move(list));
+  ++tail.list_changes;
+  return {};
+}
+
+std::vector<Extent> LogImpl::extents() const {
+  std::vector<Extent> out;
+  for (const auto& [key, tail] : tails_) {
+    if (tail->removed || !journalled(*tail)) continue;
+    // Rounds have ended up to here; what is staged since may have begun a segment.
+    const auto last = std::find_if(tail->open.rbegin(), tail->open.rend(), [](const OpenSegment& s) { return s.end > 0; });
+    if (last != tail->open.rend()) {
+      out.push_back({key, last->segment->base(), last->end, last->next_offset, tail->edge});
+    } else if (const Offset next = tail->open.empty() ? tail->next : tail->open.front().next_offset; next.value() > 0) {
+      out.push_back({key, next, 0, next, {}});
+    }
+  }
+  return out;
+}
+
+RoundPart LogImpl::make_part(PartitionTail& tail, StagedGroup group) {
+  RoundPart part{.tail = &tail, .segment = group.segment, .file = group.segment->file, .journalled = journalled(tail)};
+  if (group.position == 0) tail.edge.clear();
+  move_edge(tail.edge, group);
+  part.part = {.key = tail.key,
+               .segment_base = group.segment->segment->base(),
+               .position = group.position,
+               .length = static_cast<std::uint32_t>(group.length),
+               .next_offset = group.batches.back().next_offset};
+  if (tail.config->durability == Durability::fsync && group.length >= options_.in_place_bytes) {
+    part.part.flags = JournalPart::kInPlace;
+    part.part.edge_bytes = static_cast<std::uint16_t>(tail.edge.size());
+    part.edge = tail.edge;
+  }
+  part.group = std::move(group);
+  return part;
+}
+
+std::unique_ptr<RoundJob> LogImpl::make_round(bool empty_record, bool begin_generation, bool sync_only) {
+  BATON_CHECK(in_flight_ == nullptr, "one round at a time");
+  PendingRound round;
+  round.directory = directory_;
+  round.arrival_ms = clock_->now_ms();
+  round.begin_generation = begin_generation;
+  if (begin_generation) round.extents = extents();
+  round.has_record = empty_record;
+  round.sync = empty_record || sync_only;
+  for (PartitionTail* tail : dirty_) {
+    for (auto& group : tail->staged) round.parts.push_back(make_part(*tail, std::move(group)));
+    tail->staged.clear();
+    round.has_record = round.has_record || journalled(*tail);
+    round.sync = round.sync || tail->config->durability == Durability::fsync;
+  }
+  dirty_.clear();
+  std::ranges::sort(new_directories_);
+  new_directories_.erase(std::ranges::unique(new_directories_).begin(), new_directories_.end());
+  round.new_directories = std::move(new_directories_);
+  new_directories_.clear();
+  round.unsynced_before = durable_round_ < last_round_;
+  round.fixed = {.round = Round(last_round_.value() + 1), .durable_round = durable_round_, .append_ms = round.arrival_ms, .epoch = epoch_};
+  round.reserved = std::exchange(reserved_, 0);
+  auto job = std::make_unique<RoundJob>(fs_, *journal_, std::move(round), std::move(buffer_));
+  in_flight_ = job.get();
+  return job;
+}
+
+std::unique_ptr<FlushJob> LogImpl::begin_flush() {
+  if (failed_ || dirty_.empty()) return nullptr;
+  const bool any_journalled = std::ranges::any_of(dirty_, [](const PartitionTail* tail) { return journalled(*tail); });
+  return make_round(false, any_journalled && journal_->full() && !running_, false);
+}
+
+Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
+  BATON_CHECK(flush.get() == in_flight_ && in_flight_ != nullptr, "end_flush takes what begin_flush gave");
+  RoundJob& job = *in_flight_;
+  BATON_CHECK(job.ran(), "a round ends after it has run");
+  in_flight_ = nullptr;
+  buffer_ = job.take_buffer();
+  if (!job.result()) return fail(job.result().error());
+  PendingRound& round = job.round();
+  if (round.has_record) {
+    last_round_ = round.fixed.round;
+    last_record_ns_ = env_.clock().monotonic_ns();
+    marked_ = round.parts.empty();
+  }
+  if (round.sync) {
+    durable_round_ = last_round_;
+    first_undurable_ns_ = -1;
+    for (PartitionTail* tail : std::exchange(undurable_, {})) {
+      tail->undurable = false;
+      if (!tail->removed) publish(*tail);
+    }
+  }
+  for (auto& part : round.parts) end_part(part);
+  if (!undurable_.empty() && first_undurable_ns_ < 0) first_undurable_ns_ = last_record_ns_;
+  if (job.generation_begun()) want_checkpoint_ = true;
+  if ((want_checkpoint_ || want_seals_) && !running_) start_checkpoint();
+  return {};
+}
+
+void LogImpl::end_part(RoundPart& part) {
+  PartitionTail& tail = *part.tail;
+  OpenSegment& segment = *part.segment;
+  for (const auto& piece : part.pieces) {
+    if (segment.marks.add(piece)) segment.segment->add_mark(segment.marks.finished().back());
+  }
+  segment.dirty = true;
+  segment.end = part.part.end();
+  segment.next_offset = part.part.next_offset;
+  segment.segment->publish(segment.end, segment.marks.max_timestamp());
+  if (tail.removed) return;
+  if (tail.config->durability == Durability::interval && durable_round_ != last_round_ && !tail.undurable) {
+    tail.undurable = true;
+    undurable_.push_back(&tail);
+  }
+  publish(tail);
+}
+
+// What readers see of a partition, here and in other processes: all rounds that have ended.
+void LogImpl::publish(PartitionTail& tail) {
+  const auto last = std::find_if(tail.open.rbegin(), tail.open.rend(), [](const OpenSegment& s) { return s.end > 0; });
+  Offset visible = tail.next;
+  if (last != tail.open.rend()) {
+    visible = last->next_offset;
+  } else if (!tail.open.empty()) {
+    visible = tail.open.front().segment->base();
+  }
+  const Bounds before = tail.partition->bounds();
+  const bool keep = tail.undurable || tail.config->durability == Durability::memory;
+  const Offset durable = keep ? Offset(std::min(before.durable.value(), visible.value())) : visible;
+  tail.partition->publish(visible, durable, visible);
+  if (!live_) return;
+  live_->publish(tail.live_slot, {.key = tail.key,
+                                  .epoch = epoch_,
+                                  .log_start = before.log_start,
+                                  .durable = durable,
+                                  .visible = visible,
+                                  .last_stable = visible,
+                                  .segment_base = last != tail.open.rend() ? last->segment->base() : visible,
+                                  .end_position = last != tail.open.rend() ? last->end : 0,
+                                  .generation = tail.list_changes});
+}
+
+// F12. Nothing above durable is served from now on.
+Status LogImpl::fail(const Error& cause) {
+  if (!failed_) {
+    failed_ = true;
+    failure_ = {Code::store_failed, "the store has ended, and must be opened again: " + cause.detail};
+    for (const auto& [key, tail] : tails_) {
+      if (!tail->undurable) continue;
+      const Offset durable(tail->partition->bounds().durable.value());
+      tail->partition->publish(durable, durable, durable);
+    }
+    if (live_) live_->set_state(LiveState::failed);
+    if (options_.warn) options_.warn(failure_.detail);
+    for (auto& done : std::exchange(waiting_, {})) done(failure_);
+  }
+  return failure_;
+}
+
+Status LogImpl::run_round(std::unique_ptr<RoundJob> job) {
+  job->run();
+  return end_flush(std::move(job));
+}
+
+std::int64_t LogImpl::tick() {
+  if (failed_ || closed_) return -1;
+  const std::int64_t now = env_.clock().monotonic_ns();
+  std::int64_t next = -1;
+  const auto due = [&](std::int64_t at) {
+    if (now >= at) return true;
+    next = next < 0 ? at : std::min(next, at);
+    return false;
+  };
+  const bool busy = in_flight_ != nullptr || !dirty_.empty();  // what comes next does it
+  if (first_undurable_ns_ >= 0 && due(first_undurable_ns_ + options_.interval_ms * kNsPerMs)) {
+    if (busy) {
+      next = now + options_.interval_ms * kNsPerMs;
+    } else if (!run_round(make_round(false, false, true))) {
+      return -1;
+    }
+  }
+  if (!marked_ && due(last_record_ns_ + options_.idle_mark_ms * kNsPerMs)) {
+    if (busy) {
+      next = now + options_.idle_mark_ms * kNsPerMs;
+    } else if (journal_->reserve(kRecordOverheadBytes)) {
+      reserved_ += kRecordOverheadBytes;
+      if (!run_round(make_round(true, false, false))) return -1;
+    }
+  }
+  if (retry_ns_ >= 0 && due(retry_ns_)) {
+    retry_ns_ = -1;
+    start_checkpoint();
+  }
+  return next;
+}
+
+}  // namespace baton::log

@@ -1,0 +1,235 @@
+#include "log/log.h"
+
+#include "log/log_test_support.h"
+
+namespace baton::log {
+namespace {
+
+class LogTest : public testing::Test {
+ protected:
+  Result<std::unique_ptr<Log>> open(LogOptions options = {}) {
+    options.warn = [this](const std::string& text) { warnings_.push_back(text); };
+    return Log::open(*env_, directory_.path(), options, owner_, worker_);
+  }
+  void reopen(LogOptions options = {}) {
+    log_.reset();
+    auto opened = open(std::move(options));
+    ASSERT_OK(opened);
+    log_ = std::move(*opened);
+  }
+  PartitionKey make_topic(const std::string& name, TopicKind kind = TopicKind::event, const Settings& settings = {}) {
+    const auto id = log_->create_topic(name, kind, 1, settings);
+    EXPECT_OK(id);
+    return {*id, PartitionId(0)};
+  }
+  void flush() {
+    auto job = log_->begin_flush();
+    ASSERT_NE(job, nullptr);
+    job->run();
+    ASSERT_OK(log_->end_flush(std::move(job)));
+  }
+  void append(const PartitionKey& key, const std::string& value) {
+    ASSERT_OK(log_->stage(key, make_batch(value, log_->append_time_ms())));
+    flush();
+  }
+  void settle() {
+    while (worker_.run() || owner_.run()) {
+    }
+  }
+
+  std::unique_ptr<os::Env> env_ = os::make_posix_env();
+  TemporaryDirectory directory_;
+  ManualExecutor owner_;
+  ManualExecutor worker_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<Log> log_;
+};
+
+using Values = std::vector<std::pair<std::int64_t, std::string>>;
+
+TEST_F(LogTest, WhatWasFlushedIsReadBackInOrder) {
+  reopen();
+  const auto key = make_topic("rides");
+  for (int i = 0; i < 100; ++i) append(key, "v" + std::to_string(i));
+  const auto values = read_all(*log_->reader(key));
+  ASSERT_EQ(values.size(), 100u);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(values[i], (std::pair<std::int64_t, std::string>(i, "v" + std::to_string(i))));
+  EXPECT_OK(log_->close());
+}
+
+TEST_F(LogTest, WhatIsStagedIsNotVisibleBeforeItsRoundHasEnded) {
+  reopen();
+  const auto key = make_topic("rides");
+  const auto staged = log_->stage(key, make_batch("a"));
+  ASSERT_OK(staged);
+  EXPECT_EQ(staged->place.base_offset, Offset(0));
+  EXPECT_EQ(log_->reader(key)->bounds().visible, VisibleOffset(0));
+  auto job = log_->begin_flush();
+  ASSERT_OK(log_->stage(key, make_batch("b")));
+  job->run();
+  EXPECT_EQ(log_->reader(key)->bounds().visible, VisibleOffset(0));
+  ASSERT_OK(log_->end_flush(std::move(job)));
+  EXPECT_EQ(log_->reader(key)->bounds().visible, VisibleOffset(1));
+  flush();
+  EXPECT_EQ(read_all(*log_->reader(key)), (Values{{0, "a"}, {1, "b"}}));
+}
+
+TEST_F(LogTest, AStoreThatWasLetGoIsRecoveredFromItsJournal) {
+  reopen();
+  const auto key = make_topic("rides");
+  const auto other = make_topic("payments");
+  append(key, "a");
+  append(other, "x");
+  append(key, "b");
+  reopen();
+  EXPECT_EQ(log_->epoch(), Epoch(2));
+  EXPECT_EQ(read_all(*log_->reader(key)), (Values{{0, "a"}, {1, "b"}}));
+  EXPECT_EQ(read_all(*log_->reader(other)), (Values{{0, "x"}}));
+  append(key, "c");
+  reopen();
+  settle();
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(key)), (Values{{0, "a"}, {1, "b"}, {2, "c"}}));
+  const auto reader = log_->reader(key);
+  EXPECT_EQ(*reader->epoch_of(Offset(1)), Epoch(1));
+  EXPECT_EQ(*reader->epoch_of(Offset(2)), Epoch(2));
+  EXPECT_EQ(reader->epoch_end(Epoch(1)), Offset(2));
+  EXPECT_EQ(reader->epoch_end(Epoch(2)), Offset(3));
+}
+
+TEST_F(LogTest, AStoreThatWasClosedOpensWithoutRecovery) {
+  reopen();
+  const auto key = make_topic("rides");
+  for (int i = 0; i < 10; ++i) append(key, "v" + std::to_string(i));
+  ASSERT_OK(log_->close());
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 10u);
+  append(key, "after");
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 11u);
+  ASSERT_OK(log_->close());
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 11u);
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(LogTest, ASegmentRollsAndIsSealedInOrder) {
+  reopen();
+  const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "4096"}});
+  const std::string value(1000, 'x');
+  for (int i = 0; i < 40; ++i) {
+    append(key, value + std::to_string(i));
+    if (i % 7 == 0) settle();
+  }
+  settle();
+  EXPECT_GE(log_->catalogue().seals.size(), 5u);
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 40u);
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 40u);
+  ASSERT_OK(log_->close());
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 40u);
+}
+
+TEST_F(LogTest, LargeRoundsAreSyncedInPlace) {
+  LogOptions options{.in_place_bytes = 8192};
+  reopen(options);
+  const auto key = make_topic("rides");
+  append(key, "small");
+  append(key, std::string(20'000, 'x'));
+  append(key, "small again");
+  reopen(options);
+  const auto values = read_all(*log_->reader(key));
+  ASSERT_EQ(values.size(), 3u);
+  EXPECT_EQ(values[1].second.size(), 20'000u);
+}
+
+TEST_F(LogTest, TheJournalBeginsGenerationsAndFreesThem) {
+  LogOptions options{.journal_bytes = 64 << 10};
+  reopen(options);
+  const auto key = make_topic("rides");
+  for (int i = 0; i < 400; ++i) {
+    append(key, std::string(900, 'a') + std::to_string(i));
+    if (i % 10 == 0) settle();
+  }
+  settle();
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path() + "/journal")) files += entry.is_regular_file() ? 1 : 0;
+  EXPECT_LE(files, 3u);
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 400u);
+  reopen(options);
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), 400u);
+}
+
+TEST_F(LogTest, MemoryAndIntervalTopicsAreReadBackAfterAKill) {
+  reopen();
+  const auto memory = make_topic("fast", TopicKind::plain, {{"durability", "memory"}});
+  const auto interval = make_topic("soon", TopicKind::plain, {{"durability", "interval"}});
+  append(memory, "m0");
+  append(interval, "i0");
+  append(memory, "m1");
+  EXPECT_EQ(log_->reader(interval)->bounds().durable, DurableOffset(0));
+  EXPECT_EQ(log_->reader(interval)->bounds().visible, VisibleOffset(1));
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(memory)), (Values{{0, "m0"}, {1, "m1"}}));
+  EXPECT_EQ(read_all(*log_->reader(interval)), (Values{{0, "i0"}}));
+}
+
+TEST_F(LogTest, TwoLogsCannotHaveOneDirectory) {
+  reopen();
+  auto second = open();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Code::locked);
+}
+
+TEST_F(LogTest, ReadsStartAnywhereAndStopAtTheirLimits) {
+  reopen();
+  const auto key = make_topic("rides");
+  for (int i = 0; i < 200; ++i) append(key, std::string(500, 'a') + std::to_string(i));
+  const auto reader = log_->reader(key);
+  for (int from = 0; from < 200; from += 13) {
+    base::Bytes bytes;
+    const auto got = reader->read(Offset(from), 3000, bytes, Offset(150));
+    ASSERT_OK(got);
+    if (from >= 150) {
+      EXPECT_FALSE(got->first.has_value());
+      continue;
+    }
+    ASSERT_TRUE(got->first.has_value());
+    EXPECT_EQ(got->first->base_offset, Offset(from));
+    EXPECT_LE(bytes.size(), 3000u);
+    EXPECT_EQ(values_of(bytes).back().first + 1, got->next.value());
+    EXPECT_LE(got->next, Offset(150));
+    base::Bytes again;
+    ASSERT_OK(reader->read_at(got->first->base_offset, got->first->position, 61, again));
+    EXPECT_TRUE(std::ranges::equal(again, base::ByteView(bytes).first(61)));
+  }
+}
+
+TEST_F(LogTest, TimesAreFound) {
+  reopen();
+  const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "4096"}});
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_OK(log_->stage(key, make_batch(std::string(300, 'a'), 1000 + i * 10)));
+    flush();
+    if (i % 9 == 0) settle();
+  }
+  const auto reader = log_->reader(key);
+  for (int i = 0; i < 50; ++i) {
+    const auto found = reader->find_time(1000 + i * 10 - 5);
+    ASSERT_OK(found);
+    ASSERT_TRUE(found->has_value());
+    EXPECT_EQ((*found)->offset, Offset(i));
+  }
+  EXPECT_FALSE(reader->find_time(5000)->has_value());
+}
+
+TEST_F(LogTest, UnknownSettingsAreRefusedWithTheNearestName) {
+  reopen();
+  const auto made = log_->create_topic("rides", TopicKind::plain, 1, {{"retention.mz", "5"}});
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code, Code::invalid_argument);
+  EXPECT_NE(made.error().detail.find("retention.ms"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace baton::log

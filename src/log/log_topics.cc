@@ -1,0 +1,112 @@
+// Topics: made, changed, removed.
+#include <algorithm>
+#include <array>
+
+#include "base/try.h"
+#include "base/uuid.h"
+#include "log/log_impl.h"
+
+namespace baton::log {
+
+Result<TopicId> LogImpl::create_topic(const std::string& name, TopicKind kind, std::int32_t partitions, const Settings& settings) {
+  BATON_TRY(check_open());
+  BATON_TRY(check_topic(name, kind, partitions));
+  BATON_TRY(check_settings(kind, settings));
+  for (const auto& [id, topic] : catalogue_->state().topics) {
+    if (!topic.removed && topic.name == name) return Error{Code::already_exists, "there is a topic named '" + name + "'"};
+  }
+  TopicInfo topic{.name = name, .kind = kind, .partitions = partitions, .settings = settings};
+  env_.random().fill(std::as_writable_bytes(std::span(topic.id.bytes)));
+  const auto added = catalogue_->add_topic(topic);
+  if (!added && added.error().code == Code::io_error) return fail(added.error()).error();
+  BATON_TRY(added);
+  // A segment makes its directory when it is missing, so an error here costs nothing.
+  const std::string directory = path(topic_directory(topic.id));
+  bool made = fs_.make_directory(directory).ok();
+  for (std::int32_t i = 0; i < partitions && made; ++i) {
+    made = fs_.make_directory(path(partition_directory({topic.id, PartitionId(i)}))).ok();
+  }
+  if (made) made = fs_.sync_directory(directory).ok() && fs_.sync_directory(path("topics")).ok();
+  const auto config = std::make_shared<const TopicConfig>(topic_config(kind, settings, options_));
+  for (std::int32_t i = 0; i < partitions; ++i) {
+    PartitionTail& tail = add_tail({topic.id, PartitionId(i)}, config);
+    tail.directory_made = made;
+    set_epoch_table(tail);
+    BATON_TRY_ASSIGN(tail.live_slot, live_->add({.key = tail.key, .epoch = epoch_}));
+    publish(tail);
+  }
+  live_->set_catalogue_bytes(catalogue_->bytes());
+  return topic.id;
+}
+
+Status LogImpl::set_topic(const TopicId& id, const Settings& changed) {
+  BATON_TRY(check_open());
+  const auto found = catalogue_->state().topics.find(id);
+  if (found == catalogue_->state().topics.end() || found->second.removed) return Error{Code::not_found, "there is no such topic"};
+  BATON_TRY(check_settings(found->second.kind, changed));
+  Settings merged = found->second.settings;
+  for (const auto& [key, value] : changed) merged[key] = value;
+  const auto before = topic_config(found->second.kind, found->second.settings, options_);
+  const auto after = std::make_shared<const TopicConfig>(topic_config(found->second.kind, merged, options_));
+  if ((before.durability == Durability::memory) != (after->durability == Durability::memory)) {
+    return Error{Code::invalid_argument, "the durability 'memory' is chosen when a topic is made, or never"};
+  }
+  const auto set = catalogue_->set_topic(id, changed);
+  if (!set && set.error().code == Code::io_error) return fail(set.error());
+  BATON_TRY(set);
+  live_->set_catalogue_bytes(catalogue_->bytes());
+  for (const auto& [key, tail] : tails_) {
+    if (key.topic == id) tail->config = after;
+  }
+  return {};
+}
+
+Status LogImpl::remove_topic(const TopicId& id) {
+  BATON_TRY(check_open());
+  const auto removed = catalogue_->remove_topic(id);
+  if (!removed && removed.error().code == Code::io_error) return fail(removed.error());
+  BATON_TRY(removed);
+  live_->set_catalogue_bytes(catalogue_->bytes());
+  for (const auto& [key, tail] : tails_) {
+    if (key.topic != id) continue;
+    tail->removed = true;
+    tail->staged.clear();
+    std::erase(dirty_, tail.get());
+    std::erase(undurable_, tail.get());
+    for (auto& segment : tail->open) segment.segment->release();
+    by_key_.erase(key);
+    const std::lock_guard guard(readers_mutex_);
+    readers_.erase(key);
+  }
+  to_remove_.push_back(path(topic_directory(id)));
+  remove_files();
+  return {};
+}
+
+std::shared_ptr<const PartitionReader> LogImpl::reader(const PartitionKey& key) const {
+  const std::lock_guard guard(readers_mutex_);
+  const auto found = readers_.find(key);
+  return found == readers_.end() ? nullptr : found->second;
+}
+
+std::vector<PartitionStats> LogImpl::stats() const {
+  std::vector<PartitionStats> out;
+  for (const auto& [key, tail] : tails_) {
+    if (tail->removed) continue;
+    const auto segments = tail->partition->segments();
+    out.push_back({key, segments->size(), tail->partition->bytes(), tail->partition->bounds()});
+  }
+  return out;
+}
+
+Status LogImpl::confirm_clock() {
+  BATON_TRY(check_open());
+  const auto noted = catalogue_->add_note("the clock of this machine was confirmed to be right");
+  if (!noted && noted.error().code == Code::io_error) return fail(noted.error());
+  BATON_TRY(noted);
+  live_->set_catalogue_bytes(catalogue_->bytes());
+  clock_->confirm();
+  return {};
+}
+
+}  // namespace baton::log

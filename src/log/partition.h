@@ -1,0 +1,70 @@
+// Partition: one partition as readers see it. The writer (or the refresh of a read-only log) publishes; any thread reads.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "log/log.h"
+#include "log/segment.h"
+
+namespace baton::log {
+
+using SegmentList = std::vector<std::shared_ptr<Segment>>;  // by base offset
+using EpochTable = std::vector<EpochStart>;
+
+class Partition final : public PartitionReader {
+ public:
+  Partition(PartitionKey key, std::size_t batch_bytes_max) : key_(key), batch_bytes_max_(batch_bytes_max) {}
+
+  // What the owner of the log does.
+  void set_segments(SegmentList segments);
+  void set_epochs(Epoch current, EpochTable table);
+  void set_log_start(Offset start) { log_start_.store(start.value(), std::memory_order_release); }
+  void publish(Offset written, Offset durable, Offset visible);
+  [[nodiscard]] std::shared_ptr<const SegmentList> segments() const;
+
+  PartitionKey key() const override { return key_; }
+  Bounds bounds() const override;
+  Result<ReadResult> read(Offset from, std::size_t bytes_max, base::Bytes& out, std::optional<Offset> end) const override;
+  Status read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const override;
+  Result<std::optional<TimeResult>> find_time(std::int64_t ms) const override;
+  Result<std::optional<Epoch>> epoch_of(Offset offset) const override;
+  std::optional<Offset> epoch_end(Epoch epoch) const override;
+  std::uint64_t bytes() const override;
+
+ private:
+  struct Hint {  // where a read ended: most reads go on there
+    const Segment* segment = nullptr;
+    Offset next;
+    std::uint64_t position = 0;
+  };
+  struct Scan;
+  [[nodiscard]] Offset visible() const { return Offset(visible_.load(std::memory_order_acquire)); }
+  [[nodiscard]] Status check_bounds(Offset from) const;
+  [[nodiscard]] Result<std::uint64_t> start_of(const Segment& segment, Offset from) const;
+  void keep_hint(const Segment& segment, Offset next, std::uint64_t position) const;
+  [[nodiscard]] Status read_segment(const Segment& segment, Scan& scan, base::Bytes& out) const;
+  [[nodiscard]] Result<std::optional<TimeResult>> find_time_in(const Segment& segment, std::int64_t ms, Offset limit) const;
+
+  const PartitionKey key_;
+  const std::size_t batch_bytes_max_;
+  std::atomic<std::int32_t> epoch_{0};
+  std::atomic<std::int64_t> log_start_{0};
+  std::atomic<std::int64_t> written_{0};
+  std::atomic<std::int64_t> durable_{0};
+  std::atomic<std::int64_t> visible_{0};
+
+  mutable std::mutex mutex_;  // never held during I/O
+  std::shared_ptr<const SegmentList> segments_ = std::make_shared<SegmentList>();
+  EpochTable epochs_;
+  mutable std::array<Hint, 8> hints_;
+  mutable std::size_t next_hint_ = 0;
+};
+
+// The last segment whose base is at or below `offset`; end() when there is none.
+[[nodiscard]] SegmentList::const_iterator segment_of(const SegmentList& segments, Offset offset);
+
+}  // namespace baton::log

@@ -1,0 +1,112 @@
+// The second step of recovery: writing what the journal says.
+#include <algorithm>
+
+#include "base/try.h"
+#include "log/recovery.h"
+#include "log/segment.h"
+
+namespace baton::log {
+namespace {
+
+constexpr std::size_t kOpenFilesMax = 128;
+
+class Replay {
+ public:
+  Replay(os::FileSystem& fs, std::string directory, RecoveredStore& store) : fs_(fs), directory_(std::move(directory)), store_(store) {}
+
+  Status run();
+
+ private:
+  [[nodiscard]] Status take(RecoveredPartition& partition, const ParsedRecord::Part& part);
+  [[nodiscard]] Result<os::File*> file_of(const RecoveredPartition& partition, Offset base);
+  [[nodiscard]] Status restore(os::File& file, std::uint64_t position, base::ByteView bytes);
+  [[nodiscard]] Status prepare_marks(const RecoveredPartition& partition, const RecoveredSegment& segment);
+  [[nodiscard]] Status remove_stale(const RecoveredPartition& partition);
+  [[nodiscard]] std::string path(const std::string& relative) const { return os::join(directory_, relative); }
+
+  os::FileSystem& fs_;
+  const std::string directory_;
+  RecoveredStore& store_;
+  std::map<std::pair<PartitionKey, Offset>, std::unique_ptr<os::File>> files_;
+};
+
+Status Replay::run() {
+  for (auto& [key, partition] : store_.partitions) {
+    if (!partition.directory_there) {
+      BATON_TRY(os::make_directories(fs_, path(partition.directory)));
+      partition.directory_there = true;
+    }
+    BATON_TRY(remove_stale(partition));
+    bool touched = false;
+    for (const auto& segment : partition.segments) {
+      touched = touched || segment.touched;
+      if (!segment.sealed && (segment.touched || !segment.marks_whole)) BATON_TRY(prepare_marks(partition, segment));
+    }
+    // A process that was killed may have made the files and not synced their names.
+    if (touched) BATON_TRY(fs_.sync_directory(path(partition.directory)));
+  }
+  if (!store_.journal || store_.clean) return {};
+  return store_.journal->for_each([&](const JournalReader::Place&, const ParsedRecord& record) -> Status {
+    for (const auto& part : record.parts) {
+      const auto partition = store_.partitions.find(part.key);
+      if (partition != store_.partitions.end() && partition->second.durability != Durability::memory) {
+        BATON_TRY(take(partition->second, part));
+      }
+    }
+    return {};
+  });
+}
+
+Status Replay::take(RecoveredPartition& partition, const ParsedRecord::Part& part) {
+  const auto segment = std::ranges::find(partition.segments, part.segment_base, &RecoveredSegment::base);
+  if (segment == partition.segments.end()) return {};  // removed by retention, or an empty one
+  if (part.payload.empty() || part.end() > segment->end) return {};  // an extent of rounds that were lost with their file
+  BATON_TRY_ASSIGN(os::File* const file, file_of(partition, part.segment_base));
+  if (part.extent() || part.in_place()) return restore(*file, part.end() - part.payload.size(), part.payload);
+  // What marks attest is on the disk, but for the sector that was written to later. The rest is written whatever a read says: after
+  // a failed sync the page cache may hold what the disk does not.
+  const std::uint64_t trusted = std::clamp(segment->saved.end_position, part.position, part.end()) - part.position;
+  BATON_TRY(restore(*file, part.position, part.payload.first(trusted)));
+  return file->write_at(part.position + trusted, part.payload.subspan(trusted));
+}
+
+Status Replay::restore(os::File& file, std::uint64_t position, base::ByteView bytes) {
+  base::Bytes now(bytes.size());
+  BATON_TRY_ASSIGN(const std::size_t got, file.read_at(position, now));
+  if (got == now.size() && std::ranges::equal(now, bytes)) return {};
+  return file.write_at(position, bytes);
+}
+
+Result<os::File*> Replay::file_of(const RecoveredPartition& partition, Offset base) {
+  const std::pair id(partition.key, base);
+  if (const auto found = files_.find(id); found != files_.end()) return found->second.get();
+  if (files_.size() >= kOpenFilesMax) files_.clear();
+  const std::string name = os::join(partition.directory, segment_file_name(base, ".log"));
+  BATON_TRY_ASSIGN(auto file, fs_.open(path(name), {.write = true, .create = true}));
+  return (files_[id] = std::move(file)).get();
+}
+
+// The file as far as it is relied on. What follows would be overwritten by the next marks; it is cut so that it need not be read again.
+Status Replay::prepare_marks(const RecoveredPartition& partition, const RecoveredSegment& segment) {
+  const std::string name = path(os::join(partition.directory, segment_file_name(segment.base, ".marks")));
+  BATON_TRY_ASSIGN(const auto file, fs_.open(name, {.write = true, .create = true}));
+  BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
+  if (segment.saved.end_position > 0) return size > segment.saved.file_bytes ? file->truncate(segment.saved.file_bytes) : Status();
+  BATON_TRY(file->write_at(0, encode_marks_header(partition.key, segment.base)));
+  return size > kSectorBytes ? file->truncate(kSectorBytes) : Status();
+}
+
+Status Replay::remove_stale(const RecoveredPartition& partition) {
+  for (const auto& name : partition.stale) {
+    if (auto removed = fs_.remove(path(name)); !removed && removed.error().code != Code::not_found) return removed;
+  }
+  return partition.stale.empty() ? Status() : fs_.sync_directory(path(partition.directory));
+}
+
+}  // namespace
+
+Status apply_recovery(os::FileSystem& fs, const std::string& directory, RecoveredStore& store) {
+  return Replay(fs, directory, store).run();
+}
+
+}  // namespace baton::log

@@ -1,0 +1,235 @@
+#include "log/segment.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "base/try.h"
+#include "log/journal_format.h"
+
+namespace baton::log {
+namespace {
+
+constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
+
+}  // namespace
+
+std::string segment_file_name(Offset base, std::string_view extension) {
+  return decimal_name(static_cast<std::uint64_t>(base.value())) + std::string(extension);
+}
+
+void OpenFiles::opened(std::weak_ptr<const Segment> segment) {
+  std::shared_ptr<const Segment> oldest;
+  {
+    const std::lock_guard guard(mutex_);
+    open_.push_back(std::move(segment));
+    if (open_.size() <= files_max_) return;
+    oldest = open_.front().lock();
+    open_.pop_front();
+  }
+  if (oldest) oldest->close_idle();
+}
+
+Segment::Segment(os::FileSystem& fs, std::shared_ptr<OpenFiles> open_files, std::string root, std::string name, PartitionKey key,
+                 Offset base)
+    : fs_(fs), open_files_(std::move(open_files)), root_(std::move(root)), name_(std::move(name)), key_(key), base_(base) {}
+
+Error Segment::corrupt_at(std::uint64_t position, std::string_view what) const {
+  return {Code::corrupt, relative_log_path() + ", position " + std::to_string(position) + ": " + std::string(what)};
+}
+
+void Segment::set_saved(std::uint64_t saved_end) {
+  const std::lock_guard guard(mutex_);
+  saved_end_ = saved_end;
+}
+
+void Segment::add_mark(const Mark& mark) {
+  const std::lock_guard guard(mutex_);
+  fresh_.push_back(mark);
+}
+
+void Segment::publish(std::uint64_t end, std::int64_t max_timestamp) {
+  max_timestamp_.store(std::max(max_timestamp, max_timestamp_.load(std::memory_order_relaxed)), std::memory_order_release);
+  end_.store(end, std::memory_order_release);
+}
+
+void Segment::seal() {
+  const std::lock_guard guard(mutex_);
+  if (!fresh_.empty()) saved_end_ = fresh_.back().end_position;
+  fresh_ = {};
+  saved_ = {};
+  loaded_ = false;
+  pinned_ = false;
+}
+
+void Segment::forget_marks() {
+  const std::lock_guard guard(mutex_);
+  saved_ = {};
+  loaded_ = false;
+}
+
+Result<std::shared_ptr<os::File>> Segment::open_for_writing() {
+  {
+    const std::lock_guard guard(mutex_);
+    if (pinned_ && file_) return file_;
+  }
+  BATON_TRY_ASSIGN(auto opened, fs_.open(log_path(), {.write = true}));
+  const std::lock_guard guard(mutex_);
+  file_ = std::move(opened);
+  pinned_ = true;
+  return file_;
+}
+
+void Segment::release() {
+  {
+    const std::lock_guard guard(mutex_);
+    pinned_ = false;
+  }
+  open_files_->opened(weak_from_this());
+}
+
+void Segment::close_idle() const {
+  std::shared_ptr<os::File> closed;  // outside the lock
+  const std::lock_guard guard(mutex_);
+  if (pinned_) return;
+  closed = std::move(file_);
+  file_ = nullptr;
+  saved_ = {};
+  loaded_ = false;
+}
+
+Result<std::shared_ptr<os::File>> Segment::file() const {
+  {
+    const std::lock_guard guard(mutex_);
+    if (file_) return file_;
+  }
+  BATON_TRY_ASSIGN(auto opened, fs_.open(log_path(), {}));
+  std::shared_ptr<os::File> file = std::move(opened);
+  {
+    const std::lock_guard guard(mutex_);
+    if (file_) return file_;
+    file_ = file;
+  }
+  open_files_->opened(weak_from_this());
+  return file;
+}
+
+Status Segment::read(std::uint64_t position, base::MutableByteView out) const {
+  BATON_TRY_ASSIGN(const auto from, file());
+  BATON_TRY_ASSIGN(const std::size_t got, from->read_at(position, out));
+  if (got != out.size()) return corrupt_at(position + got, "the file ends here, and should be longer");
+  return {};
+}
+
+Result<std::vector<Mark>> Segment::read_marks(std::uint64_t want) const {
+  BATON_TRY_ASSIGN(const auto bytes, os::read_file(fs_, marks_path(), kMarksFileBytesMax));
+  auto content = parse_marks(bytes, key_, base_);
+  if (!content) return Error{content.error().code, relative_marks_path() + ", " + content.error().detail};
+  auto& marks = content->marks;
+  while (!marks.empty() && marks.back().end_position > want) marks.pop_back();
+  return std::move(marks);
+}
+
+Status Segment::load_marks() const {
+  while (true) {
+    std::uint64_t want = 0;
+    {
+      const std::lock_guard guard(mutex_);
+      if (loaded_ || saved_end_ == 0) return {};
+      want = saved_end_;
+    }
+    BATON_TRY_ASSIGN(auto marks, read_marks(want));
+    if ((marks.empty() ? 0 : marks.back().end_position) != want) {
+      return Error{Code::corrupt, relative_marks_path() + ": its marks end before position " + std::to_string(want) + " of the segment"};
+    }
+    const std::lock_guard guard(mutex_);
+    if (saved_end_ != want) continue;
+    if (!loaded_) {
+      verified_.resize(marks.size());
+      saved_ = std::move(marks);
+      loaded_ = true;
+    }
+    break;
+  }
+  open_files_->opened(weak_from_this());
+  return {};
+}
+
+Result<std::uint64_t> Segment::position_before(Offset from) const {
+  const auto before = [&](const std::vector<Mark>& marks) -> std::uint64_t {
+    const auto next = std::ranges::upper_bound(marks, from, {}, &Mark::next_offset);
+    return next == marks.begin() ? 0 : std::prev(next)->end_position;
+  };
+  while (true) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (const auto found = before(fresh_)) return found;
+      if (saved_end_ == 0) return std::uint64_t{0};
+      if (loaded_) return before(saved_);
+    }
+    BATON_TRY(load_marks());
+  }
+}
+
+Result<std::uint64_t> Segment::position_before_time(std::int64_t ms) const {
+  while (true) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (loaded_ || saved_end_ == 0) {
+        std::uint64_t position = 0;
+        for (const std::vector<Mark>* marks : {static_cast<const std::vector<Mark>*>(&saved_), &fresh_}) {
+          const auto next = std::ranges::lower_bound(*marks, ms, {}, &Mark::max_timestamp);
+          if (next != marks->begin()) position = std::prev(next)->end_position;
+        }
+        return position;
+      }
+    }
+    BATON_TRY(load_marks());
+  }
+}
+
+Result<std::int64_t> Segment::last_arrival_ms() const {
+  while (true) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (!fresh_.empty()) return fresh_.back().arrival_ms;
+      if (saved_end_ == 0) return std::int64_t{0};
+      if (loaded_) return saved_.back().arrival_ms;
+    }
+    BATON_TRY(load_marks());
+  }
+}
+
+Status Segment::check_range(std::uint64_t position, std::uint64_t length) const {
+  struct Range {
+    std::size_t index;
+    std::uint64_t begin;
+    Mark mark;
+  };
+  std::vector<Range> unchecked;
+  BATON_TRY(load_marks());
+  {
+    const std::lock_guard guard(mutex_);
+    if (position >= saved_end_ || !loaded_) return {};
+    auto mark = std::ranges::upper_bound(saved_, position, {}, &Mark::end_position);
+    for (; mark != saved_.end(); ++mark) {
+      const auto index = static_cast<std::size_t>(mark - saved_.begin());
+      const std::uint64_t begin = index == 0 ? 0 : saved_[index - 1].end_position;
+      if (begin >= position + length) break;
+      if (!verified_[index]) unchecked.push_back({index, begin, *mark});
+    }
+  }
+  base::Bytes bytes;
+  for (const auto& range : unchecked) {
+    bytes.resize(range.mark.end_position - range.begin);
+    BATON_TRY(read(range.begin, bytes));
+    if (base::crc32c(0, bytes) != range.mark.range_crc) {
+      return corrupt_at(range.begin, "the bytes up to position " + std::to_string(range.mark.end_position) +
+                                         " do not match the CRC that was taken when they were written");
+    }
+    const std::lock_guard guard(mutex_);
+    if (range.index < verified_.size()) verified_[range.index] = true;
+  }
+  return {};
+}
+
+}  // namespace baton::log

@@ -1,0 +1,171 @@
+#include "log/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include "base/try.h"
+
+namespace baton::log {
+namespace {
+
+enum class Type { number, flag, choice, text };
+
+struct Known {
+  std::string_view key;
+  Type type = Type::text;
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  std::string_view choices = {};  // "a|b"
+};
+
+// Keys that the log does not use itself are here too: one place decides what a topic may say.
+constexpr std::array kKnown = {
+    Known{"durability", Type::choice, 0, 0, "fsync|interval|memory"},
+    Known{"segment.bytes", Type::number, 4096, std::int64_t{2} << 30},
+    Known{"retention.ms", Type::number, -1, INT64_MAX},
+    Known{"retention.bytes", Type::number, -1, INT64_MAX},
+    Known{"max.message.bytes", Type::number, 61, 512 << 20},
+    Known{"baton.history.deletable", Type::flag},
+    Known{"baton.partitioner", Type::choice, 0, 0, "murmur2|crc32|fnv1a"},
+    Known{"baton.default.type", Type::text},
+    Known{"baton.default.source", Type::text},
+    Known{"baton.data.bytes.max", Type::number, 1, 1 << 20},
+    Known{"baton.snapshot.every", Type::number, 0, INT64_MAX},
+    Known{"compression.type", Type::choice, 0, 0, "none|gzip|snappy|lz4|zstd|producer"},
+};
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return n;
+}
+
+bool one_of(std::string_view value, std::string_view choices) {
+  while (!choices.empty()) {
+    const auto bar = choices.find('|');
+    if (choices.substr(0, bar) == value) return true;
+    if (bar == std::string_view::npos) return false;
+    choices.remove_prefix(bar + 1);
+  }
+  return false;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+const Known* find(std::string_view key) {
+  const auto found = std::ranges::find(kKnown, key, &Known::key);
+  return found == kKnown.end() ? nullptr : &*found;
+}
+
+Error unknown_key(const std::string& key) {
+  const auto nearest =
+      std::ranges::min_element(kKnown, {}, [&](const Known& known) { return edit_distance(key, known.key); });
+  return {Code::invalid_argument, "there is no topic setting '" + key + "'; the nearest is '" + std::string(nearest->key) + "'"};
+}
+
+std::optional<std::int64_t> number_of(const Settings& settings, const std::string& key) {
+  const auto found = settings.find(key);
+  return found == settings.end() ? std::nullopt : parse_number(found->second);
+}
+
+}  // namespace
+
+std::string_view durability_name(Durability durability) {
+  switch (durability) {
+    case Durability::fsync: return "fsync";
+    case Durability::interval: return "interval";
+    case Durability::memory: return "memory";
+  }
+  return "unknown";
+}
+
+Status check_settings(TopicKind kind, const Settings& settings) {
+  for (const auto& [key, value] : settings) {
+    const Known* known = find(key);
+    if (known == nullptr) return unknown_key(key);
+    const auto bad = [&](const std::string& allowed) {
+      return Error{Code::invalid_argument, "topic setting '" + key + "' cannot be '" + value + "': it is " + allowed};
+    };
+    switch (known->type) {
+      case Type::number: {
+        const auto n = parse_number(value);
+        if (!n || *n < known->min || *n > known->max) {
+          return bad("a number from " + std::to_string(known->min) + " to " + std::to_string(known->max));
+        }
+        break;
+      }
+      case Type::flag:
+        if (value != "true" && value != "false") return bad("true or false");
+        break;
+      case Type::choice:
+        if (!one_of(value, known->choices)) return bad("one of " + std::string(known->choices));
+        break;
+      case Type::text: break;
+    }
+  }
+  const auto durability = settings.find("durability");
+  if (kind == TopicKind::event && durability != settings.end() && durability->second == "memory") {
+    return Error{Code::invalid_argument, "an event topic is 'fsync' or 'interval': 'memory' is for plain topics"};
+  }
+  if (kind == TopicKind::event && settings.contains("max.message.bytes")) {
+    return Error{Code::invalid_argument, "'max.message.bytes' is for plain topics: a batch of an event topic has at most 1 MiB"};
+  }
+  return {};
+}
+
+TopicConfig topic_config(TopicKind kind, const Settings& settings, const LogOptions& options) {
+  TopicConfig config{.kind = kind, .durability = options.durability};
+  if (const auto found = settings.find("durability"); found != settings.end()) {
+    config.durability = found->second == "memory"     ? Durability::memory
+                        : found->second == "interval" ? Durability::interval
+                                                      : Durability::fsync;
+  }
+  const auto segment_bytes = number_of(settings, "segment.bytes");
+  config.segment_bytes = segment_bytes ? static_cast<std::uint64_t>(*segment_bytes) : options.segment_bytes;
+  const auto batch_bytes = number_of(settings, "max.message.bytes");
+  config.batch_bytes_max = kind == TopicKind::event ? kEventBatchBytesMax
+                           : batch_bytes            ? static_cast<std::size_t>(*batch_bytes)
+                                                    : (1u << 20) + 12;  // Kafka's default
+  if (const auto ms = number_of(settings, "retention.ms"); ms && *ms >= 0) config.retention_ms = *ms;
+  if (const auto bytes = number_of(settings, "retention.bytes"); bytes && *bytes >= 0) {
+    config.retention_bytes = static_cast<std::uint64_t>(*bytes);
+  }
+  return config;
+}
+
+Status check_topic(const std::string& name, TopicKind kind, std::int32_t partitions) {
+  const auto inside = [&](char c) {
+    const bool lower = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return lower || (kind == TopicKind::plain && ((c >= 'A' && c <= 'Z') || c == '.'));
+  };
+  const std::size_t longest = kind == TopicKind::event ? 63 : 249;
+  const bool first_fits = !name.empty() && (kind == TopicKind::plain || (name[0] >= 'a' && name[0] <= 'z'));
+  if (!first_fits || name.size() > longest || !std::ranges::all_of(name, inside) || name == "." || name == "..") {
+    return Error{Code::invalid_argument,
+                 kind == TopicKind::event
+                     ? "'" + name + "' cannot name a context: it is [a-z][a-z0-9_-]{0,62}"
+                     : "'" + name + "' cannot name a topic: it is 1 to 249 of letters, digits, '.', '_' and '-', not '.' or '..'"};
+  }
+  if (partitions < 1 || partitions > 100'000) {
+    return Error{Code::invalid_argument, "a topic has 1 to 100000 partitions, not " + std::to_string(partitions)};
+  }
+  return {};
+}
+
+}  // namespace baton::log
