@@ -100,7 +100,8 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
   std::size_t step = std::max(scan.bytes_max, std::size_t{4096});
   if (scan.from > segment.base()) step = std::max(step, std::min(kReadStepBytes, scan.bytes_max + kMarkRangeBytes));
   Offset expected = segment.base();
-  while (position < end && !scan.first) {
+  bool ended = false;
+  while (position < end && !ended) {
     const std::size_t want = std::min<std::uint64_t>(step, end - position);
     BATON_TRY(segment.check_range(position, want));
     out.resize(begin + want);
@@ -122,7 +123,10 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
       auto header = check_batch(rest.first(**size));
       if (!header) return segment.corrupt_at(position + at, header.error().detail);
       if (header->base_offset < expected) return segment.corrupt_at(position + at, "offsets do not ascend");
-      if (header->base_offset >= scan.limit) break;
+      if (header->base_offset >= scan.limit) {
+        ended = true;
+        break;
+      }
       expected = header->next_offset();
       if (expected > scan.from) {
         if (!scan.first) {
@@ -136,9 +140,7 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
       at += **size;
     }
     if (!scan.first) {
-      position += at;
-      if (at < want && expected >= scan.limit) break;
-      if (at == 0) continue;  // with a larger step
+      position += at;  // or again with a larger step
       continue;
     }
     const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -156,6 +158,7 @@ Result<PartitionReader::ReadResult> Partition::read(Offset from, std::size_t byt
   BATON_TRY(check_bounds(from));
   const Offset limit = std::min(end.value_or(visible()), visible());
   Scan scan{.from = from, .limit = limit, .bytes_max = bytes_max, .first = {}, .next = from};
+  if (from >= limit) return ReadResult{{}, from};
   const std::size_t before = out.size();
   const auto list = segments();
   auto segment = segment_of(*list, from);
