@@ -112,6 +112,7 @@ Status LogImpl::seal_segments(const CheckpointJob& job) {
     found->segment->seal();
     found->segment->release();
     open.pop_front();
+    publish(*tail->second);
   }
   return {};
 }

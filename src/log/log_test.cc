@@ -231,5 +231,99 @@ TEST_F(LogTest, UnknownSettingsAreRefusedWithTheNearestName) {
   EXPECT_NE(made.error().detail.find("retention.ms"), std::string::npos);
 }
 
+TEST_F(LogTest, AnotherProcessReadsBesideTheWriter) {
+  reopen();
+  const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "4096"}});
+  append(key, "a");
+  auto beside = open({.read_only = true});
+  ASSERT_OK(beside);
+  EXPECT_EQ(read_all(*(*beside)->reader(key)), (Values{{0, "a"}}));
+  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'x'));
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 1u);
+  ASSERT_OK((*beside)->refresh());
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 21u);
+  settle();
+  ASSERT_OK((*beside)->refresh());
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 21u);
+  const auto second = make_topic("payments");
+  append(second, "p");
+  ASSERT_OK((*beside)->refresh());
+  EXPECT_EQ(read_all(*(*beside)->reader(second)), (Values{{0, "p"}}));
+  EXPECT_EQ((*beside)->stage(key, make_batch("no")).error().code, Code::read_only);
+  ASSERT_OK(log_->close());
+  log_.reset();
+  ASSERT_OK((*beside)->refresh());
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 21u);
+  reopen();
+  append(key, "after");
+  ASSERT_OK((*beside)->refresh());
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 22u);
+}
+
+TEST_F(LogTest, AClosedStoreIsReadWithoutAWriterAndItsMarks) {
+  reopen();
+  const auto key = make_topic("rides");
+  append(key, "a");
+  ASSERT_OK(log_->close());
+  log_.reset();
+  std::filesystem::remove(directory_.path() + "/live");
+  auto closed = open({.read_only = true});
+  ASSERT_OK(closed);
+  EXPECT_EQ(read_all(*(*closed)->reader(key)), (Values{{0, "a"}}));
+}
+
+TEST_F(LogTest, AStoreThatNeedsRecoveryIsNotReadWithoutAWriter) {
+  reopen();
+  append(make_topic("rides"), "a");
+  log_.reset();
+  std::filesystem::remove(directory_.path() + "/live");  // as after a restart of the machine
+  const auto opened = open({.read_only = true});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, Code::unavailable);
+}
+
+TEST_F(LogTest, RetentionRemovesWholeSegmentsAndNothingElse) {
+  reopen();
+  const auto key = make_topic("clicks", TopicKind::plain, {{"segment.bytes", "4096"}, {"retention.bytes", "9000"}});
+  for (int i = 0; i < 40; ++i) append(key, std::string(800, 'x') + std::to_string(i));
+  settle();
+  ASSERT_OK(log_->apply_retention({}));
+  settle();
+  const auto reader = log_->reader(key);
+  const auto start = reader->bounds().log_start;
+  EXPECT_GT(start, Offset(20));
+  EXPECT_GE(reader->bytes(), 9000u);
+  EXPECT_EQ(read_all(*reader).size(), static_cast<std::size_t>(40 - start.value()));
+  base::Bytes bytes;
+  EXPECT_EQ(reader->read(Offset(0), 100, bytes).error().code, Code::invalid_argument);
+  reopen();
+  EXPECT_EQ(log_->reader(key)->bounds().log_start, start);
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), static_cast<std::size_t>(40 - start.value()));
+  ASSERT_OK(log_->close());
+  reopen();
+  EXPECT_EQ(read_all(*log_->reader(key)).size(), static_cast<std::size_t>(40 - start.value()));
+}
+
+TEST_F(LogTest, ABackupIsAStoreOfItsOwn) {
+  reopen();
+  const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "4096"}});
+  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'x'));
+  auto plan = log_->plan_backup();
+  ASSERT_OK(plan);
+  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'y'));
+  settle();
+  TemporaryDirectory target;
+  for (const auto& file : plan->files) {
+    const auto to = std::filesystem::path(target.path()) / file.relative_path;
+    std::filesystem::create_directories(to.parent_path());
+    std::filesystem::copy_file(std::filesystem::path(directory_.path()) / file.relative_path, to);
+    ASSERT_GE(std::filesystem::file_size(to), file.bytes);
+    std::filesystem::resize_file(to, file.bytes);
+  }
+  auto restored = Log::open(*env_, target.path(), {}, owner_, worker_);
+  ASSERT_OK(restored);
+  EXPECT_EQ(read_all(*(*restored)->reader(key)).size(), 20u);
+}
+
 }  // namespace
 }  // namespace baton::log

@@ -100,12 +100,15 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
   std::size_t step = std::max(scan.bytes_max, std::size_t{4096});
   if (scan.from > segment.base()) step = std::max(step, std::min(kReadStepBytes, scan.bytes_max + kMarkRangeBytes));
   Offset expected = segment.base();
+  const Offset end_offset = segment.end_offset();
   bool ended = false;
   while (position < end && !ended) {
-    const std::size_t want = std::min<std::uint64_t>(step, end - position);
-    BATON_TRY(segment.check_range(position, want));
+    const std::size_t asked = std::min<std::uint64_t>(step, end - position);
+    BATON_TRY(segment.check_range(position, asked));
+    out.resize(begin + asked);
+    BATON_TRY_ASSIGN(const std::size_t want, segment.read_some(position, base::MutableByteView(out).subspan(begin)));
     out.resize(begin + want);
-    BATON_TRY(segment.read(position, base::MutableByteView(out).subspan(begin)));
+    if (want == 0) break;
     const base::ByteView bytes = base::ByteView(out).subspan(begin);
     std::size_t kept_from = 0;
     std::size_t at = 0;
@@ -117,7 +120,7 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
         if (scan.first) break;
         if (*size && **size > end - position - at) return segment.corrupt_at(position + at, "a batch goes past the segment's end");
         if (at == 0) step = std::max(step, *size ? **size : std::size_t{4096});
-        if (at == 0 && want == end - position) return segment.corrupt_at(position, "the segment ends within a batch");
+        if (at == 0 && (want < asked || want == end - position)) return segment.corrupt_at(position, "the segment ends within a batch");
         break;
       }
       auto header = check_batch(rest.first(**size));
@@ -128,6 +131,7 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
         break;
       }
       expected = header->next_offset();
+      ended = expected >= end_offset;
       if (expected > scan.from) {
         if (!scan.first) {
           kept_from = at;
@@ -138,6 +142,7 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
         scan.next = expected;
       }
       at += **size;
+      if (ended) break;
     }
     if (!scan.first) {
       position += at;  // or again with a larger step
@@ -199,14 +204,14 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int
   for (const auto& segment : *list) {
     if (segment->base() >= limit) break;
     if (segment->max_timestamp() < ms) continue;
-    BATON_TRY_ASSIGN(auto found, find_time_in(*segment, ms, limit));
-    if (found && found->offset >= start) return found;
+    BATON_TRY_ASSIGN(auto found, find_time_in(*segment, ms, start, limit));
+    if (found) return found;
   }
   return std::optional<TimeResult>();
 }
 
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const Segment& segment, std::int64_t ms,
-                                                                          Offset limit) const {
+                                                                          Offset start, Offset limit) const {
   BATON_TRY_ASSIGN(std::uint64_t position, segment.position_before_time(ms));
   const std::uint64_t end = segment.end();
   base::Bytes bytes;
@@ -214,7 +219,9 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
   while (position < end) {
     bytes.resize(std::min<std::uint64_t>(step, end - position));
     BATON_TRY(segment.check_range(position, bytes.size()));
-    BATON_TRY(segment.read(position, bytes));
+    BATON_TRY_ASSIGN(const std::size_t got, segment.read_some(position, bytes));
+    bytes.resize(got);
+    if (got == 0) break;
     std::size_t at = 0;
     while (at < bytes.size()) {
       const auto rest = base::ByteView(bytes).subspan(at);
@@ -222,14 +229,15 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
       if (!size || *size > rest.size()) break;
       auto header = check_batch(rest.first(*size));
       if (!header) return segment.corrupt_at(position + at, header.error().detail);
-      if (header->base_offset >= limit) return std::optional<TimeResult>();
-      if (header->max_timestamp >= ms && header->log_append_time()) {
-        return std::optional(TimeResult{header->base_offset, header->max_timestamp});
+      if (header->base_offset >= limit || header->base_offset >= segment.end_offset()) return std::optional<TimeResult>();
+      const bool matches = header->max_timestamp >= ms && header->next_offset() > start;
+      if (matches && header->log_append_time()) {
+        return std::optional(TimeResult{std::max(header->base_offset, start), header->max_timestamp});
       }
-      if (header->max_timestamp >= ms) {
+      if (matches) {
         std::optional<TimeResult> found;
         BATON_TRY(for_each_record(rest.first(*size), {}, [&](const RecordView& record) -> Status {
-          if (!found && record.timestamp >= ms) found = TimeResult{record.offset, record.timestamp};
+          if (!found && record.timestamp >= ms && record.offset >= start) found = TimeResult{record.offset, record.timestamp};
           return {};
         }));
         if (found) return found;

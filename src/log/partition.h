@@ -47,7 +47,8 @@ class Partition final : public PartitionReader {
   [[nodiscard]] Result<std::uint64_t> start_of(const Segment& segment, Offset from) const;
   void keep_hint(const Segment& segment, Offset next, std::uint64_t position) const;
   [[nodiscard]] Status read_segment(const Segment& segment, Scan& scan, base::Bytes& out) const;
-  [[nodiscard]] Result<std::optional<TimeResult>> find_time_in(const Segment& segment, std::int64_t ms, Offset limit) const;
+  [[nodiscard]] Result<std::optional<TimeResult>> find_time_in(const Segment& segment, std::int64_t ms, Offset start,
+                                                               Offset limit) const;
 
   const PartitionKey key_;
   const std::size_t batch_bytes_max_;

@@ -1,9 +1,216 @@
 #include "log/read_only_log.h"
 
-namespace baton::log {
+#include <algorithm>
 
-Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env&, const std::string&, const LogOptions&) {
-  return Error{Code::unavailable, "not yet"};
+#include "base/try.h"
+
+namespace baton::log {
+namespace {
+
+constexpr std::size_t kOpenFilesMax = 256;
+constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
+constexpr int kStartTries = 20;  // a writer that has the lock and no marks yet is starting
+constexpr std::int64_t kStartPauseNs = 100'000'000;
+
+}  // namespace
+
+ReadOnlyLog::ReadOnlyLog(os::Env& env, std::string directory, LogOptions options)
+    : env_(env),
+      directory_(std::move(directory)),
+      options_(std::move(options)),
+      open_files_(std::make_shared<OpenFiles>(kOpenFilesMax)) {}
+
+Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& directory, const LogOptions& options) {
+  std::unique_ptr<ReadOnlyLog> log(new ReadOnlyLog(env, directory, options));
+  BATON_TRY_ASSIGN(log->catalogue_, Catalogue::open(env, directory, true));
+  const auto waiter = env.make_waiter();
+  for (int i = 0; i < kStartTries; ++i) {
+    BATON_TRY_ASSIGN(const bool taken, log->take_live());
+    if (taken) return std::unique_ptr<Log>(std::move(log));
+    BATON_TRY_ASSIGN(const bool writer, log->writer_is_there());
+    if (!writer) break;
+    (void)waiter->wait(kStartPauseNs);
+  }
+  BATON_TRY(log->take_closed());
+  return std::unique_ptr<Log>(std::move(log));
+}
+
+Result<bool> ReadOnlyLog::writer_is_there() {
+  const auto lock = env_.fs().open(os::join(directory_, "LOCK"), {});
+  if (!lock) return false;
+  return (*lock)->is_locked(os::LockKind::shared, 0, 0);
+}
+
+Status ReadOnlyLog::refresh() {
+  BATON_TRY(catalogue_->refresh());
+  BATON_TRY_ASSIGN(const bool taken, take_live());
+  return taken ? Status() : take_closed();
+}
+
+Result<bool> ReadOnlyLog::take_live() {
+  // Anew each time: a writer that starts makes a new file.
+  auto live = LiveReader::open(env_, directory_);
+  if (!live) {
+    if (live.error().code == Code::unsupported_format) return live.error();
+    return false;
+  }
+  auto header = (*live)->header();
+  if (!header || header->store_id != catalogue_->state().store_id) return false;
+  // What was written in another boot of the machine may never have reached the disk.
+  if (header->boot_id.empty() || header->boot_id != env_.boot_id()) return false;
+  if (header->epoch.value() < epoch_.load(std::memory_order_relaxed)) return true;
+  std::vector<LiveSlot> slots;
+  for (std::size_t i = 0; i < header->slot_count; ++i) {
+    BATON_TRY_ASSIGN(const auto slot, (*live)->slot(i));
+    slots.push_back(slot);
+  }
+  BATON_TRY(catalogue_->refresh());  // behind the slots: every topic of theirs is in it
+  epoch_.store(header->epoch.value(), std::memory_order_release);
+  drop_removed();
+  for (const auto& slot : slots) BATON_TRY(take_slot(slot, header->state == LiveState::failed));
+  return true;
+}
+
+ReadOnlyLog::View& ReadOnlyLog::view_of(const PartitionKey& key, const TopicInfo& topic) {
+  View& view = views_[key];
+  if (view.partition) return view;
+  const auto config = topic_config(topic.kind, topic.settings, options_);
+  view.partition = std::make_shared<Partition>(key, std::max<std::size_t>(config.batch_bytes_max, kEventBatchBytesMax));
+  const std::lock_guard guard(readers_mutex_);
+  readers_[key] = view.partition;
+  return view;
+}
+
+void ReadOnlyLog::drop_removed() {
+  std::erase_if(views_, [&](const auto& entry) {
+    const auto topic = catalogue_->state().topics.find(entry.first.topic);
+    if (topic != catalogue_->state().topics.end() && !topic->second.removed) return false;
+    const std::lock_guard guard(readers_mutex_);
+    readers_.erase(entry.first);
+    return true;
+  });
+}
+
+std::shared_ptr<Segment> ReadOnlyLog::segment_of_view(View& view, const PartitionKey& key, Offset base) {
+  auto& segment = view.segments[base];
+  if (!segment) {
+    const std::string name = os::join(partition_directory(key), segment_file_name(base, ""));
+    segment = std::make_shared<Segment>(env_.fs(), open_files_, directory_, name, key, base);
+  }
+  return segment;
+}
+
+void ReadOnlyLog::set_epochs(View& view, const PartitionKey& key, Epoch epoch) {
+  if (view.epoch == epoch) return;
+  view.epoch = epoch;
+  EpochTable table;
+  const auto& epochs = catalogue_->state().epochs;
+  if (const auto known = epochs.find(key); known != epochs.end()) table = known->second;
+  if (table.empty() || table.back().epoch != epoch) table.push_back({epoch, table.empty() ? Offset(0) : table.back().start});
+  view.partition->set_epochs(epoch, std::move(table));
+}
+
+Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
+  const auto topic = catalogue_->state().topics.find(slot.key.topic);
+  if (topic == catalogue_->state().topics.end() || topic->second.removed) return {};
+  View& view = view_of(slot.key, topic->second);
+  set_epochs(view, slot.key, slot.epoch);
+  if (view.generation != slot.generation || !view.segments.contains(slot.segment_base)) {
+    BATON_TRY(take_segments(view, slot));
+    view.generation = slot.generation;
+  }
+  if (slot.end_position > 0) segment_of_view(view, slot.key, slot.segment_base)->publish(slot.end_position, INT64_MAX);
+  view.partition->set_log_start(slot.log_start);
+  const Offset visible = failed ? slot.durable : slot.visible;
+  view.partition->publish(visible, slot.durable, visible);
+  return {};
+}
+
+// The list of segments, and how far each reaches: by its seal, its marks, or the segment that follows.
+Status ReadOnlyLog::take_segments(View& view, const LiveSlot& slot) {
+  auto& fs = env_.fs();
+  const auto entries = fs.list(os::join(directory_, partition_directory(slot.key)));
+  if (!entries && entries.error().code != Code::not_found) return entries.error();
+  std::vector<Offset> bases;
+  for (const auto& entry : entries ? *entries : std::vector<os::DirectoryEntry>()) {
+    if (!entry.name.ends_with(".log")) continue;
+    const auto base = parse_decimal_name(std::string_view(entry.name).substr(0, entry.name.size() - 4));
+    if (base && Offset(static_cast<std::int64_t>(*base)) <= slot.segment_base) bases.emplace_back(static_cast<std::int64_t>(*base));
+  }
+  SegmentList list;
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    const bool last = bases[i] == slot.segment_base;
+    if (last && slot.end_position == 0) continue;
+    const auto segment = segment_of_view(view, slot.key, bases[i]);
+    list.push_back(segment);
+    auto bytes = os::read_file(fs, segment->marks_path(), kMarksFileBytesMax);
+    if (!bytes && bytes.error().code == Code::not_found) continue;  // retention was faster
+    if (!bytes) return bytes.error();
+    const auto marks = parse_marks(*bytes, slot.key, bases[i]);
+    if (!marks) return Error{marks.error().code, segment->relative_marks_path() + ", " + marks.error().detail};
+    segment->forget_marks();
+    if (last) {
+      std::uint64_t saved = 0;
+      for (const auto& mark : marks->marks) saved = mark.end_position <= slot.end_position ? mark.end_position : saved;
+      segment->set_saved(saved);
+      continue;
+    }
+    segment->set_saved(marks->end.end_position);
+    const Offset following = i + 1 < bases.size() ? bases[i + 1] : slot.visible;
+    if (marks->end.next_offset == following) {
+      segment->publish(marks->end.end_position, marks->end.max_timestamp);
+    } else {
+      const auto file = fs.open(segment->log_path(), {});
+      if (!file) continue;
+      BATON_TRY_ASSIGN(const std::uint64_t size, (*file)->size());
+      segment->set_end_offset(following);
+      segment->publish(size, INT64_MAX);
+    }
+  }
+  std::erase_if(view.segments, [&](const auto& entry) { return std::ranges::find(list, entry.second) == list.end(); });
+  view.partition->set_segments(std::move(list));
+  return {};
+}
+
+// Without live marks: the store was closed, or nobody can say how far it may be read.
+Status ReadOnlyLog::take_closed() {
+  BATON_TRY(catalogue_->refresh());
+  if (!catalogue_->state().clean_close) {
+    return Error{Code::unavailable, directory_ + ": the machine was started again while the store was open, and its end is not "
+                                    "known yet: open it for writing once, with any command that writes"};
+  }
+  BATON_TRY_ASSIGN(const auto store, find_store(env_.fs(), directory_, catalogue_->state(), options_));
+  epoch_.store(catalogue_->state().epoch.value(), std::memory_order_release);
+  drop_removed();
+  for (const auto& [key, found] : store.partitions) {
+    View& view = view_of(key, catalogue_->state().topics.at(key.topic));
+    set_epochs(view, key, catalogue_->state().epoch);
+    SegmentList list;
+    for (const auto& recovered : found.segments) {
+      const auto segment = segment_of_view(view, key, recovered.base);
+      segment->set_saved(recovered.saved.end_position);
+      segment->publish(recovered.end, recovered.max_timestamp);
+      list.push_back(segment);
+    }
+    view.partition->set_segments(std::move(list));
+    view.partition->set_log_start(found.log_start);
+    view.partition->publish(found.end, found.end, found.end);
+  }
+  return {};
+}
+
+std::shared_ptr<const PartitionReader> ReadOnlyLog::reader(const PartitionKey& key) const {
+  const std::lock_guard guard(readers_mutex_);
+  const auto found = readers_.find(key);
+  return found == readers_.end() ? nullptr : found->second;
+}
+
+std::vector<PartitionStats> ReadOnlyLog::stats() const {
+  std::vector<PartitionStats> out;
+  for (const auto& [key, view] : views_) {
+    out.push_back({key, view.partition->segments()->size(), view.partition->bytes(), view.partition->bounds()});
+  }
+  return out;
 }
 
 }  // namespace baton::log

@@ -120,6 +120,15 @@ Status Segment::read(std::uint64_t position, base::MutableByteView out) const {
   return {};
 }
 
+Result<std::size_t> Segment::read_some(std::uint64_t position, base::MutableByteView out) const {
+  BATON_TRY_ASSIGN(const auto from, file());
+  BATON_TRY_ASSIGN(const std::size_t got, from->read_at(position, out));
+  if (got != out.size() && end_offset() == Offset(INT64_MAX)) {
+    return corrupt_at(position + got, "the file ends here, and should be longer");
+  }
+  return got;
+}
+
 Result<std::vector<Mark>> Segment::read_marks(std::uint64_t want) const {
   BATON_TRY_ASSIGN(const auto bytes, os::read_file(fs_, marks_path(), kMarksFileBytesMax));
   auto content = parse_marks(bytes, key_, base_);

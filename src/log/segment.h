@@ -58,6 +58,10 @@ class Segment : public std::enable_shared_from_this<Segment> {
   void release();                                         // [owner]
   void forget_marks();                                    // [owner] read-only logs: the file has more marks now
 
+  // [owner] Read-only logs: the bytes from `offset` on are not this segment's, whatever end() says.
+  void set_end_offset(Offset offset) { end_offset_.store(offset.value(), std::memory_order_release); }
+  [[nodiscard]] Offset end_offset() const { return Offset(end_offset_.load(std::memory_order_acquire)); }
+
   [[nodiscard]] std::uint64_t end() const { return end_.load(std::memory_order_acquire); }
   [[nodiscard]] std::int64_t max_timestamp() const { return max_timestamp_.load(std::memory_order_acquire); }
   // Where a search for `from` starts: a batch boundary at or before it.
@@ -68,6 +72,8 @@ class Segment : public std::enable_shared_from_this<Segment> {
   [[nodiscard]] Result<std::int64_t> last_arrival_ms() const;
   // Checks the marks that overlap the range, each once. corrupt names file and position.
   [[nodiscard]] Status check_range(std::uint64_t position, std::uint64_t length) const;
+  // The same, but fewer bytes when the segment is one that its writer may still cut to its end (set_end_offset).
+  [[nodiscard]] Result<std::size_t> read_some(std::uint64_t position, base::MutableByteView out) const;
   // Exactly out.size() bytes.
   [[nodiscard]] Status read(std::uint64_t position, base::MutableByteView out) const;
   [[nodiscard]] Result<std::shared_ptr<os::File>> file() const;
@@ -87,6 +93,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   const Offset base_;
   std::atomic<std::uint64_t> end_{0};
   std::atomic<std::int64_t> max_timestamp_{INT64_MIN};
+  std::atomic<std::int64_t> end_offset_{INT64_MAX};
 
   mutable std::mutex mutex_;  // never held during I/O
   mutable std::shared_ptr<os::File> file_;
