@@ -12,6 +12,8 @@
 namespace baton::store {
 namespace {
 
+constexpr std::size_t kChunkBytes = 256u << 10;  // of a scan in place of the index
+
 // Where a read ends: what is visible, or as of a position or an append time.
 Result<log::Offset> end_of_read(const ContextView& context, std::string_view stream, const AsOf& as_of) {
   const log::PartitionId partition = context.partition_of(stream);
@@ -31,7 +33,9 @@ SnapshotStore snapshots_of(os::Env& env, const ContextView& context, std::string
 }  // namespace
 
 StreamReader::StreamReader(const ContextView& context, const PartitionView& partition, std::string_view stream, log::Offset to)
-    : stream_(stream),
+    : context_(context),
+      partition_(partition),
+      stream_(stream),
       hash_(stream_hash(stream)),
       from_(partition.reader().bounds().log_start),
       to_(to),
@@ -42,17 +46,87 @@ StreamReader::StreamReader(const ContextView& context, const PartitionView& part
 Result<std::unique_ptr<StreamReader>> StreamReader::open(const ContextView& context, std::string_view stream, log::Offset to) {
   BATON_TRY(check_stream_name(stream));
   const PartitionView& partition = context.partition_for(stream);
-  if (!partition.index_ready()) {
-    return Error{Code::unavailable, "context " + context.name + ": its index is being rebuilt from the log; try again"};
-  }
   std::unique_ptr<StreamReader> reader(new StreamReader(context, partition, stream, to));
-  BATON_TRY_ASSIGN(reader->head_, find_head(partition, reader->index_, reader->fetcher_, stream, reader->hash_, to));
+  BATON_TRY(reader->load_head());
   return reader;
+}
+
+Status StreamReader::load_head() {
+  // Asked after the snapshot was taken: an index that is ready now was ready then.
+  if (!partition_.index_ready()) return scan_log();
+  auto head = find_head(partition_, index_, fetcher_, stream_, hash_, to_);
+  if (!head && head.error().code == Code::corrupt && !partition_.index().health()) return scan_log();
+  if (!head) return std::move(head).error();
+  head_ = *head;
+  return {};
 }
 
 Result<const EventView*> StreamReader::event(const IndexHit& hit) {
   BATON_TRY_ASSIGN(const EventView* const event, fetcher_.fetch(hit));
   return event->stream == stream_ && event->system.empty() ? event : nullptr;
+}
+
+// All records of the stream, without the index.
+Status StreamReader::scan_log() {
+  scanned_.emplace();
+  head_ = Head{};
+  EventDecoder decoder(context_.name, &positions_, partition_.key().partition);
+  log::RecordCursor cursor;
+  base::Bytes chunk;
+  EventView event;
+  if (const auto heads = partition_.heads()) {
+    BATON_TRY_ASSIGN(const auto kept, heads->find(stream_));
+    if (kept && kept->last_offset < to_) {
+      head_ = {.last_version = kept->last_version,
+               .visible_from = kept->truncated_before,
+               .deleted = kept->deleted,
+               .last_offset = kept->last_offset};
+    }
+  }
+  for (log::Offset next = from_; next < to_;) {
+    chunk.clear();
+    const auto read = partition_.reader().read(next, kChunkBytes, chunk, to_);
+    if (!read) return read.error();
+    if (!read->first) break;
+    log::FilePosition position = read->first->position;
+    for (base::ByteView rest = chunk; !rest.empty(); rest = rest.subspan(cursor.header().total_bytes())) {
+      BATON_TRY(cursor.start(rest));
+      while (cursor.next()) {
+        const log::RecordView& record = cursor.record();
+        if (record.offset >= to_ || !record.key || base::as_text(*record.key) != stream_) continue;
+        BATON_TRY(decoder.decode(record, cursor.header().epoch, event));
+        const bool packed = cursor.header().codec() != log::Codec::none;
+        IndexHit hit{.offset = record.offset,
+                     .version = event.system.empty() ? StreamVersion(event.version) : head_.last_version,
+                     .position = position,
+                     .record_delta = packed ? 0 : static_cast<std::uint32_t>(record.bytes.data() - rest.data())};
+        const auto before = truncated_before(event.system);
+        if (event.system.empty()) {
+          head_.last_version = hit.version;
+        } else {
+          head_.visible_from = std::max(head_.visible_from, before ? StreamVersion(*before) : head_.last_version.plus(1));
+        }
+        head_.deleted = !event.system.empty() && !before;
+        head_.last_offset = hit.offset;
+        scanned_->push_back(hit);
+      }
+      BATON_TRY(cursor.status());
+      position = position.plus(cursor.header().total_bytes());
+    }
+    next = read->next;
+  }
+  return {};
+}
+
+Result<std::vector<IndexHit>> StreamReader::all_hits() const {
+  if (scanned_) return *scanned_;
+  std::vector<IndexHit> hits;
+  IndexCursor cursor = index_.find(hash_, from_, to_, Direction::forward);
+  while (true) {
+    BATON_TRY_ASSIGN(const auto hit, cursor.next());
+    if (!hit) return hits;
+    hits.push_back(*hit);
+  }
 }
 
 Result<std::vector<IndexHit>> StreamReader::find_from_start(std::int64_t first, std::int64_t last) const {
@@ -77,70 +151,104 @@ Result<std::vector<IndexHit>> StreamReader::find_from_end(std::int64_t first, st
   return hits;
 }
 
+// The records with first <= version < last, by offset; system records may be among them. Versions ascend with offsets in a stream, so a
+// stretch is found from its nearer end; but two streams may share a hash, on purpose. What does not look like one stream is looked for among
+// all entries of the hash.
 Result<std::vector<IndexHit>> StreamReader::find(std::int64_t first, std::int64_t last) const {
-  first = std::max(first, head_.visible_from.value());
-  last = std::min(last, head_.last_version.value() + 1);
-  if (first >= last) return std::vector<IndexHit>();
-  // Versions ascend with offsets, except where two streams share a hash: then nothing may be concluded from one entry's version, and
-  // both ways read on for as long as entries come. Such streams are made on purpose only, and stay correct for being read from the start.
-  const bool near_the_end = head_.last_version.value() - first < last;
-  return near_the_end ? find_from_end(first, last) : find_from_start(first, last);
+  std::vector<IndexHit> hits;
+  if (trust_versions_ && !scanned_) {
+    const bool near_the_end = head_.last_version.value() - first < last;
+    BATON_TRY_ASSIGN(hits, near_the_end ? find_from_end(first, last) : find_from_start(first, last));
+    bool whole = !hits.empty() && hits.back().version.value() == last - 1;
+    whole = whole && (hits.front().version.value() == first || from_.value() > 0);
+    for (std::size_t i = 1; whole && i < hits.size(); ++i) {
+      whole = hits[i].version == hits[i - 1].version || hits[i].version == hits[i - 1].version.plus(1);
+    }
+    if (whole) return hits;
+  }
+  BATON_TRY_ASSIGN(hits, all_hits());
+  std::erase_if(hits, [&](const IndexHit& hit) { return hit.version.value() < first || hit.version.value() >= last; });
+  return hits;
 }
 
-Result<std::vector<IndexHit>> StreamReader::find_as_of(Time time) {
-  std::vector<IndexHit> hits;
+Status StreamReader::try_read(std::int64_t first, std::int64_t last, Direction direction, const Visit& visit, bool& again) {
+  BATON_TRY_ASSIGN(auto hits, find(first, last));
+  if (direction == Direction::backward) std::ranges::reverse(hits);
+  for (const IndexHit& hit : hits) {
+    BATON_TRY_ASSIGN(const EventView* const event, fetcher_.fetch(hit));
+    if (event->stream != stream_) {
+      // Entries of two streams are mixed: what was found so far may lack some. Begin again, from all entries.
+      if (!trust_versions_) continue;
+      trust_versions_ = false;
+      again = true;
+      return {};
+    }
+    if (event->system.empty() && !visit(*event)) return {};
+  }
+  return {};
+}
+
+Status StreamReader::read(std::int64_t first, std::int64_t last, Direction direction, const Visit& visit) {
+  first = std::max(first, head_.visible_from.value());
+  last = std::min(last, head_.last_version.value() + 1);
+  // What was handed out before a new beginning is not handed out again.
+  std::optional<std::int64_t> told;
+  const Visit once = [&](const EventView& event) {
+    if (told && (direction == Direction::forward ? event.version <= *told : event.version >= *told)) return true;
+    told = event.version;
+    return visit(event);
+  };
+  for (bool again = true; again && first < last;) {
+    again = false;
+    const Status status = try_read(first, last, direction, once, again);
+    if (status) continue;
+    if (scanned_ || status.error().code != Code::corrupt || partition_.index().health()) return status;
+    BATON_TRY(scan_log());
+    again = true;
+  }
+  return {};
+}
+
+Status StreamReader::read_as_of(Time time, const std::function<void(const IndexHit&)>& keep) {
+  std::vector<IndexHit> kept;
+  BATON_TRY_ASSIGN(const auto hits, all_hits());
   head_ = Head{};
-  IndexCursor cursor = index_.find(hash_, from_, to_, Direction::forward);
-  while (true) {
-    BATON_TRY_ASSIGN(const auto hit, cursor.next());
-    if (!hit) return hits;
-    BATON_TRY_ASSIGN(const EventView* const event, fetcher_.fetch(*hit));
+  for (const IndexHit& hit : hits) {
+    BATON_TRY_ASSIGN(const EventView* const event, fetcher_.fetch(hit));
     if (event->stream != stream_ || time < event_time(*event)) continue;
     head_.deleted = false;
-    head_.last_offset = hit->offset;
+    head_.last_offset = hit.offset;
     if (event->system.empty()) {
-      head_.last_version = hit->version;
-      hits.push_back(*hit);
+      head_.last_version = hit.version;
+      kept.push_back(hit);
       continue;
     }
     const auto before = truncated_before(event->system);
     head_.deleted = !before;
-    head_.visible_from = before ? StreamVersion(*before) : hit->version.plus(1);
-    std::erase_if(hits, [&](const IndexHit& kept) { return kept.version < head_.visible_from; });
+    head_.visible_from = before ? StreamVersion(*before) : hit.version.plus(1);
+    std::erase_if(kept, [&](const IndexHit& k) { return k.version < head_.visible_from; });
   }
+  for (const IndexHit& hit : kept) keep(hit);
+  return {};
 }
 
-Result<StreamPage> read_stream(const ContextView& context, const ReadStream& request) {
-  if (request.limit == 0) return Error{Code::invalid_argument, "a read needs a limit of at least 1"};
-  BATON_TRY_ASSIGN(const log::Offset to, end_of_read(context, request.stream, request.as_of));
-  BATON_TRY_ASSIGN(const auto reader, StreamReader::open(context, request.stream, to));
-  const auto limit = static_cast<std::int64_t>(std::min<std::size_t>(request.limit, IndexEntry::kVersionLimit));
+namespace {
 
+// A page as of an event time.
+Result<StreamPage> read_stream_as_of(StreamReader& reader, const ReadStream& request) {
   std::vector<IndexHit> hits;
-  if (request.as_of.time) {
-    BATON_TRY_ASSIGN(hits, reader->find_as_of(*request.as_of.time));
-    if (request.from_version >= 0) {
-      std::erase_if(hits, [&](const IndexHit& hit) {
-        return request.backward ? hit.version.value() > request.from_version : hit.version.value() < request.from_version;
-      });
-    }
-  } else if (request.backward) {
-    const std::int64_t last = reader->head().last_version.value();
-    const std::int64_t from = request.from_version < 0 ? last : std::min(request.from_version, last);
-    BATON_TRY_ASSIGN(hits, reader->find(from - limit, from + 1));
-  } else {
-    const std::int64_t from = std::max(request.from_version, reader->head().visible_from.value());
-    // One more than asked for tells where to read on.
-    BATON_TRY_ASSIGN(hits, reader->find(from, from + limit + 1));
+  BATON_TRY(reader.read_as_of(*request.as_of.time, [&](const IndexHit& hit) { hits.push_back(hit); }));
+  if (request.from_version >= 0) {
+    std::erase_if(hits, [&](const IndexHit& hit) {
+      return request.backward ? hit.version.value() > request.from_version : hit.version.value() < request.from_version;
+    });
   }
   if (request.backward) std::ranges::reverse(hits);
-
   StreamPage page;
-  page.last_version = reader->head().last_version.value();
-  page.deleted = reader->head().deleted;
-  page.events.reserve(std::min(hits.size(), request.limit));
+  page.last_version = reader.head().last_version.value();
+  page.deleted = reader.head().deleted;
   for (const IndexHit& hit : hits) {
-    BATON_TRY_ASSIGN(const EventView* const event, reader->event(hit));
+    BATON_TRY_ASSIGN(const EventView* const event, reader.event(hit));
     if (event == nullptr) continue;
     if (page.events.size() == request.limit) {
       page.next_version = event->version;
@@ -148,6 +256,37 @@ Result<StreamPage> read_stream(const ContextView& context, const ReadStream& req
     }
     page.events.push_back(event->to_event());
   }
+  return page;
+}
+
+}  // namespace
+
+Result<StreamPage> read_stream(const ContextView& context, const ReadStream& request) {
+  if (request.limit == 0) return Error{Code::invalid_argument, "a read needs a limit of at least 1"};
+  BATON_TRY_ASSIGN(const log::Offset to, end_of_read(context, request.stream, request.as_of));
+  BATON_TRY_ASSIGN(const auto reader, StreamReader::open(context, request.stream, to));
+  if (request.as_of.time) return read_stream_as_of(*reader, request);
+
+  const Head& head = reader->head();
+  const auto limit = static_cast<std::int64_t>(std::min<std::size_t>(request.limit, IndexEntry::kVersionLimit));
+  // One more than asked for tells where to read on.
+  std::int64_t first = std::max(request.from_version, head.visible_from.value());
+  std::int64_t last = first + limit + 1;
+  if (request.backward) {
+    last = (request.from_version < 0 ? head.last_version.value() : std::min(request.from_version, head.last_version.value())) + 1;
+    first = last - limit - 1;
+  }
+  StreamPage page;
+  page.last_version = head.last_version.value();
+  page.deleted = head.deleted;
+  BATON_TRY(reader->read(first, last, request.backward ? Direction::backward : Direction::forward, [&](const EventView& event) {
+    if (page.events.size() == request.limit) {
+      page.next_version = event.version;
+      return false;
+    }
+    page.events.push_back(event.to_event());
+    return true;
+  }));
   return page;
 }
 
@@ -166,22 +305,21 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
   if (head.empty()) return loaded;
   // A snapshot of an earlier life of the stream, or of what is truncated since, is not a state of what can be seen.
   const auto confirm = [&](std::int64_t version, log::Offset offset) -> Result<bool> {
-    if (version < head.visible_from.value()) return false;
-    BATON_TRY_ASSIGN(const auto hits, reader->find(version, version + 1));
-    for (const IndexHit& hit : hits) {
-      BATON_TRY_ASSIGN(const EventView* const event, reader->event(hit));
-      if (event != nullptr) return event->version == version && hit.offset == offset;
-    }
-    return false;
+    bool good = false;
+    BATON_TRY(reader->read(version, version + 1, Direction::backward, [&](const EventView& event) {
+      good = event.offset == offset.value();
+      return false;
+    }));
+    return good;
   };
   BATON_TRY_ASSIGN(loaded.snapshot,
                    snapshots_of(env, context, stream).load(stream, options.shape, loaded.version, confirm));
-  BATON_TRY_ASSIGN(const auto hits, reader->find(loaded.snapshot ? loaded.snapshot->version + 1 : 0, loaded.version + 1));
-  loaded.events.reserve(hits.size());
-  for (const IndexHit& hit : hits) {
-    BATON_TRY_ASSIGN(const EventView* const event, reader->event(hit));
-    if (event != nullptr) loaded.events.push_back(event->to_event());
-  }
+  const std::int64_t first = loaded.snapshot ? loaded.snapshot->version + 1 : head.visible_from.value();
+  loaded.events.reserve(static_cast<std::size_t>(loaded.version + 1 - first));
+  BATON_TRY(reader->read(first, loaded.version + 1, Direction::forward, [&](const EventView& event) {
+    loaded.events.push_back(event.to_event());
+    return true;
+  }));
   loaded.snapshot_due =
       options.snapshot_every > 0 && static_cast<std::int64_t>(loaded.events.size()) >= options.snapshot_every;
   return loaded;
@@ -190,12 +328,12 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
 Status save_aggregate(os::Env& env, const ContextView& context, std::string_view stream, const Snapshot& snapshot) {
   BATON_TRY(check_stream_name(stream));
   BATON_TRY_ASSIGN(const auto reader, StreamReader::open(context, stream, context.partition_for(stream).end()));
-  BATON_TRY_ASSIGN(const auto hits, reader->find(snapshot.version, snapshot.version + 1));
-  for (const IndexHit& hit : hits) {
-    BATON_TRY_ASSIGN(const EventView* const event, reader->event(hit));
-    if (event == nullptr) continue;
-    return snapshots_of(env, context, stream).save(stream, snapshot, log::Epoch(event->epoch), hit.offset);
-  }
+  std::optional<Status> saved;
+  BATON_TRY(reader->read(snapshot.version, snapshot.version + 1, Direction::backward, [&](const EventView& event) {
+    saved = snapshots_of(env, context, stream).save(stream, snapshot, log::Epoch(event.epoch), log::Offset(event.offset));
+    return false;
+  }));
+  if (saved) return *std::move(saved);
   return Error{Code::invalid_argument, "stream " + std::string(stream) + " of context " + context.name + " has no event with version " +
                                            std::to_string(snapshot.version) + " that can be seen: a snapshot is of the state after one"};
 }

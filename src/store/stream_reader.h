@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -19,26 +20,35 @@
 
 namespace baton::store {
 
-// One look at one stream: everything below `to`. unavailable while the index is rebuilt.
+// One look at one stream: everything below `to`. Answers from the index; while that is rebuilt, or when it is found damaged, from a scan of the
+// log, which is slow and gives the same.
 class StreamReader {
  public:
   [[nodiscard]] static Result<std::unique_ptr<StreamReader>> open(const ContextView& context, std::string_view stream,
                                                                   log::Offset to);
 
   [[nodiscard]] const Head& head() const { return head_; }
-  // The records of the stream's events with first <= version < last that may be seen, ascending; those that a retention removed are not
-  // there. Records of other streams with the same hash are among them: event() tells.
-  [[nodiscard]] Result<std::vector<IndexHit>> find(std::int64_t first, std::int64_t last) const;
+  // Calls `visit` for the events with first <= version < last that may be seen, ascending or descending, until it returns false. Those
+  // that a retention removed are not there.
+  using Visit = std::function<bool(const EventView& event)>;
+  [[nodiscard]] Status read(std::int64_t first, std::int64_t last, Direction direction, const Visit& visit);
+  // As of an event time: the events with ce_time <= `time`, in log order. Sets the head to what it was.
+  [[nodiscard]] Status read_as_of(Time time, const std::function<void(const IndexHit&)>& keep);
   // The event at `hit`, valid until the next call; null when it is another stream's, or a system record.
   [[nodiscard]] Result<const EventView*> event(const IndexHit& hit);
-  // All records that may be seen as of an event time: of those with ce_time <= `time`, in log order. Sets the head to what it was.
-  [[nodiscard]] Result<std::vector<IndexHit>> find_as_of(Time time);
 
  private:
   StreamReader(const ContextView& context, const PartitionView& partition, std::string_view stream, log::Offset to);
+  [[nodiscard]] Status load_head();
+  [[nodiscard]] Result<std::vector<IndexHit>> find(std::int64_t first, std::int64_t last) const;
   [[nodiscard]] Result<std::vector<IndexHit>> find_from_start(std::int64_t first, std::int64_t last) const;
   [[nodiscard]] Result<std::vector<IndexHit>> find_from_end(std::int64_t first, std::int64_t last) const;
+  [[nodiscard]] Result<std::vector<IndexHit>> all_hits() const;
+  [[nodiscard]] Status try_read(std::int64_t first, std::int64_t last, Direction direction, const Visit& visit, bool& again);
+  [[nodiscard]] Status scan_log();
 
+  const ContextView& context_;
+  const PartitionView& partition_;
   std::string_view stream_;
   std::uint64_t hash_;
   log::Offset from_;
@@ -47,6 +57,8 @@ class StreamReader {
   PositionContext positions_;
   RecordFetcher fetcher_;
   Head head_;
+  bool trust_versions_ = true;                    // false: another stream has the same hash
+  std::optional<std::vector<IndexHit>> scanned_;  // all of the stream's records, when the index could not tell
 };
 
 [[nodiscard]] Result<StreamPage> read_stream(const ContextView& context, const ReadStream& request);
