@@ -192,9 +192,9 @@ Status Partition::read_at(Offset within, FilePosition position, std::size_t leng
   BATON_TRY((*segment)->check_range(position.value(), count));
   const std::size_t before = out.size();
   out.resize(before + count);
-  auto status = (*segment)->read(position.value(), base::MutableByteView(out).subspan(before));
-  if (!status) out.resize(before);
-  return status;
+  const auto got = (*segment)->read_some(position.value(), base::MutableByteView(out).subspan(before));
+  out.resize(before + (got ? *got : 0));
+  return got ? Status() : Status(got.error());
 }
 
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int64_t ms) const {
