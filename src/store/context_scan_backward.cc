@@ -28,11 +28,11 @@ class BackwardScan {
   [[nodiscard]] std::int64_t reached() const { return reached_; }
 
   // From the records that the index names; false when it cannot tell.
-  Result<bool> follow_postings(const Filter& filter, std::int64_t from, std::int64_t to) {
+  Result<bool> follow_postings(const IndexSnapshot& index, const Filter& filter, std::int64_t from, std::int64_t to) {
     std::vector<std::string> types;
     for (const std::string& type : filter.types) types.emplace_back(bare_type(context_.name, type));
     RecordFetcher fetcher(context_, partition_, &positions_);
-    Postings postings(partition_.index().snapshot(), types, filter.tags, log::Offset(from), log::Offset(to),
+    Postings postings(index, types, filter.tags, log::Offset(from), log::Offset(to),
                       Direction::backward);
     reached_ = to;
     while (!done()) {
@@ -138,8 +138,9 @@ Result<Position> scan_backward(const ContextView& context, const ReadContext& re
   const PartitionView& partition = *context.partitions.front();
   BackwardScan scan(context, request, max, visit);
   bool answered = false;
-  if ((!request.filter.tags.empty() || !request.filter.types.empty()) && partition.index_ready()) {
-    BATON_TRY_ASSIGN(answered, scan.follow_postings(request.filter, from, to));
+  const bool selective = !request.filter.tags.empty() || !request.filter.types.empty();
+  if (const auto index = selective ? partition.index_snapshot() : std::nullopt) {
+    BATON_TRY_ASSIGN(answered, scan.follow_postings(*index, request.filter, from, to));
   }
   if (!answered) BATON_TRY(scan.scan(from, to));
   at_end = scan.reached() <= from;

@@ -125,9 +125,10 @@ Result<std::size_t> ContextScanner::run(std::size_t max, const Visit& visit) {
 }
 
 Status ContextScanner::run_partition(Run& run) {
-  if (use_index_ && context_->partitions[partition_]->index_ready()) {
+  const auto index = use_index_ ? context_->partitions[partition_]->index_snapshot() : std::nullopt;
+  if (index) {
     bool too_many = false;
-    const Status outcome = follow_postings(run, too_many);
+    const Status outcome = follow_postings(*index, run, too_many);
     // A damaged index is no reason to refuse: the log has everything.
     if (outcome ? !too_many : outcome.error().code != Code::corrupt) return outcome;
     use_index_ = false;
@@ -142,10 +143,10 @@ void ContextScanner::hand_out(Run& run, const EventView& event) {
   if (!(*run.visit)(event)) run.stopped = true;
 }
 
-Status ContextScanner::follow_postings(Run& run, bool& too_many) {
+Status ContextScanner::follow_postings(const IndexSnapshot& index, Run& run, bool& too_many) {
   const PartitionView& partition = *context_->partitions[partition_];
   Range& range = ranges_[partition_];
-  Postings postings(partition.index().snapshot(), types_, tags_, log::Offset(range.next), log::Offset(range.end),
+  Postings postings(index, types_, tags_, log::Offset(range.next), log::Offset(range.end),
                     Direction::forward);
   const std::int64_t first = range.next;
   for (std::int64_t hits = 0; !run.done(); ++hits) {

@@ -68,7 +68,7 @@ class ContextScanner {
   [[nodiscard]] Status run_partition(Run& run);
   [[nodiscard]] Status scan(Run& run);
   [[nodiscard]] Status scan_batch(Run& run);
-  [[nodiscard]] Status follow_postings(Run& run, bool& too_many);
+  [[nodiscard]] Status follow_postings(const IndexSnapshot& index, Run& run, bool& too_many);
   void hand_out(Run& run, const EventView& event);
   void enter_partition(std::size_t partition);
 

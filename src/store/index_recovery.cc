@@ -58,17 +58,32 @@ Status IndexRecovery::feed_chunk(Job& job) {
   return {};
 }
 
+// True when the partition is done, false when its index is full.
+Result<bool> IndexRecovery::step_job(Job& job) {
+  PartitionView& view = *job.partition->view;
+  if (!job.begun) BATON_TRY(begin(job));
+  while (job.next < log::Offset(view.reader().bounds().visible.value())) {
+    if (view.index().full()) return false;
+    BATON_TRY(feed_chunk(job));
+  }
+  view.set_index_ready(true);
+  return true;
+}
+
 Result<bool> IndexRecovery::step() {
   while (!jobs_.empty()) {
     Job& job = jobs_.back();
-    PartitionView& view = *job.partition->view;
-    if (!job.begun) BATON_TRY(begin(job));
-    while (job.next < log::Offset(view.reader().bounds().visible.value())) {
-      if (view.index().full()) return false;
-      BATON_TRY(feed_chunk(job));
+    auto done = step_job(job);
+    if (done && !*done) return false;
+    if (done) {
+      jobs_.pop_back();
+      continue;
     }
-    view.set_index_ready(true);
-    jobs_.pop_back();
+    // A run that was trusted is damaged: from the start then.
+    const bool index_damaged = done.error().code == Code::corrupt && !job.partition->view->index().health() && !job.rebuild;
+    if (!index_damaged) return std::move(done).error();
+    job.rebuild = true;
+    job.begun = false;
   }
   return true;
 }

@@ -38,6 +38,7 @@ class IndexRecovery {
   };
   [[nodiscard]] Status begin(Job& job);
   [[nodiscard]] Status feed_chunk(Job& job);
+  [[nodiscard]] Result<bool> step_job(Job& job);
 
   std::vector<Job> jobs_;  // the last is at work
   base::Bytes chunk_;

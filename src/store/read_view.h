@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,9 +42,20 @@ class PartitionView {
     return log::Offset(std::min(b.visible.value(), b.last_stable.value()));
   }
 
-  // False while the index is rebuilt: what it does not find may be there all the same, and readers scan the log instead.
-  [[nodiscard]] bool index_ready() const { return index_ready_.load(std::memory_order_acquire); }
-  void set_index_ready(bool ready) { index_ready_.store(ready, std::memory_order_release); }
+  // For readers: nothing while the index is rebuilt, when what it does not find may be there all the same. They scan the log then.
+  [[nodiscard]] std::optional<IndexSnapshot> index_snapshot() const {
+    const std::uint64_t before = index_life_.load(std::memory_order_acquire);
+    if (before % 2 == 0) return std::nullopt;
+    IndexSnapshot snapshot = index_->snapshot();
+    // A rebuild that began meanwhile, and may have ended, leaves a snapshot that nobody can vouch for.
+    if (index_life_.load(std::memory_order_acquire) != before) return std::nullopt;
+    return snapshot;
+  }
+  // By whoever owns the index, before it forgets anything and after all is there again.
+  void set_index_ready(bool ready) {
+    const std::uint64_t now = index_life_.load(std::memory_order_relaxed);
+    if ((now % 2 == 1) != ready) index_life_.store(now + 1, std::memory_order_release);
+  }
 
   // The newest heads snapshot; null when nothing was ever removed.
   [[nodiscard]] std::shared_ptr<const HeadsReader> heads() const {
@@ -60,7 +72,7 @@ class PartitionView {
   std::string directory_;
   std::shared_ptr<const log::PartitionReader> reader_;
   std::unique_ptr<Index> index_;
-  std::atomic<bool> index_ready_{false};
+  std::atomic<std::uint64_t> index_life_{0};  // odd: ready
   mutable std::mutex mutex_;
   std::shared_ptr<const HeadsReader> heads_;
 };

@@ -17,6 +17,7 @@ StoreCore::~StoreCore() {
   const auto waiter = env_.make_waiter();
   owner_->post([&] {
     if (tick_timer_) (void)owner_->cancel(*tick_timer_);
+    if (full_timer_) (void)owner_->cancel(*full_timer_);
     recovery_ = nullptr;
     round_.clear();
     {
@@ -110,7 +111,7 @@ void StoreCore::run_between_rounds(os::Task task) {
 
 // False when the round must wait; whoever it waits for calls run_round() again.
 bool StoreCore::may_stage() {
-  if (flushing_ || recovery_ != nullptr) return false;
+  if (flushing_ || in_round_ || recovery_ != nullptr) return false;
   std::erase_if(full_, [](const PartitionState* partition) { return !partition->view->index().full(); });
   return full_.empty();
 }
@@ -129,26 +130,82 @@ void StoreCore::take_requests() {
   inbox_.erase(inbox_.begin(), end);
 }
 
+// False when it cannot be decided now: the index that it needs is damaged, and is to be rebuilt first.
+bool StoreCore::decide(Request& request) {
+  ContextState* context = find_context(request.append.context);
+  if (context == nullptr && options_.create && request.kind == Request::Kind::append) {
+    if (Status made = create_context(request.append.context, ContextOptions{}); !made) {
+      request.result = std::move(made).error();
+      return true;
+    }
+    context = find_context(request.append.context);
+  }
+  if (context == nullptr) {
+    request.result = no_such_context(request.append.context);
+    return true;
+  }
+  appender_->decide(*context, request);
+  if (request.result->ok() || request.result->error().code != Code::corrupt) return true;
+  bool damaged = false;
+  for (const auto& partition : context->partitions) {
+    const Status health = partition->view->index().health();
+    if (health || health.error().code != Code::corrupt) continue;
+    reindex(*context, *partition);
+    damaged = true;
+  }
+  return !damaged;
+}
+
 void StoreCore::decide_all() {
-  for (auto& request : round_) {
-    ContextState* context = find_context(request->append.context);
-    if (context == nullptr && options_.create && request->kind == Request::Kind::append) {
-      if (Status made = create_context(request->append.context, ContextOptions{}); !made) {
-        request->result = std::move(made).error();
-        continue;
-      }
-      context = find_context(request->append.context);
-    }
-    if (context == nullptr) {
-      request->result = no_such_context(request->append.context);
-      continue;
-    }
-    appender_->decide(*context, *request);
+  for (std::size_t i = 0; i < round_.size(); ++i) {
+    if (decide(*round_[i])) continue;
+    put_back(i);
+    return;
   }
 }
 
+// Requests from that one on are taken again, first of all, by a later round.
+void StoreCore::put_back(std::size_t from) {
+  const auto first = round_.begin() + static_cast<std::ptrdiff_t>(from);
+  for (auto request = first; request != round_.end(); ++request) (*request)->result.reset();
+  const std::lock_guard lock(mutex_);
+  inbox_.insert(inbox_.begin(), std::make_move_iterator(first), std::make_move_iterator(round_.end()));
+  round_.erase(first, round_.end());
+}
+
+// F13: while the disk is full the index cannot be written, and what must wait for it is refused. Looked at from time to time, since nothing
+// tells when a disk becomes full.
+void StoreCore::refuse_while_full() {
+  constexpr std::int64_t kLookAgainNs = 200'000'000;
+  std::vector<std::unique_ptr<Request>> refused;
+  for (const PartitionState* partition : full_) {
+    const Status health = partition->view->index().health();
+    if (health || health.error().code != Code::no_space) continue;
+    std::size_t bytes = 0;
+    const std::lock_guard lock(mutex_);
+    for (auto& request : inbox_) {
+      bytes += request->bytes;
+      request->result = health.error();
+      refused.push_back(std::move(request));
+    }
+    inbox_.clear();
+    pending_bytes_ -= bytes;
+  }
+  for (auto& request : refused) request->done(*std::move(request->result));
+  if (full_timer_) return;
+  full_timer_ = owner_->run_at(env_.clock().monotonic_ns() + kLookAgainNs, [this] {
+    full_timer_.reset();
+    run_round();
+  });
+}
+
 void StoreCore::run_round() {
-  if (ended_.load(std::memory_order_relaxed) || !may_stage()) return;
+  if (ended_.load(std::memory_order_relaxed)) return;
+  if (!may_stage()) {
+    if (!full_.empty()) refuse_while_full();
+    return;
+  }
+  in_round_ = true;
   take_requests();
   decide_all();
   if (log_->has_staged()) {
@@ -192,6 +249,7 @@ void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
     return;
   }
   answer_all();
+  in_round_ = false;
   auto waiting = std::exchange(between_rounds_, {});
   for (os::Task& task : waiting) task();
   if (!tick_timer_) arm_tick();

@@ -83,7 +83,7 @@ class StoreCore {
   void step_recovery();
   void on_index_room();
   void on_index_failure(const log::PartitionKey& key, const Error& error);
-  void reindex(const log::PartitionKey& key);
+  void reindex(ContextState& context, PartitionState& partition);
 
   // store_core.cc
   void refuse(std::unique_ptr<Request> request, Error error);
@@ -91,6 +91,9 @@ class StoreCore {
   [[nodiscard]] bool may_stage();
   void take_requests();
   void decide_all();
+  [[nodiscard]] bool decide(Request& request);
+  void put_back(std::size_t from);
+  void refuse_while_full();
   void start_flush();
   void end_round(std::unique_ptr<log::FlushJob> job);
   void acknowledge_indexes();
@@ -127,7 +130,9 @@ class StoreCore {
   std::vector<std::unique_ptr<ContextState>> contexts_;  // ascending by name
   std::vector<std::unique_ptr<Request>> round_;
   std::vector<PartitionState*> full_;                    // whose index was full after the last round
+  bool in_round_ = false;                                // from the first decision to the last reply
   bool flushing_ = false;
+  std::optional<os::TimerId> full_timer_;
   std::vector<os::Task> between_rounds_;                 // wait for the flush to end
   std::vector<std::function<void(Status)>> closers_;
   std::optional<os::TimerId> tick_timer_;

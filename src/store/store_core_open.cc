@@ -123,7 +123,7 @@ void StoreCore::publish_view() {
 }
 
 void StoreCore::step_recovery() {
-  if (recovery_ == nullptr) return;
+  if (recovery_ == nullptr || in_round_) return;  // what is staged must be visible first
   auto done = recovery_->step();
   if (done && !*done) return;  // on_index_room comes
   recovery_ = nullptr;
@@ -140,6 +140,7 @@ void StoreCore::step_recovery() {
 }
 
 void StoreCore::on_index_room() {
+  if (ended_.load(std::memory_order_relaxed)) return;
   if (recovery_ != nullptr) {
     step_recovery();
   } else {
@@ -148,21 +149,22 @@ void StoreCore::on_index_room() {
 }
 
 void StoreCore::on_index_failure(const log::PartitionKey& key, const Error& error) {
-  if (error.code == Code::corrupt) {
-    reindex(key);
+  if (ended_.load(std::memory_order_relaxed)) return;
+  if (error.code != Code::corrupt) {
+    fail(error);
     return;
   }
-  fail(error);
+  ContextState* context = nullptr;
+  PartitionState* const partition = find_partition(key, &context);
+  // An append that met the damage may have seen to it already.
+  if (partition == nullptr || partition->view->index().health()) return;
+  reindex(*context, *partition);
+  step_recovery();
 }
 
-void StoreCore::reindex(const log::PartitionKey& key) {
+void StoreCore::reindex(ContextState& context, PartitionState& partition) {
   if (recovery_ == nullptr) recovery_ = std::make_unique<IndexRecovery>();
-  for (const auto& context : contexts_) {
-    for (const auto& partition : context->partitions) {
-      if (partition->view->key() == key) recovery_->add(*context, *partition, true);
-    }
-  }
-  if (!flushing_) step_recovery();
+  recovery_->add(context, partition, true);
 }
 
 Status StoreCore::create_context(const std::string& name, const ContextOptions& options) {

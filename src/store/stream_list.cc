@@ -22,14 +22,14 @@ struct Listed {
 
 class PartitionList {
  public:
-  PartitionList(const ContextView& context, const PartitionView& partition, const std::string& prefix,
+  PartitionList(const ContextView& context, const PartitionView& partition, IndexSnapshot index, const std::string& prefix,
                 const std::optional<Key>& after, std::size_t limit)
       : partition_(partition),
         prefix_(prefix),
         after_(after),
         limit_(limit),
         to_(partition.end()),
-        index_(partition.index().snapshot()),
+        index_(std::move(index)),
         fetcher_(context, partition, nullptr) {}
 
   Status gather(std::vector<Listed>& out) {
@@ -108,10 +108,11 @@ Result<Store::StreamsPage> list_streams(const ContextView& context, const std::s
   }
   std::vector<Listed> all;
   for (const auto& partition : context.partitions) {
-    if (!partition->index_ready()) {
+    auto index = partition->index_snapshot();
+    if (!index) {
       return Error{Code::unavailable, "context " + context.name + ": its index is being rebuilt from the log; try again"};
     }
-    BATON_TRY(PartitionList(context, *partition, prefix, after_key, limit + 1).gather(all));
+    BATON_TRY(PartitionList(context, *partition, *std::move(index), prefix, after_key, limit + 1).gather(all));
   }
   std::ranges::sort(all, {}, &Listed::key);
   Store::StreamsPage page;

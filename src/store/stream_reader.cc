@@ -39,7 +39,7 @@ StreamReader::StreamReader(const ContextView& context, const PartitionView& part
       hash_(stream_hash(stream)),
       from_(partition.reader().bounds().log_start),
       to_(to),
-      index_(partition.index().snapshot()),
+      index_(partition.index_snapshot()),
       positions_(context.id, static_cast<std::int32_t>(context.partitions.size())),
       fetcher_(context, partition, &positions_) {}
 
@@ -52,10 +52,9 @@ Result<std::unique_ptr<StreamReader>> StreamReader::open(const ContextView& cont
 }
 
 Status StreamReader::load_head() {
-  // Asked after the snapshot was taken: an index that is ready now was ready then.
-  if (!partition_.index_ready()) return scan_log();
-  auto head = find_head(partition_, index_, fetcher_, stream_, hash_, to_);
-  if (!head && head.error().code == Code::corrupt && !partition_.index().health()) return scan_log();
+  if (!index_) return scan_log();
+  auto head = find_head(partition_, *index_, fetcher_, stream_, hash_, to_);
+  if (!head && head.error().code == Code::corrupt) return scan_log();
   if (!head) return std::move(head).error();
   head_ = *head;
   return {};
@@ -121,7 +120,7 @@ Status StreamReader::scan_log() {
 Result<std::vector<IndexHit>> StreamReader::all_hits() const {
   if (scanned_) return *scanned_;
   std::vector<IndexHit> hits;
-  IndexCursor cursor = index_.find(hash_, from_, to_, Direction::forward);
+  IndexCursor cursor = index_->find(hash_, from_, to_, Direction::forward);
   while (true) {
     BATON_TRY_ASSIGN(const auto hit, cursor.next());
     if (!hit) return hits;
@@ -131,7 +130,7 @@ Result<std::vector<IndexHit>> StreamReader::all_hits() const {
 
 Result<std::vector<IndexHit>> StreamReader::find_from_start(std::int64_t first, std::int64_t last) const {
   std::vector<IndexHit> hits;
-  IndexCursor cursor = index_.find(hash_, from_, to_, Direction::forward);
+  IndexCursor cursor = index_->find(hash_, from_, to_, Direction::forward);
   while (true) {
     BATON_TRY_ASSIGN(const auto hit, cursor.next());
     if (!hit || hit->version.value() >= last) return hits;
@@ -141,7 +140,7 @@ Result<std::vector<IndexHit>> StreamReader::find_from_start(std::int64_t first, 
 
 Result<std::vector<IndexHit>> StreamReader::find_from_end(std::int64_t first, std::int64_t last) const {
   std::vector<IndexHit> hits;
-  IndexCursor cursor = index_.find(hash_, from_, to_, Direction::backward);
+  IndexCursor cursor = index_->find(hash_, from_, to_, Direction::backward);
   while (true) {
     BATON_TRY_ASSIGN(const auto hit, cursor.next());
     if (!hit || hit->version.value() < first) break;
@@ -202,7 +201,7 @@ Status StreamReader::read(std::int64_t first, std::int64_t last, Direction direc
     again = false;
     const Status status = try_read(first, last, direction, once, again);
     if (status) continue;
-    if (scanned_ || status.error().code != Code::corrupt || partition_.index().health()) return status;
+    if (scanned_ || status.error().code != Code::corrupt) return status;
     BATON_TRY(scan_log());
     again = true;
   }

@@ -53,7 +53,7 @@ class StreamReader {
   std::uint64_t hash_;
   log::Offset from_;
   log::Offset to_;
-  IndexSnapshot index_;
+  std::optional<IndexSnapshot> index_;            // nothing while it is rebuilt
   PositionContext positions_;
   RecordFetcher fetcher_;
   Head head_;
