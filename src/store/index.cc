@@ -96,7 +96,7 @@ Status Index::Core::open() {
       BATON_TRY(fs_.sync_directory(directory_));
     }
   }
-  if (!options_.read_only) BATON_TRY(remove_strays());
+  if (!options_.read_only) BATON_TRY(find_strays());
   const std::lock_guard io(io_mutex_);
   start_empty(manifest_.covered.next);
   publish([&](IndexState& state) { state.runs = std::move(runs); });
@@ -105,8 +105,9 @@ Status Index::Core::open() {
   return {};
 }
 
-// Removes what a crash left: unfinished runs, inputs of finished merges, a manifest that did not get its name.
-Status Index::Core::remove_strays() {
+// What a crash left: unfinished runs, inputs of finished merges, a manifest that did not get its name. The worker removes it,
+// since that takes long for a big file; its numbers are not given out again.
+Status Index::Core::find_strays() {
   BATON_TRY_ASSIGN(const auto entries, fs_.list(directory_));
   for (const auto& entry : entries) {
     const auto number = parse_run_file_name(entry.name);
@@ -117,7 +118,7 @@ Status Index::Core::remove_strays() {
     } else if (entry.name != std::string(IndexManifest::kName) + ".tmp") {
       continue;
     }
-    BATON_TRY(fs_.remove(os::join(directory_, entry.name)));
+    strays_.push_back(os::join(directory_, entry.name));
   }
   return {};
 }
@@ -141,6 +142,7 @@ void Index::Core::close() {
   closed_.store(true);
   state()->damage->close();
   const std::lock_guard io(io_mutex_);  // a step that is running ends first; those that are queued do nothing
+  drop_merge();
 }
 
 void Index::Core::add(std::uint64_t hash, const IndexHit& hit) {

@@ -11,8 +11,9 @@
 //   index->flush() at a clean close
 //
 // Threads. [owner]: on the store's executor only. [any]: any thread. Owned by the store; its destructor does not wait for
-// queued work, only for a step of the worker that is running (some milliseconds), and writes nothing: what only the table
-// held is read again from the log at the next open. No callback runs after the destructor. Both executors outlive it.
+// queued work, only for a step of the worker that is running (some milliseconds), and writes nothing (it removes the file of a
+// merge that had not ended): what only the table held is read again from the log at the next open. No callback runs after
+// the destructor. Both executors outlive it.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +49,8 @@ struct IndexOptions {
 class Index {
  public:
   // Opens `directory`, creating it when writable. A missing or damaged manifest, and a run that is missing or whose footer or
-  // directory is damaged, make the index empty (with a warning, unless there was none): covered().next is 0. Removes files that the
-  // manifest does not name, when writable. io_error only when the directory cannot be read or written.
+  // directory is damaged, make the index empty (with a warning, unless there was none): covered().next is 0. The worker then
+  // removes files that the manifest does not name. io_error only when the directory cannot be read or written.
   // The callbacks of `options` are posted to `owner`; runs are written and merged on `worker`. Read-only: both may be null,
   // and then no callback is called.
   [[nodiscard]] static Result<std::unique_ptr<Index>> open(os::Env& env, const std::string& directory,

@@ -50,7 +50,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   [[nodiscard]] std::shared_ptr<IndexDamage> make_damage();
   [[nodiscard]] Status load(IndexManifest& manifest, Runs& runs) const;
   [[nodiscard]] Status load_as_reader(IndexManifest& manifest, Runs& runs) const;
-  [[nodiscard]] Status remove_strays();
+  [[nodiscard]] Status find_strays();
   void post_owner(std::function<void(Core&)> task);
   void warn(std::string text);
 
@@ -99,6 +99,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   IndexManifest manifest_;
   std::unique_ptr<IndexMerge> merge_;
   std::size_t merge_first_ = 0;  // its inputs begin with this run
+  std::vector<std::string> strays_;  // to be removed
   std::int64_t merge_debt_ = 0;   // entries to be merged before the next table is written
   bool merging_stopped_ = false;  // an input is damaged
   bool failed_ = false;           // for good

@@ -164,8 +164,15 @@ class Scale {
     feed(*index, 0, events_);
     print("rebuild", seconds() - start, events_ * kEntriesPerEvent);
     ASSERT_TRUE(index->flush());
+    auto stats = index->stats();
+    index.reset();
+    start = seconds();
+    index = open();
+    std::printf("  open after a flush, %zu runs: %.1f ms\n", index->stats().runs, (seconds() - start) * 1e3);
+    EXPECT_EQ(index->covered().next, log::Offset(events_));
     while (*index->merge_step()) continue;
-    const auto stats = index->stats();
+    stats.runs = index->stats().runs;
+    stats.run_entries = index->stats().run_entries;
     std::printf("  %zu runs, %.1f bytes written an entry, %llu merges\n", stats.runs,
                 static_cast<double>(stats.written_bytes) / static_cast<double>(stats.run_entries),
                 static_cast<unsigned long long>(stats.merges));

@@ -26,6 +26,8 @@ void Index::Core::work() {
   posted_.store(false);
   const std::lock_guard io(io_mutex_);
   if (closed_.load() || failed_ || retrying_) return;
+  // One that cannot be removed now is found again at the next open.
+  for (const std::string& path : std::exchange(strays_, {})) (void)fs_.remove(path);
   if (has_frozen_.load() && merge_debt_ <= 0) {
     if (auto written = write_frozen(); !written) {
       failed(written.error());
@@ -42,7 +44,7 @@ void Index::Core::work() {
 }
 
 bool Index::Core::has_work() const {
-  if (has_frozen_.load()) return true;
+  if (has_frozen_.load() || !strays_.empty()) return true;
   return !merging_stopped_ && (merge_ || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
 }
 
