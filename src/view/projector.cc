@@ -57,10 +57,12 @@ std::string Stop::to_json() const {
 }
 
 Error Stop::to_error() const {
+  if (type.empty())
+    return {Code::incompatible, "view '" + view + "' has stopped: " + cause + ". Run: baton view rebuild " + view};
   std::string where = "view '" + view + "' has stopped at event " + type + " " + id + " (stream " + stream + ", version " +
                       std::to_string(version) + ", position " + position + ")";
   if (statement > 0) where += ", statement " + std::to_string(statement);
-  return {Code::incompatible, where + ": " + cause + ". Correct the view file and run: baton view rebuild " + view};
+  return {Code::incompatible, where + ": " + cause + ". Correct the view file, then run: baton view rebuild " + view};
 }
 
 Result<std::unique_ptr<Projector>> Projector::create(const Vfs& vfs, const std::string& path, const ViewDefinition& view,
@@ -390,10 +392,11 @@ Status Projector::flush() {
   if (!wal_) return {};
   BATON_CHECK(!in_transaction_, "flush inside a batch");
   if (spoiled_)
-    return Error{Code::store_failed, "a sync of view '" + view_.name + "' failed: delete its directory; it is built again"};
+    return Error{Code::store_failed, "a sync of view '" + view_.name + "' failed: run baton view rebuild " + view_.name};
   // An empty commit writes no frame; a checkpoint row that is written again gives the commit that syncs and pads.
-  BATON_TRY(db_.exec("PRAGMA synchronous=FULL; UPDATE baton_checkpoint SET one = 1", "flush a view"));
-  const int rc = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  int rc = sqlite3_exec(db_.get(), "PRAGMA synchronous=FULL; UPDATE baton_checkpoint SET one = 1", nullptr, nullptr, nullptr);
+  if (rc != SQLITE_OK) return fail(rc, "flush view '" + view_.name + "'");
+  rc = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (rc != SQLITE_OK && rc != SQLITE_BUSY) return fail(rc, "flush view '" + view_.name + "'");
   return db_.exec("PRAGMA synchronous=NORMAL", "flush a view");
 }

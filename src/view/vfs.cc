@@ -166,6 +166,27 @@ int internal::note_failure(const Error& error, int otherwise) {
 const std::string& Vfs::last_failure() { return last_failure_text; }
 void Vfs::clear_last_failure() { last_failure_text.clear(); }
 
+void give_sqlite_zeroed_memory() {
+  static sqlite3_mem_methods original;
+  BATON_CHECK(sqlite3_shutdown() == SQLITE_OK && sqlite3_config(SQLITE_CONFIG_GETMALLOC, &original) == SQLITE_OK,
+              "SQLite is in use");
+  sqlite3_mem_methods zeroing = original;
+  zeroing.xMalloc = [](int bytes) -> void* {
+    void* memory = original.xMalloc(bytes);
+    if (memory != nullptr) std::memset(memory, 0, static_cast<std::size_t>(original.xSize(memory)));
+    return memory;
+  };
+  zeroing.xRealloc = [](void* old, int bytes) -> void* {
+    const int before = original.xSize(old);
+    void* memory = original.xRealloc(old, bytes);
+    if (memory == nullptr) return nullptr;
+    const int after = original.xSize(memory);
+    if (after > before) std::memset(static_cast<char*>(memory) + before, 0, static_cast<std::size_t>(after - before));
+    return memory;
+  };
+  BATON_CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &zeroing) == SQLITE_OK, "SQLite keeps its memory functions");
+}
+
 Vfs::Vfs(os::Env& env) : env_(env), vfs_(std::make_unique<sqlite3_vfs>()) {
   const std::lock_guard guard(registering);
   BATON_CHECK(sqlite3_initialize() == SQLITE_OK, "SQLite does not start");

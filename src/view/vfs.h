@@ -34,4 +34,8 @@ class Vfs {
   std::unique_ptr<sqlite3_vfs> vfs_;
 };
 
+// For simulations, before anything else uses SQLite in this process: SQLite gets zeroed memory. When it recovers the index of an empty WAL it
+// copies memory that it never wrote into the -shm file, where it does no harm, but makes two runs of a seed differ.
+void give_sqlite_zeroed_memory();
+
 }  // namespace baton::view

@@ -97,6 +97,7 @@ class ViewRun {
       return "only " + std::to_string(last_seen_) + " of " + std::to_string(facts_.size()) + " events were applied";
     return {};
   }
+  [[nodiscard]] int rebuilt() const { return rebuilt_; }
   [[nodiscard]] std::uint64_t trace_hash() const { return world_.trace_hash(); }
 
  private:
@@ -110,15 +111,22 @@ class ViewRun {
     }
     if (faults) {
       const std::uint64_t soon = 1 + random_.below(random_.below(3) == 0 ? 400 : 120);
-      if (random_.below(2) == 0) {
+      const std::uint64_t kind = random_.below(7);
+      if (kind < 3) {
         env.kill_in(soon);
       } else {
         world_.disk().faults.power_loss_at = world_.disk().counters().mutations + soon;
       }
+      if (kind == 0 || kind == 6) world_.disk().faults.fail_sync_at = world_.disk().counters().syncs + 1 + random_.below(30);
+      if (kind == 1) world_.disk().faults.capacity_bytes = world_.disk().used_bytes() + random_.below(200'000);
     }
     const std::string wrong = work(env, engine, faults);
-    // Whatever a dead process believes is worth nothing.
+    // Whatever a dead process believes is worth nothing, and a failing disk excuses an error once; what is wrong with the content it does not.
     if (!env.alive()) return {};
+    const auto& disk = world_.disk();
+    const bool excused = disk.faults.capacity_bytes < (std::uint64_t{1} << 40) ||
+                         (disk.faults.fail_sync_at != 0 && disk.counters().syncs >= disk.faults.fail_sync_at);
+    if (excused && wrong.find("events the view is") == std::string::npos) return {};
     return wrong;
   }
 
@@ -131,6 +139,11 @@ class ViewRun {
     auto loaded = views.load_text(kView, "views.yaml");
     if (!loaded) return loaded.error().to_string();
     if (const auto wrong = check(env, views); !wrong.empty()) return wrong;
+    // A sync failed in an earlier process: its file is not trusted, and a rebuild is the way on.
+    if (auto info = views.info("bikes"); info && info->state == ViewInfo::State::stopped) {
+      ++rebuilt_;
+      if (auto done = views.rebuild("bikes"); !done) return "rebuild: " + done.error().to_string();
+    }
     for (int i = 0; i < 6; ++i) {
       switch (faults ? random_.below(6) : 0) {
         case 1: {
@@ -142,6 +155,8 @@ class ViewRun {
         case 2: {
           auto done = views.rollback("bikes");
           if (!done && done.error().code != Code::not_found) return "rollback: " + done.error().to_string();
+          // It may have been left because a sync of it failed.
+          if (done && views.info("bikes")->state == ViewInfo::State::stopped && !views.rollback("bikes")) return "no way back";
           break;
         }
         case 3: {
@@ -190,6 +205,7 @@ class ViewRun {
   os::SeededRandom random_;
   std::vector<Fact> facts_;
   std::size_t last_seen_ = 0;
+  int rebuilt_ = 0;
 };
 
 std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
@@ -197,20 +213,30 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
+class ViewSimulation : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { give_sqlite_zeroed_memory(); }
+};
+
 // BATON_SEED=n runs one; BATON_SEEDS=n runs that many.
-TEST(ViewSimulation, AViewKilledInTheMiddleOfAnythingIsTheFoldOfTheEventsOfItsCheckpoint) {
+TEST_F(ViewSimulation, AViewKilledInTheMiddleOfAnythingIsTheFoldOfTheEventsOfItsCheckpoint) {
   if (::getenv("BATON_SEED") != nullptr) {
     EXPECT_EQ(ViewRun(number_from("BATON_SEED", 1)).go(), "");
     return;
   }
   const std::uint64_t seeds = number_from("BATON_SEEDS", 150);
+  int rebuilt = 0;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    ASSERT_EQ(ViewRun(seed).go(), "") << "reproduce with BATON_SEED=" << seed << " test_view_sim";
+    ViewRun run(seed);
+    ASSERT_EQ(run.go(), "") << "reproduce with BATON_SEED=" << seed << " test_view_sim";
+    rebuilt += run.rebuilt();
   }
+  // Or the failing syncs have tested nothing.
+  EXPECT_GT(rebuilt, 0);
 }
 
-TEST(ViewSimulation, ASeedGivesTheSameTraceTwice) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+TEST_F(ViewSimulation, ASeedGivesTheSameTraceTwice) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     ViewRun first(seed);
     EXPECT_EQ(first.go(), "");
     ViewRun second(seed);

@@ -48,6 +48,7 @@ ViewManager::~ViewManager() {
     if (view->projector == nullptr) continue;
     view->projector->rollback();
     if (auto flushed = view->projector->flush(); !flushed) warn("view '" + name + "': " + flushed.error().detail);
+    if (view->projector->spoiled()) (void)record_spoiled(*view, view->current.live);
   }
 }
 
@@ -96,6 +97,8 @@ Status ViewManager::take_lock(View& view) {
   BATON_TRY_ASSIGN(const bool locked, file->try_lock(os::LockKind::exclusive, 0, 0));
   if (!locked) return Error{Code::locked, "view '" + view.name + "' is being written by another process: end it, or ask it"};
   BATON_TRY_ASSIGN(const auto current, view.files.read_current());
+  // What a writer before us renamed may not be durable yet, and what it replaced is removed now.
+  BATON_TRY(env_.fs().sync_directory(view.files.directory()));
   BATON_TRY(view.files.remove_leftovers(current));
   view.lock = std::move(file);
   return {};
@@ -147,6 +150,7 @@ Result<LoadedView> ViewManager::load_one(const ViewDefinition& definition) {
   const std::string next = view.files.path("next.yaml");
   if (!current) {
     const std::string path = view.files.database_path(1);
+    BATON_TRY(view.files.remove_generation(1));  // of an attempt that failed
     BATON_TRY_ASSIGN(view.projector, Projector::create(vfs_, path, definition, Database::Mode::write, options_.tuning));
     view.current = {.live = 1, .previous = 0};
     view.next_copy_at = 0;
@@ -190,10 +194,17 @@ Result<std::optional<std::string>> ViewManager::stored_stop(const View& view, st
   return std::optional<std::string>(stop->to_error().detail);
 }
 
-Status ViewManager::record_stop(View& view, const Stop& stop) {
+Status ViewManager::record_stop(View& view, std::int64_t generation, const Stop& stop) {
   const std::string json = stop.to_json();
-  BATON_TRY(os::replace_file(env_.fs(), view.files.error_path(view.current.live), base::as_bytes(json)));
+  BATON_TRY(os::replace_file(env_.fs(), view.files.error_path(generation), base::as_bytes(json)));
   return stop.to_error();
+}
+
+// After a failed sync the page cache shows what the disk may not have, and a later WAL checkpoint could mix the two. The generation is
+// therefore not written again, by this process or another.
+Status ViewManager::record_spoiled(View& view, std::int64_t generation) {
+  return record_stop(view, generation,
+                     {.view = view.name, .cause = "a sync of its file failed, so that the file cannot be trusted"});
 }
 
 Status ViewManager::keep_copy(Generations& files, std::int64_t generation, Projector& projector) {
@@ -241,18 +252,16 @@ Result<std::int64_t> ViewManager::apply(View& view, std::int64_t events_max,
                                         const std::function<bool(const FeedProgress&)>& progress) {
   BATON_TRY_ASSIGN(const auto stopped, stored_stop(view, view.current.live));
   if (stopped) return Error{Code::incompatible, *stopped};
-  if (view.projector->spoiled()) {
-    return Error{Code::store_failed, "a sync of view '" + view.name +
-                                         "' failed, so that its file cannot be trusted: run baton view rebuild " + view.name};
-  }
   FeedRequest request{.events_max = events_max, .batch_events = options_.batch_events, .progress = progress};
   request.after_commit = [&](const Checkpoint& checkpoint) { return after_commit(view, checkpoint); };
-  BATON_TRY_ASSIGN(const FeedOutcome fed, feed(*engine_, env_.clock(), *view.projector, request));
-  if (fed.stop) {
-    auto recorded = record_stop(view, *fed.stop);
-    return recorded.error();
+  if (view.projector->spoiled()) return record_spoiled(view, view.current.live).error();
+  auto fed = feed(*engine_, env_.clock(), *view.projector, request);
+  if (!fed) {
+    if (view.projector->spoiled()) (void)record_spoiled(view, view.current.live);
+    return fed.error();
   }
-  return fed.events;
+  if (fed->stop) return record_stop(view, view.current.live, *fed->stop).error();
+  return fed->events;
 }
 
 Result<std::int64_t> ViewManager::catch_up(const std::string& name, std::int64_t events_max,

@@ -118,7 +118,9 @@ class ViewManager {
   Result<std::int64_t> apply(View& view, std::int64_t events_max, const std::function<bool(const FeedProgress&)>& progress);
   Status after_commit(View& view, const Checkpoint& checkpoint);
   Status keep_copy(Generations& files, std::int64_t generation, Projector& projector);
-  Status record_stop(View& view, const Stop& stop);
+  Status record_stop(View& view, std::int64_t generation, const Stop& stop);
+  Status record_spoiled(View& view, std::int64_t generation);
+  void retire(View& view, std::int64_t generation);
   Result<std::optional<std::string>> stored_stop(const View& view, std::int64_t generation);
   Result<ViewInfo> describe(View& view);
   Result<Database> open_live(View& view, Current* current);

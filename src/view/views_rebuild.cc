@@ -62,7 +62,14 @@ Result<RebuildReport> ViewManager::rebuild(const std::string& name, const std::f
   };
   const auto give_up = [&](Error error) -> Error {
     fresh.reset();
-    (void)view->files.remove_generation(generation);
+    // When the last step of the swap failed, CURRENT may name the new generation, now or after a crash: then both stay.
+    const auto current = view->files.read_current();
+    if (current && *current && (*current)->live != generation) {
+      (void)view->files.remove_generation(generation);
+    } else {
+      const std::lock_guard guard(view->mutex);
+      view->projector.reset();
+    }
     return error;
   };
   auto fed = feed(*engine_, env_.clock(), *fresh, request);
@@ -106,14 +113,20 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
   const Current after{.live = generation, .previous = before.live};
   BATON_TRY(view.files.write_current(after));
   view.current = after;
-  // The swap is done. The old projector copies its WAL, so that a rollback opens a whole file; what fails now is tidied by the next writer.
-  if (!view.projector->spoiled()) (void)view.projector->flush();
+  // The swap is done; what fails now is tidied by the next writer.
+  retire(view, before.live);
   view.projector = std::move(fresh);
   view.next_copy_at = 0;
   (void)env_.fs().remove(view.files.path("next.yaml"));
   if (before.previous != 0) (void)view.files.remove_generation(before.previous);
   (void)env_.fs().sync_directory(view.files.directory());
   return report;
+}
+
+// The projector of a generation that is live no more: its WAL goes into its file, so that a rollback opens a whole one.
+void ViewManager::retire(View& view, std::int64_t generation) {
+  if (!view.projector->spoiled()) (void)view.projector->flush();
+  if (view.projector->spoiled()) (void)record_spoiled(view, generation);
 }
 
 Status ViewManager::rollback(const std::string& name) {
@@ -124,8 +137,11 @@ Status ViewManager::rollback(const std::string& name) {
     return Error{Code::not_found, "view '" + name + "' has no previous generation: only a rebuild keeps one"};
   const Current after{.live = view->current.previous, .previous = view->current.live};
   BATON_TRY_ASSIGN(auto projector, Projector::open(vfs_, view->files.database_path(after.live), options_.tuning));
-  BATON_TRY(view->files.write_current(after));
-  if (!view->projector->spoiled()) (void)view->projector->flush();
+  if (auto written = view->files.write_current(after); !written) {
+    view->projector.reset();  // opened again by what CURRENT says
+    return written;
+  }
+  retire(*view, after.previous);
   view->current = after;
   view->projector = std::move(projector);
   view->next_copy_at = 0;

@@ -132,7 +132,7 @@ TEST_F(Views, AStatementThatChangesAnotherNumberOfRowsStopsTheViewBeforeItsEvent
   EXPECT_EQ(done.error().detail,
             "view 'bikes' has stopped at event RideEnded e10 (stream ride-99, version 10, position p11), statement 1: it "
             "changed 0 rows, and "
-            "`rows: 1` is declared. Correct the view file and run: baton view rebuild bikes");
+            "`rows: 1` is declared. Correct the view file, then run: baton view rebuild bikes");
   EXPECT_EQ(ask("SELECT group_concat(id) FROM (SELECT id FROM bike ORDER BY id)"), "0,1,2,77");
   reopen();
   auto again = manager_->catch_up("bikes");
