@@ -47,9 +47,11 @@ double loop_rate(const std::string& path, std::uint64_t events) {
   exec("PRAGMA cache_size=-16384");
   exec(kTables);
   sqlite3_stmt* statements[3];
-  const char* sql[3] = {"INSERT INTO line VALUES (NULL, ?1, ?2)",
-                        "INSERT INTO sku VALUES (?1, 1, ?2) ON CONFLICT (sku) DO UPDATE SET lines = lines + 1, quantity = quantity + excluded.quantity",
-                        "INSERT INTO tenant VALUES (?1, 1, ?2) ON CONFLICT (tenant) DO UPDATE SET lines = lines + 1, last = excluded.last"};
+  const char* sql[3] = {
+      "INSERT INTO line VALUES (NULL, ?1, ?2)",
+      "INSERT INTO sku VALUES (?1, 1, ?2) ON CONFLICT (sku) DO UPDATE SET lines = lines + 1, quantity = quantity + "
+      "excluded.quantity",
+      "INSERT INTO tenant VALUES (?1, 1, ?2) ON CONFLICT (tenant) DO UPDATE SET lines = lines + 1, last = excluded.last"};
   for (int i = 0; i < 3; ++i) check(db, sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], nullptr));
   double making = 0;
   const double start = now_s();
@@ -65,7 +67,9 @@ double loop_rate(const std::string& path, std::uint64_t events) {
     exec("BEGIN");
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const auto quantity = static_cast<sqlite3_int64>((n + i) % 12 + 1);
-      const auto text = [&](sqlite3_stmt* s, int at, const std::string& v) { check(db, sqlite3_bind_text(s, at, v.data(), static_cast<int>(v.size()), SQLITE_STATIC)); };
+      const auto text = [&](sqlite3_stmt* s, int at, const std::string& v) {
+        check(db, sqlite3_bind_text(s, at, v.data(), static_cast<int>(v.size()), SQLITE_STATIC));
+      };
       text(statements[0], 1, skus[i]);
       check(db, sqlite3_bind_int64(statements[0], 2, quantity));
       text(statements[1], 1, skus[i]);
@@ -91,7 +95,8 @@ void view_apply() {
   Scratch scratch("view");
   const auto env = os::make_posix_env();
   auto store = must(Store::open(scratch.file("store")), "open");
-  for (std::uint64_t n = 0; n < events; n += 100) must(store->append(make_append("orders", n / 100 % 10'000, n, 100)), "append");
+  for (std::uint64_t n = 0; n < events; n += 100)
+    must(store->append(make_append("orders", n / 100 % 10'000, n, 100)), "append");
   const auto engine = engine::make_embedded(*store);
   std::vector<double> ratios, views, loops;
   for (int i = 0; i < 3; ++i) {
@@ -106,7 +111,8 @@ void view_apply() {
     ratios.push_back(rate / loop);
   }
   char detail[160];
-  std::snprintf(detail, sizeof detail, "view %.0f events/s (read, decoded, parsed, applied), prepared loop %.0f events/s", median(views), median(loops));
+  std::snprintf(detail, sizeof detail, "view %.0f events/s (read, decoded, parsed, applied), prepared loop %.0f events/s",
+                median(views), median(loops));
   report({.name = "view apply", .unit = "x", .measured = median(ratios), .target = 0.7, .detail = detail});
 }
 
