@@ -78,6 +78,7 @@ class StoreCore {
   void start_open(std::function<void(Status)> done);
   [[nodiscard]] Status open_log();
   [[nodiscard]] Status add_context(const log::TopicInfo& topic);
+  [[nodiscard]] std::size_t table_entries_per_partition() const;
   [[nodiscard]] Result<std::shared_ptr<PartitionView>> open_partition(const log::PartitionKey& key);
   void publish_view();
   void step_recovery();

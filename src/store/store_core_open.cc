@@ -71,11 +71,22 @@ Status StoreCore::open_log() {
   return {};
 }
 
+// The budget of memory is the store's: the partitions of all contexts share it, so that 1,000 of them cost what one does.
+std::size_t StoreCore::table_entries_per_partition() const {
+  constexpr std::size_t kEntriesMin = 1024;
+  std::size_t partitions = 0;
+  for (const auto& [id, topic] : log_->catalogue().topics) {
+    if (!topic.removed && topic.kind == log::TopicKind::event) partitions += static_cast<std::size_t>(topic.partitions);
+  }
+  const std::size_t share = options_.index_table_entries / std::max<std::size_t>(partitions, 1);
+  return std::max(share, std::min(kEntriesMin, options_.index_table_entries));
+}
+
 Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::PartitionKey& key) {
   auto reader = log_->reader(key);
   BATON_CHECK(reader != nullptr, "the catalogue names a partition that the log does not have");
   const std::string directory = partition_directory(directory_, key);
-  IndexOptions index_options{.table_entries = options_.index_table_entries,
+  IndexOptions index_options{.table_entries = table_entries_per_partition(),
                              .warn = options_.on_warning,
                              .on_room = [this] { on_index_room(); },
                              .on_failure = [this, key](const Error& error) { on_index_failure(key, error); }};
