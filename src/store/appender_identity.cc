@@ -33,15 +33,14 @@ Status Appender::check_repeats(const ContextState& context, Append::Duplicates m
       const Item& before = items_[order[j]];
       if (before.event->id != item.event->id || before.stream != item.stream || before.source != item.source) continue;
       if (!same_content(context.view->name, *before.event, *item.event)) return mismatch(context, item, {}, log::Offset(-1));
-      if (mode == Append::Duplicates::skip) {
-        item.repeat_of = static_cast<std::int32_t>(order[j]);
-        break;
-      }
-      return Error{Code::invalid_argument, "stream " + std::string(streams_[item.stream].name) + ": event id " + item.event->id +
-                                               " is given twice in one append; give it once, or use the mode 'skip duplicates'"};
+      item.repeat_of = before.repeat_of >= 0 ? before.repeat_of : static_cast<std::int32_t>(order[j]);
+      break;
     }
   }
-  return {};
+  const auto repeated = std::ranges::find_if(items_, [](const Item& item) { return item.repeat_of >= 0; });
+  if (repeated == items_.end() || mode == Append::Duplicates::skip) return {};
+  return Error{Code::invalid_argument, "stream " + std::string(streams_[repeated->stream].name) + ": event id " + repeated->event->id +
+                                           " is given twice in one append; give it once, or use the mode 'skip duplicates'"};
 }
 
 Status Appender::look_up_item(ContextState& context, PartitionState& partition, Item& item,

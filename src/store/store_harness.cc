@@ -1,0 +1,294 @@
+#include "store/store_harness.h"
+
+#include <algorithm>
+#include <set>
+
+namespace baton::store::testing {
+namespace {
+
+bool is_end(Code code) {
+  return code == Code::store_failed || code == Code::cancelled || code == Code::io_error || code == Code::unavailable;
+}
+
+std::string text(std::int64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+StoreHarness::StoreHarness(std::uint64_t seed, Options options)
+    : world_(os::SimOptions{.seed = seed}), random_(seed * 7919 + 1), options_(std::move(options)) {
+  options_.on_fatal = [this](const Error&) { ++fatal_; };
+}
+
+StoreHarness::~StoreHarness() {
+  store_ = nullptr;
+  env_ = nullptr;
+}
+
+void StoreHarness::complain(const std::string& what) {
+  if (problem_.empty()) problem_ = what;
+}
+
+bool StoreHarness::open() {
+  env_ = std::make_unique<os::SimEnv>(world_);
+  store_failed_ = false;
+  fatal_ = 0;
+  auto opened = open_store(*env_, "/data", options_);
+  if (!opened) {
+    if (env_->alive() && !is_end(opened.error().code)) complain("open: " + opened.error().to_string());
+    env_ = nullptr;
+    return false;
+  }
+  store_ = *std::move(opened);
+  compare_recovered();
+  return alive();
+}
+
+void StoreHarness::close() {
+  const Status closed = store_->close();
+  if (!closed && env_->alive() && !is_end(closed.error().code)) complain("close: " + closed.error().to_string());
+  end();
+}
+
+void StoreHarness::end() {
+  if (env_ != nullptr) env_->kill();
+  store_ = nullptr;
+  env_ = nullptr;
+  // What was not answered may have happened, in order.
+  for (const Pending& pending : std::exchange(pending_, {})) (void)model_.apply(pending.operation);
+  tokens_.resize(model_.log().size());
+}
+
+void StoreHarness::work(std::size_t operations) {
+  for (std::size_t i = 0; i < operations && alive() && !store_failed_ && problem_.empty(); ++i) {
+    Operation operation = operations_.next(model_);
+    if (operation.append.unless) {
+      auto& after = operation.unless_after;
+      after = std::min<std::int64_t>(after, static_cast<std::int64_t>(tokens_.size()) - 1);
+      while (after >= 0 && tokens_[static_cast<std::size_t>(after)].empty()) --after;
+      if (after >= 0) operation.append.unless->after.token = tokens_[static_cast<std::size_t>(after)];
+    }
+    if (operation.kind != Operation::Kind::append) {
+      run_blocking(std::move(operation));
+    } else {
+      submit(std::move(operation));
+      if (random_.chance(500)) world_.run_until_idle();
+      if (random_.chance(30)) world_.run_for(static_cast<std::int64_t>(random_.below(2'000'000'000)));
+    }
+  }
+  if (alive()) (void)world_.run_until([&] { return pending_.empty() || !alive(); }, 200'000);
+  if (alive() && !pending_.empty() && !store_failed_) complain("an append was never answered");
+  if (fatal_ > 1) complain("on_fatal was called more than once");
+}
+
+void StoreHarness::submit(Operation operation) {
+  Append append = operation.append;
+  pending_.push_back({std::move(operation)});
+  store_->append_async(std::move(append), [this](Result<Appended> result) {
+    if (!env_ || !env_->alive()) return;
+    if (!result && is_end(result.error().code)) {
+      store_failed_ = true;
+      return;
+    }
+    const Operation answered_one = std::move(pending_.front().operation);
+    pending_.pop_front();
+    answered(answered_one, result);
+  });
+}
+
+void StoreHarness::run_blocking(Operation operation) {
+  const StreamAppend& given = operation.append.streams.front();
+  // Everything before it is decided first.
+  auto position = operation.kind == Operation::Kind::delete_stream
+                      ? store_->delete_stream("rides", given.stream, given.condition)
+                      : store_->truncate_stream("rides", given.stream, operation.before_version, given.condition);
+  if (!alive() || (!position && is_end(position.error().code))) {
+    store_failed_ = store_failed_ || alive();
+    pending_.push_back({std::move(operation)});
+    return;
+  }
+  if (!pending_.empty()) return complain("an append was answered after one that was made later");
+  if (!position) return answered(operation, position.error());
+  Appended told;
+  told.position = *position;
+  answered(operation, std::move(told));
+}
+
+void StoreHarness::answered(const Operation& operation, const Result<Appended>& result) {
+  if (!result && result.error().code == Code::no_space && may_refuse_no_space_) return;
+  if (!result && result.error().code == Code::not_found && operation.kind != Operation::Kind::append && model_.log().empty()) {
+    return;  // there is no context yet
+  }
+  const Model::Answer expected = model_.apply(operation);
+  tokens_.resize(model_.log().size());
+  if (result.ok() != !expected.refused) {
+    return complain(result ? "accepted, expected " + std::string(code_name(*expected.refused))
+                           : "refused: " + result.error().to_string() +
+                                 (expected.refused ? ", expected " + std::string(code_name(*expected.refused)) : ""));
+  }
+  if (!result) {
+    if (result.error().code != *expected.refused) {
+      complain("refused: " + result.error().to_string() + ", expected " + std::string(code_name(*expected.refused)));
+    }
+    return;
+  }
+  compare(operation, expected, *result);
+}
+
+void StoreHarness::compare(const Operation& operation, const Model::Answer& expected, const Appended& told) {
+  const auto last = static_cast<std::size_t>(*std::ranges::max_element(expected.offsets));
+  acknowledged_ = std::max(acknowledged_, last + 1);
+  if (operation.kind != Operation::Kind::append) {
+    tokens_[last] = told.position.token;
+    return;
+  }
+  if (told.events.size() != expected.offsets.size()) return complain("an answer with another number of events");
+  for (std::size_t i = 0; i < told.events.size(); ++i) {
+    const auto offset = static_cast<std::size_t>(expected.offsets[i]);
+    Model::Entry& entry = model_.log()[offset];
+    const AppendedEvent& event = told.events[i];
+    if (event.offset != expected.offsets[i] || event.version != entry.version || event.duplicate != expected.duplicate[i]) {
+      complain("event " + text(static_cast<std::int64_t>(i)) + ": told offset " + text(event.offset) + " version " + text(event.version) +
+               (event.duplicate ? " duplicate" : "") + ", expected offset " + text(expected.offsets[i]) + " version " + text(entry.version));
+    }
+    if (entry.id.empty()) entry.id = event.id;
+    if (event.id != entry.id) complain("an id changed");
+    if (tokens_[offset].empty()) tokens_[offset] = event.position.token;
+    if (tokens_[offset] != event.position.token) complain("a position changed: " + tokens_[offset] + ", " + event.position.token);
+  }
+  if (told.position.token != tokens_[last]) complain("the position of an append is not its last event's");
+}
+
+void StoreHarness::compare_event(const Event& event, Model::Entry& entry, std::size_t offset) {
+  std::vector<std::string> tags = event.tags;
+  std::ranges::sort(tags);
+  if (entry.id.empty()) entry.id = event.id;
+  const bool equal = event.stream == entry.stream && event.version == entry.version && event.data == entry.data &&
+                     event.id == entry.id && event.system == entry.system && event.truncated_before == entry.truncated_before &&
+                     tags == entry.tags && (entry.system.empty() ? event.type == entry.type : true) &&
+                     event.offset == static_cast<std::int64_t>(offset);
+  if (!equal) {
+    complain("offset " + text(static_cast<std::int64_t>(offset)) + " holds " + event.stream + " version " + text(event.version) + " id " +
+             event.id + ", expected " + entry.stream + " version " + text(entry.version) + " id " + entry.id);
+  }
+}
+
+// After an open: what is there is a prefix of what was attempted, on the boundary of an append, and holds all that was acknowledged.
+void StoreHarness::compare_recovered() {
+  std::size_t count = 0;
+  ReadContext request{.context = "rides", .limit = 1 + random_.below(200)};
+  while (true) {
+    const auto page = store_->read_context(request);
+    if (!page) {
+      if (page.error().code == Code::not_found && acknowledged_ == 0) break;
+      if (alive()) complain("read after open: " + page.error().to_string());
+      return;
+    }
+    for (const Event& event : page->events) {
+      if (count >= model_.log().size()) return complain("an event that was never appended: " + event.id);
+      compare_event(event, model_.log()[count], count);
+      if (!tokens_[count].empty() && tokens_[count] != event.position.token) complain("a position changed after a restart");
+      tokens_[count++] = event.position.token;
+    }
+    if (page->at_end) break;
+    request.after = page->next;
+  }
+  if (!alive()) return;
+  if (count < acknowledged_) return complain(text(static_cast<std::int64_t>(count)) + " events are there, " + text(static_cast<std::int64_t>(acknowledged_)) + " were acknowledged");
+  if (!model_.is_boundary(count)) return complain("a part of an append is there (F5)");
+  // A position of what was lost must be refused, never misread.
+  for (std::size_t lost = count; lost < tokens_.size(); ++lost) {
+    if (tokens_[lost].empty() || count == 0) continue;
+    const auto rank = store_->rank("rides", Position{tokens_[lost]});
+    if (rank || rank.error().code != Code::position_lost) complain("a position of a lost event is not refused");
+  }
+  model_.cut(count);
+  tokens_.resize(count);
+  acknowledged_ = count;
+}
+
+void StoreHarness::verify() {
+  if (model_.log().empty() || !problem_.empty()) return;
+  verify_streams();
+  verify_context();
+}
+
+void StoreHarness::verify_streams() {
+  const auto heads = model_.heads();
+  const auto end = model_.log().size();
+  for (const auto& [name, head] : heads) {
+    const std::vector<std::int64_t> expected = model_.stream(name, end);
+    for (const bool backward : {false, true}) {
+      std::vector<std::int64_t> seen;
+      ReadStream request{.context = "rides", .stream = name, .backward = backward, .limit = 1 + random_.below(8)};
+      while (true) {
+        const auto page = store_->read_stream(request);
+        if (!page) return complain("read_stream: " + page.error().to_string());
+        if (page->last_version != head.last_version || page->deleted != head.deleted) complain("the head of " + name + " is wrong");
+        for (const Event& event : page->events) seen.push_back(event.offset);
+        if (!page->next_version) break;
+        request.from_version = *page->next_version;
+      }
+      if (backward) std::ranges::reverse(seen);
+      if (seen != expected) complain("stream " + name + (backward ? " backward" : "") + " has " + text(static_cast<std::int64_t>(seen.size())) + " events, expected " + text(static_cast<std::int64_t>(expected.size())));
+    }
+    const std::size_t past = random_.below(end);
+    const auto page = store_->read_stream({.context = "rides", .stream = name, .as_of = {.position = Position{tokens_[past]}}});
+    if (!page) return complain("as of: " + page.error().to_string());
+    std::vector<std::int64_t> seen;
+    for (const Event& event : page->events) seen.push_back(event.offset);
+    if (seen != model_.stream(name, past + 1)) complain("stream " + name + " as of offset " + text(static_cast<std::int64_t>(past)) + " is wrong");
+  }
+  std::set<std::string> listed;
+  std::string after;
+  do {
+    const auto page = store_->streams("rides", "", after, 3);
+    if (!page) return complain("streams: " + page.error().to_string());
+    for (const auto& head : page->streams) {
+      const auto expected = heads.find(head.stream);
+      if (expected == heads.end() || expected->second.last_version != head.last_version || expected->second.deleted != head.deleted) {
+        complain("stream " + head.stream + " is listed wrongly");
+      }
+      if (!listed.insert(head.stream).second) complain("stream " + head.stream + " is listed twice");
+    }
+    after = page->next;
+  } while (!after.empty());
+  if (listed.size() != heads.size()) complain("not all streams are listed");
+  const auto info = store_->info();
+  if (!info) return complain("info: " + info.error().to_string());
+  if (info->streams != static_cast<std::int64_t>(heads.size())) complain("info counts " + text(info->streams) + " streams of " + text(static_cast<std::int64_t>(heads.size())));
+  if (info->events != static_cast<std::int64_t>(end)) complain("info counts the events wrongly");
+}
+
+void StoreHarness::verify_context() {
+  for (const bool backward : {false, true}) {
+    verify_filter({.types = {"A"}}, backward);
+    verify_filter({.types = {"B", "rides.C"}, .tags = {"t:2"}}, backward);
+    verify_filter({.tags = {"t:1", "t:3"}}, backward);
+    verify_filter({.category = "bike"}, backward);
+  }
+}
+
+void StoreHarness::verify_filter(const Filter& filter, bool backward) {
+  std::vector<std::int64_t> expected;
+  for (std::size_t i = 0; i < model_.log().size(); ++i) {
+    const Model::Entry& entry = model_.log()[i];
+    const bool type = filter.types.empty() || std::ranges::any_of(filter.types, [&](const std::string& t) {
+      return entry.system.empty() && (t == entry.type || t == "rides." + entry.type);
+    });
+    const bool tags = std::ranges::all_of(filter.tags, [&](const std::string& t) { return std::ranges::find(entry.tags, t) != entry.tags.end(); });
+    if (type && tags && (filter.category.empty() || entry.stream.starts_with(filter.category + "-"))) expected.push_back(static_cast<std::int64_t>(i));
+  }
+  std::vector<std::int64_t> seen;
+  ReadContext request{.context = "rides", .backward = backward, .limit = 1 + random_.below(20), .filter = filter};
+  while (true) {
+    const auto page = store_->read_context(request);
+    if (!page) return complain("read_context: " + page.error().to_string());
+    for (const Event& event : page->events) seen.push_back(event.offset);
+    if (page->at_end) break;
+    request.after = page->next;
+  }
+  if (backward) std::ranges::reverse(seen);
+  if (seen != expected) complain("a filtered read finds " + text(static_cast<std::int64_t>(seen.size())) + " events, expected " + text(static_cast<std::int64_t>(expected.size())));
+}
+
+}  // namespace baton::store::testing
