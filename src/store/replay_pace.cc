@@ -5,9 +5,9 @@
 namespace baton::store {
 
 std::int64_t ReplayPace::took(std::uint64_t bytes) {
-  if (rounds_ == nullptr) return 0;
+  const std::lock_guard lock(mutex_);
   const std::int64_t now = clock_.monotonic_ns();
-  const std::uint64_t rounds = rounds_->rounds();
+  const std::uint64_t rounds = rounds_.rounds();
   if (rounds != seen_rounds_) {
     // Since the last look somebody has appended; how long ago is not known, and is taken as just now.
     seen_rounds_ = rounds;

@@ -46,7 +46,8 @@ Result<std::unique_ptr<Store>> StoreImpl::make(std::unique_ptr<os::Env> owned_en
 StoreImpl::StoreImpl(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core)
     : owned_env_(std::move(owned_env)),
       core_(std::move(core)),
-      checkpoints_(core_->env().fs(), os::join(core_->directory(), "checkpoints")) {}
+      checkpoints_(core_->env().fs(), os::join(core_->directory(), "checkpoints")),
+      pace_(core_->env().clock(), core_->wake_list()) {}
 
 StoreImpl::~StoreImpl() { (void)close(); }
 
@@ -62,7 +63,7 @@ Result<std::shared_ptr<const ReadView>> StoreImpl::view() {
 }
 
 SubscriptionSource StoreImpl::source() {
-  return {.env = &core_->env(), .wake = &core_->wake_list(), .look = [this] { return core_->health(); }, .checkpoints = &checkpoints_};
+  return {.env = &core_->env(), .wake = &core_->wake_list(), .pace = &pace_, .look = [this] { return core_->health(); }, .checkpoints = &checkpoints_};
 }
 
 Result<Appended> StoreImpl::wait_for(std::unique_ptr<Request> request) {
@@ -122,9 +123,8 @@ Status StoreImpl::save_snapshot(const std::string& context, const std::string& s
 Status StoreImpl::backup(const std::string& target_directory,
                          const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   BATON_TRY(core_->health());
-  ReplayPace pace(core_->env().clock(), &core_->wake_list());
   return backup_store(core_->env(), core_->directory(), target_directory, core_->log(),
-                      [this](std::function<Status()> task) { return core_->run(std::move(task)); }, progress, &pace);
+                      [this](std::function<Status()> task) { return core_->run(std::move(task)); }, progress, &pace_);
 }
 
 Result<StoreInfo> StoreImpl::info() {

@@ -48,6 +48,7 @@ class StoreImpl final : public StoreReads {
   std::unique_ptr<os::Env> owned_env_;
   std::unique_ptr<StoreCore> core_;
   CheckpointStore checkpoints_;
+  ReplayPace pace_;
 };
 
 }  // namespace baton::store

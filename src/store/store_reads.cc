@@ -2,7 +2,6 @@
 
 #include "base/try.h"
 #include "store/context_reads.h"
-#include "store/replay_pace.h"
 #include "store/stream_list.h"
 #include "store/stream_reader.h"
 
@@ -79,10 +78,10 @@ Result<Position> StoreReads::position_at(const std::string& context, std::option
 Result<Position> StoreReads::scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) {
   BATON_TRY_ASSIGN(auto found, find(request.context));
   const SubscriptionSource from = source();
-  ReplayPace pace(from.env->clock(), from.wake);
+  if (from.pace == nullptr) return scan_context(std::move(found), request, visit);
   const auto waiter = from.env->make_waiter();
   return scan_context(std::move(found), request, visit, [&](std::size_t bytes) -> Status {
-    if (const std::int64_t rest_ns = pace.took(bytes); rest_ns > 0) (void)waiter->wait(rest_ns);
+    if (const std::int64_t rest_ns = from.pace->took(bytes); rest_ns > 0) (void)waiter->wait(rest_ns);
     return {};
   });
 }

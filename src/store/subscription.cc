@@ -8,7 +8,6 @@
 #include "store/context_reads.h"
 #include "store/context_scanner.h"
 #include "store/position_codec.h"
-#include "store/replay_pace.h"
 
 namespace baton::store {
 namespace {
@@ -16,6 +15,7 @@ namespace {
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::int64_t kPollFirstNs = 500'000;       // beside another process: between two looks, growing
+constexpr std::size_t kReplayPieceBytes = 128u << 10;
 constexpr std::int64_t kPollMaxNs = 20 * kNsPerMs;
 
 class StoreSubscription final : public Subscription {
@@ -28,7 +28,6 @@ class StoreSubscription final : public Subscription {
         events_per_second_(options.events_per_second_max),
         waiter_(source.env->make_waiter()),
         scanner_(std::move(scanner)),
-        pace_(source.env->clock(), source.wake),
         allowed_(static_cast<double>(burst())),
         allowed_at_ns_(now()) {
     scanner_->set_pace([this](std::size_t bytes) { return rest(bytes); });
@@ -60,7 +59,6 @@ class StoreSubscription final : public Subscription {
   std::atomic<bool> cancelled_{false};
   std::unique_ptr<os::Env::Waiter> waiter_;  // woken by cancel(), and by visible offsets while it is on the wake list
   std::unique_ptr<ContextScanner> scanner_;
-  ReplayPace pace_;
   bool live_ = false;
   double allowed_;                           // events that may be handed out now, with events_per_second_max
   std::int64_t allowed_at_ns_;
@@ -84,9 +82,11 @@ Status StoreSubscription::wait_until(std::int64_t deadline_ns) {
 // The pace of the scanner: between two pieces of the log.
 Status StoreSubscription::rest(std::size_t bytes) {
   BATON_TRY(check_cancelled());
-  const std::int64_t rest_ns = pace_.took(bytes);
-  // What is appended is handed on at once, however fast it comes; only history is read slowly.
-  if (rest_ns <= 0 || live_) return {};
+  if (source_.pace == nullptr) return {};
+  // What was just appended is handed on at once; history, and what a slow reader has left behind, comes in large pieces.
+  if (live_ && bytes < kReplayPieceBytes) return {};
+  const std::int64_t rest_ns = source_.pace->took(bytes);
+  if (rest_ns <= 0) return {};
   return wait_until(now() + rest_ns);
 }
 

@@ -12,6 +12,7 @@
 #include "os/env.h"
 #include "store/checkpoint_store.h"
 #include "store/read_view.h"
+#include "store/replay_pace.h"
 #include "store/wake_list.h"
 
 namespace baton::store {
@@ -21,6 +22,7 @@ struct SubscriptionSource {
   os::Env* env = nullptr;
   // Says when there is more; null: another process writes, and the subscription looks by itself, every few milliseconds.
   WakeList* wake = nullptr;
+  ReplayPace* pace = nullptr;              // null: no limit
   // Called before each look for more: the health of a store that writes, the refresh of one that reads. An error ends next().
   std::function<Status()> look;
   CheckpointStore* checkpoints = nullptr;  // null: there are none
