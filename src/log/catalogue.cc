@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kFileName = "catalogue";
 constexpr std::string_view kTool = "baton";
+constexpr std::uint64_t kWriteAgainBytesMax = 1u << 20;
 constexpr std::uint64_t kFileBytesMax = 1u << 30;  // two million seals
 
 }  // namespace
@@ -31,16 +32,28 @@ Result<std::unique_ptr<Catalogue>> Catalogue::open(os::Env& env, const std::stri
   std::unique_ptr<Catalogue> catalogue(new Catalogue);
   catalogue->path_ = os::join(directory, kFileName);
   catalogue->read_only_ = read_only;
+  catalogue->fs_ = &env.fs();
   BATON_TRY_ASSIGN(catalogue->file_, env.fs().open(catalogue->path_, {.write = !read_only}));
   BATON_TRY_ASSIGN(catalogue->torn_bytes_, catalogue->load());
   if (catalogue->position_.sequence == 0) {
     return Error{Code::corrupt, catalogue->path_ + ", byte 0: the record that every store begins with is missing or damaged"};
   }
   if (read_only) return catalogue;
-  if (catalogue->torn_bytes_ > 0) BATON_TRY(catalogue->file_->truncate(catalogue->position_.end));
-  // What was read may be no more than written (the process before was killed): it must not be lost after it was relied on.
-  BATON_TRY(catalogue->file_->sync_data());
+  BATON_TRY(catalogue->write_again(env.fs()));
   return catalogue;
+}
+
+// What was read may be no more than written: the process before was killed, or its last sync failed, after which the page cache holds
+// what the disk does not and never will. It must not be lost after it was relied on. So it is written again, whole or not at all. A
+// large file of a store that was closed is spared that.
+Status Catalogue::write_again(os::FileSystem& fs) {
+  if (state_.clean_close && torn_bytes_ == 0 && position_.end > kWriteAgainBytesMax) return file_->sync_data();
+  base::Bytes bytes(position_.end);
+  BATON_TRY_ASSIGN(const std::size_t got, file_->read_at(0, bytes));
+  if (got != bytes.size()) return Error{Code::io_error, path_ + ": it became shorter while it was read"};
+  BATON_TRY(os::replace_file(fs, path_, bytes));
+  BATON_TRY_ASSIGN(file_, fs.open(path_, {.write = true}));
+  return {};
 }
 
 // Takes in what stands behind position_; returns what is left behind the last good record.
@@ -66,6 +79,7 @@ Result<std::uint64_t> Catalogue::load() {
 
 Result<bool> Catalogue::refresh() {
   if (!read_only_) return false;
+  BATON_TRY_ASSIGN(file_, fs_->open(path_, {}));  // a writer that opens writes the file again
   const std::uint64_t before = position_.sequence;
   BATON_TRY(load());
   return position_.sequence != before;

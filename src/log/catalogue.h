@@ -114,7 +114,9 @@ class Catalogue {
   [[nodiscard]] Status append(CatalogueRecord type, const Result<base::Bytes>& payload);
   [[nodiscard]] Status write(base::ByteView record);
   [[nodiscard]] Result<std::uint64_t> load();
+  [[nodiscard]] Status write_again(os::FileSystem& fs);
 
+  os::FileSystem* fs_ = nullptr;
   std::unique_ptr<os::File> file_;
   std::string path_;
   CatalogueState state_;

@@ -47,6 +47,7 @@ Result<JournalReader> JournalReader::open(os::FileSystem& fs, const std::string&
   BATON_TRY_ASSIGN(const bool there, fs.exists(journal_directory(directory)));
   if (!there) return reader;
   BATON_TRY_ASSIGN(const auto entries, fs.list(journal_directory(directory)));
+  std::uint64_t last = 0;
   for (const auto& entry : entries) {
     const auto generation = parse_decimal_name(entry.name);
     if (!generation) continue;
@@ -54,15 +55,15 @@ Result<JournalReader> JournalReader::open(os::FileSystem& fs, const std::string&
     BATON_TRY_ASSIGN(file.file, fs.open(journal_path(directory, *generation), {}));
     BATON_TRY_ASSIGN(file.size, file.file->size());
     BATON_TRY_ASSIGN(const bool good, reader.load_file(file, store_id));
-    if (!good) {
+    // A file that holds no round of its generation may have been begun in vain, before or after a later one was begun. If it was
+    // needed, rounds are missing, or marks fall short of an extent.
+    if (!reader.files_.empty() && last + 1 != *generation) return corrupt(file.name, 0, "the generation before it is missing");
+    last = *generation;
+    if (good) {
+      reader.files_.push_back(std::move(file));
+    } else {
       reader.ignored_.push_back(file.name);
-      continue;
     }
-    if (!reader.ignored_.empty()) return corrupt(reader.ignored_.back(), 0, "the header or the base record is damaged");
-    if (!reader.files_.empty() && reader.files_.back().generation + 1 != *generation) {
-      return corrupt(file.name, 0, "the generation before it is missing");
-    }
-    reader.files_.push_back(std::move(file));
   }
   return reader;
 }

@@ -84,8 +84,11 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
 
 Status LogImpl::create_segment(PartitionTail& tail) {
   BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, kChunkBytesMin));
-  if (!tail.directory_made) {
-    BATON_TRY(os::make_directories(fs_, path(tail.directory)));
+  if (!tail.directory_made) {  // the disk was full when the topic was made
+    BATON_TRY(fs_.make_directory(path(topic_directory(tail.key.topic))));
+    BATON_TRY(fs_.make_directory(path(tail.directory)));
+    new_directories_.push_back(path("topics"));
+    new_directories_.push_back(path(topic_directory(tail.key.topic)));
     tail.directory_made = true;
   }
   const std::string name = os::join(tail.directory, segment_file_name(tail.next, ""));
@@ -119,7 +122,7 @@ Status LogImpl::create_segment(PartitionTail& tail) {
 std::vector<Extent> LogImpl::extents() const {
   std::vector<Extent> out;
   for (const auto& [key, tail] : tails_) {
-    if (tail->removed || !journalled(*tail)) continue;
+    if (tail->removed) continue;  // `memory` topics, too: it is what a clean start expects of them
     // Rounds have ended up to here; what is staged since may have begun a segment.
     const auto last = std::find_if(tail->open.rbegin(), tail->open.rend(), [](const OpenSegment& s) { return s.end > 0; });
     if (last != tail->open.rend()) {
@@ -207,6 +210,7 @@ Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
   for (auto& part : round.parts) end_part(part);
   if (!undurable_.empty() && first_undurable_ns_ < 0) first_undurable_ns_ = last_record_ns_;
   if (job.generation_begun()) want_checkpoint_ = true;
+  extents_stale_ = round.has_record || !round.parts.empty() || (extents_stale_ && !job.generation_begun());
   if ((want_checkpoint_ || want_seals_) && !running_) start_checkpoint();
   return {};
 }

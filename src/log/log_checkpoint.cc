@@ -148,9 +148,10 @@ Status LogImpl::checkpoint_now() {
 Status LogImpl::do_checkpoint_now() {
   wait_for_checkpoint();
   if (failed_) return failure_;
+  if (running_) return running_->result();  // the disk is full
   if (!dirty_.empty()) BATON_TRY(run_round(make_round(false, false, false)));
-  if (!journal_->empty()) BATON_TRY(run_round(make_round(false, true, true)));
-  if (!journal_->empty()) return Error{Code::no_space, "the disk is full: the journal cannot go on in a new file"};
+  if (extents_stale_) BATON_TRY(run_round(make_round(false, true, true)));
+  if (extents_stale_) return Error{Code::no_space, "the disk is full: the journal cannot go on in a new file"};
   running_ = make_checkpoint(true);
   served_ = std::exchange(waiting_, {});
   want_checkpoint_ = want_seals_ = false;

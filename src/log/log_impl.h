@@ -136,6 +136,8 @@ class LogImpl final : public Log {
   bool marked_ = true;                       // the last record is under a mark, or has nothing in it
   std::int64_t first_undurable_ns_ = -1;
 
+  bool extents_stale_ = true;                // rounds have ended since the newest generation began
+
   std::shared_ptr<CheckpointJob> running_;
   bool want_checkpoint_ = false;
   bool want_seals_ = false;

@@ -188,10 +188,12 @@ Status LogImpl::begin_journal(RecoveredStore& store) {
   if (store.clean && !files.empty() && !store.rounds_in_journal && files.size() == 1) {
     const auto& file = files.back();
     BATON_TRY(journal_->resume(file.header, kJournalHeaderBytes + record_file_bytes(file.base.total_bytes), file.base.previous_crc));
+    extents_stale_ = false;
   } else {
     RecordFixed base{.round = durable_round_, .durable_round = durable_round_, .append_ms = clock_->now_ms()};
     base.previous_crc = store.last_crc;
     BATON_TRY(journal_->begin(store.generation + 1, Round(durable_round_.value() + 1), base, extents()));
+    extents_stale_ = last_round_ != durable_round_;
     BATON_TRY(copy_rounds(store));
   }
   journal_->set_reserve_bytes(options_.reserve_bytes);

@@ -20,13 +20,17 @@ Result<TopicId> LogImpl::create_topic(const std::string& name, TopicKind kind, s
   const auto added = catalogue_->add_topic(topic);
   if (!added && added.error().code == Code::io_error) return fail(added.error()).error();
   BATON_TRY(added);
-  // A segment makes its directory when it is missing, so an error here costs nothing.
+  // The first segment makes its directory when it is missing.
   const std::string directory = path(topic_directory(topic.id));
   bool made = fs_.make_directory(directory).ok();
   for (std::int32_t i = 0; i < partitions && made; ++i) {
     made = fs_.make_directory(path(partition_directory({topic.id, PartitionId(i)}))).ok();
   }
-  if (made) made = fs_.sync_directory(directory).ok() && fs_.sync_directory(path("topics")).ok();
+  if (made) {
+    Status synced = fs_.sync_directory(directory);
+    if (synced) synced = fs_.sync_directory(path("topics"));
+    if (!synced) return fail(synced.error()).error();
+  }
   const auto config = std::make_shared<const TopicConfig>(topic_config(kind, settings, options_));
   for (std::int32_t i = 0; i < partitions; ++i) {
     PartitionTail& tail = add_tail({topic.id, PartitionId(i)}, config);

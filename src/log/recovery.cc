@@ -21,7 +21,8 @@ struct Plan {
   RecoveredPartition found;
   std::map<Offset, const Seal*> seals;
   std::map<Offset, RecoveredSegment> segments;  // on disk, or in the journal
-  std::vector<Offset> on_disk;                  // ascending
+  std::vector<Offset> on_disk;                  // those with a .log, ascending
+  std::vector<Offset> with_marks;               // those with a .marks
   // Where the partition ends, as far as the journal has been read.
   Offset at_base{-1};
   std::uint64_t at_end = 0;
@@ -31,6 +32,10 @@ struct Plan {
     return os::join(found.directory, segment_file_name(base, extension));
   }
   [[nodiscard]] bool is_on_disk(Offset base) const { return std::ranges::binary_search(on_disk, base); }
+  // Retention is removing it, and a crash may have left one of its files.
+  [[nodiscard]] bool is_gone(Offset base, Offset next_offset) const {
+    return next_offset <= found.log_start && (!is_on_disk(base) || !std::ranges::binary_search(with_marks, base));
+  }
 };
 
 class Finder {
@@ -41,6 +46,10 @@ class Finder {
   Result<RecoveredStore> find();
 
  private:
+  // `memory` topics are not in the journal: unless they were closed, their end is found by looking.
+  [[nodiscard]] bool is_scanned(const Plan& plan) const {
+    return plan.found.durability == Durability::memory && !store_.clean;
+  }
   [[nodiscard]] Status list_partitions();
   [[nodiscard]] Status list_segments(Plan& plan);
   [[nodiscard]] Status take_extent(Plan& plan, const JournalPart& part);
@@ -72,7 +81,7 @@ Result<RecoveredStore> Finder::find() {
     store_.rounds_in_journal = store_.rounds_in_journal || !place.base;
     for (const auto& part : record.parts) {
       const auto plan = plans_.find(part.key);
-      if (plan == plans_.end() || plan->second.found.durability == Durability::memory) continue;
+      if (plan == plans_.end() || is_scanned(plan->second)) continue;
       if (part.extent() && place.oldest) BATON_TRY(take_extent(plan->second, part));
       if (!part.extent()) BATON_TRY(take_part(plan->second, place, part));
     }
@@ -80,7 +89,7 @@ Result<RecoveredStore> Finder::find() {
   };
   BATON_TRY(journal.for_each(visit));
   for (auto& [key, plan] : plans_) {
-    BATON_TRY(plan.found.durability == Durability::memory ? finish_memory(plan) : finish(plan));
+    BATON_TRY(is_scanned(plan) ? finish_memory(plan) : finish(plan));
     store_.partitions.emplace(key, std::move(plan.found));
   }
   if (!journal.files().empty()) {
@@ -127,9 +136,11 @@ Status Finder::list_segments(Plan& plan) {
   if (!entries) return entries.error();
   plan.found.directory_there = true;
   for (const auto& entry : *entries) {
-    if (!entry.name.ends_with(".log")) continue;
-    const auto base = parse_decimal_name(std::string_view(entry.name).substr(0, entry.name.size() - 4));
-    if (base) plan.on_disk.push_back(Offset(static_cast<std::int64_t>(*base)));
+    const auto base = parse_decimal_name(std::string_view(entry.name).substr(0, entry.name.find('.')));
+    if (!base) continue;
+    const Offset offset(static_cast<std::int64_t>(*base));
+    if (entry.name.ends_with(".log")) plan.on_disk.push_back(offset);
+    if (entry.name.ends_with(".marks")) plan.with_marks.push_back(offset);
   }
   return {};
 }
@@ -171,7 +182,7 @@ Status Finder::take_extent(Plan& plan, const JournalPart& part) {
   plan.at_base = part.segment_base;
   plan.at_end = part.position;
   plan.at_next = part.next_offset;
-  const bool gone = !plan.is_on_disk(part.segment_base) && part.next_offset <= plan.found.log_start;
+  const bool gone = plan.is_gone(part.segment_base, part.next_offset);
   if (part.position == 0 || gone) return {};
   const std::string name = plan.name(part.segment_base, ".log");
   if (!plan.is_on_disk(part.segment_base)) return corrupt(name, 0, "the segment is missing");
@@ -198,7 +209,8 @@ Status Finder::take_extent(Plan& plan, const JournalPart& part) {
 Status Finder::take_part(Plan& plan, const JournalReader::Place& place, const ParsedRecord::Part& part) {
   auto& segment = plan.segments.try_emplace(part.segment_base, RecoveredSegment{.base = part.segment_base}).first->second;
   segment.touched = true;
-  const bool gone = !plan.is_on_disk(part.segment_base) && part.next_offset <= plan.found.log_start;
+  if (part.in_place()) segment.synced_end = std::max(segment.synced_end, part.end());
+  const bool gone = plan.is_gone(part.segment_base, part.next_offset);
   if (part.segment_base < plan.at_base) return {};
   const bool follows = part.segment_base == plan.at_base ? part.position <= plan.at_end
                                                          : part.position == 0 && part.segment_base == plan.at_next;
@@ -289,17 +301,27 @@ Status Finder::give_up(Plan& plan, Offset base, bool below_start) {
 Status Finder::finish(Plan& plan) {
   auto& found = plan.found;
   found.end = std::max(plan.at_next, found.log_start);
-  const bool gone = !plan.is_on_disk(plan.at_base) && plan.at_next <= found.log_start;
-  found.open = plan.at_end > 0 && !gone;
+  const bool gone = plan.is_gone(plan.at_base, plan.at_next);
+  const bool exists = plan.at_end > 0 && !gone;
+  found.open = exists && !plan.seals.contains(plan.at_base);  // it may be sealed though nothing durable follows it
+  if (exists) {
+    auto& at = plan.segments[plan.at_base];
+    at.base = plan.at_base;
+    at.end = plan.at_end;
+    at.next_offset = plan.at_next;
+  }
   std::vector<Offset> bases;
   for (const Offset base : plan.on_disk) {
-    if (base < plan.at_base || (base == plan.at_base && found.open)) {
+    if (base < plan.at_base || (base == plan.at_base && exists)) {
       bases.push_back(base);
     } else {
-      BATON_TRY(give_up(plan, base, false));
+      BATON_TRY(give_up(plan, base, base <= plan.at_base && gone));
     }
   }
-  if (found.open && !plan.is_on_disk(plan.at_base)) bases.push_back(plan.at_base);
+  for (const Offset base : plan.with_marks) {
+    if (!plan.is_on_disk(base)) found.stale.push_back(plan.name(base, ".marks"));
+  }
+  if (exists && !plan.is_on_disk(plan.at_base)) bases.push_back(plan.at_base);
   for (std::size_t i = 0; i < bases.size(); ++i) {
     const bool last = found.open && i + 1 == bases.size();
     const Offset following = i + 1 < bases.size() ? bases[i + 1] : plan.at_next;
@@ -313,9 +335,6 @@ Status Finder::finish(Plan& plan) {
     RecoveredSegment segment;
     if (last) {
       segment = plan.segments[bases[i]];
-      segment.base = bases[i];
-      segment.end = plan.at_end;
-      segment.next_offset = plan.at_next;
       segment.max_timestamp = segment.saved.max_timestamp;
     } else {
       BATON_TRY_ASSIGN(segment, complete_segment(plan, bases[i], following));
@@ -344,20 +363,29 @@ Status Finder::finish_memory(Plan& plan) {
     }
     const auto end = load_end(plan, base);
     RecoveredSegment segment{.base = base};
-    if (end && (store_.clean || (!last && end->saved.next_offset == plan.on_disk[i + 1]))) {
+    if (end && !last && end->saved.next_offset == plan.on_disk[i + 1]) {
       segment = *end;
       segment.end = segment.saved.end_position;
-      segment.next_offset = segment.end == 0 ? base : segment.saved.next_offset;
+      segment.next_offset = segment.saved.next_offset;
       segment.max_timestamp = segment.saved.max_timestamp;
-      segment.sealed = !last;
+      segment.sealed = true;
     } else {
       BATON_TRY_ASSIGN(segment, scan_segment(plan, base));
     }
+    if (segment.end == 0) {
+      cut = true;
+      found.stale.push_back(plan.name(base, ".log"));
+      found.stale.push_back(plan.name(base, ".marks"));
+      continue;
+    }
     found.segments.push_back(segment);
-    found.open = last;
   }
-  found.end = std::max(found.log_start, found.segments.empty() ? Offset(0) : found.segments.back().next_offset);
-  if (found.segments.empty() || found.segments.back().next_offset != found.end) found.open = false;
+  if (!found.segments.empty() && found.segments.back().next_offset < found.log_start) {  // what was to be kept is lost
+    for (const auto& segment : found.segments) BATON_TRY(give_up(plan, segment.base, true));
+    found.segments.clear();
+  }
+  found.end = found.segments.empty() ? found.log_start : found.segments.back().next_offset;
+  found.open = !found.segments.empty() && !found.segments.back().sealed;
   return {};
 }
 

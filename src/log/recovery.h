@@ -21,6 +21,7 @@ struct RecoveredSegment {
   Offset base;
   MarksEnd saved;            // the marks that may be relied on
   bool marks_whole = true;   // the marks file ends there
+  std::uint64_t synced_end = 0;  // of the last round that was synced in place
   std::uint64_t end = 0;
   Offset next_offset;        // after its last record
   std::int64_t max_timestamp = INT64_MIN;

@@ -1,5 +1,6 @@
 // The second step of recovery: writing what the journal says.
 #include <algorithm>
+#include <set>
 
 #include "base/try.h"
 #include "log/recovery.h"
@@ -9,6 +10,7 @@ namespace baton::log {
 namespace {
 
 constexpr std::size_t kOpenFilesMax = 128;
+constexpr std::size_t kDirectoriesOneByOne = 16;  // more are made durable by one sync of the file system
 
 class Replay {
  public:
@@ -21,6 +23,8 @@ class Replay {
   [[nodiscard]] Result<os::File*> file_of(const RecoveredPartition& partition, Offset base);
   [[nodiscard]] Status restore(os::File& file, std::uint64_t position, base::ByteView bytes);
   [[nodiscard]] Status prepare_marks(const RecoveredPartition& partition, const RecoveredSegment& segment);
+  [[nodiscard]] Status write_again(RecoveredPartition& partition, const RecoveredSegment& segment);
+  [[nodiscard]] Status sync_names();
   [[nodiscard]] Status remove_stale(const RecoveredPartition& partition);
   [[nodiscard]] std::string path(const std::string& relative) const { return os::join(directory_, relative); }
 
@@ -30,6 +34,19 @@ class Replay {
   std::map<std::pair<PartitionKey, Offset>, std::unique_ptr<os::File>> files_;
 };
 
+// A process that was killed may have made directories and files and not synced their names.
+Status Replay::sync_names() {
+  std::set<std::string> directories;
+  for (const auto& [key, partition] : store_.partitions) {
+    directories.insert("topics");
+    directories.insert(topic_directory(key.topic));
+    if (std::ranges::any_of(partition.segments, &RecoveredSegment::touched)) directories.insert(partition.directory);
+  }
+  if (directories.size() > kDirectoriesOneByOne) return fs_.sync_all(directory_);
+  for (const auto& name : directories) BATON_TRY(fs_.sync_directory(path(name)));
+  return {};
+}
+
 Status Replay::run() {
   for (auto& [key, partition] : store_.partitions) {
     if (!partition.directory_there) {
@@ -37,16 +54,13 @@ Status Replay::run() {
       partition.directory_there = true;
     }
     BATON_TRY(remove_stale(partition));
-    bool touched = false;
     for (const auto& segment : partition.segments) {
-      touched = touched || segment.touched;
       if (!segment.sealed && (segment.touched || !segment.marks_whole)) BATON_TRY(prepare_marks(partition, segment));
+      if (segment.scanned) BATON_TRY(write_again(partition, segment));
     }
-    // A process that was killed may have made the files and not synced their names.
-    if (touched) BATON_TRY(fs_.sync_directory(path(partition.directory)));
   }
-  if (!store_.journal || store_.clean) return {};
-  return store_.journal->for_each([&](const JournalReader::Place&, const ParsedRecord& record) -> Status {
+  if (store_.clean) return {};
+  BATON_TRY(store_.journal->for_each([&](const JournalReader::Place&, const ParsedRecord& record) -> Status {
     for (const auto& part : record.parts) {
       const auto partition = store_.partitions.find(part.key);
       if (partition != store_.partitions.end() && partition->second.durability != Durability::memory) {
@@ -54,7 +68,8 @@ Status Replay::run() {
       }
     }
     return {};
-  });
+  }));
+  return sync_names();
 }
 
 Status Replay::take(RecoveredPartition& partition, const ParsedRecord::Part& part) {
@@ -63,11 +78,25 @@ Status Replay::take(RecoveredPartition& partition, const ParsedRecord::Part& par
   if (part.payload.empty() || part.end() > segment->end) return {};  // an extent of rounds that were lost with their file
   BATON_TRY_ASSIGN(os::File* const file, file_of(partition, part.segment_base));
   if (part.extent() || part.in_place()) return restore(*file, part.end() - part.payload.size(), part.payload);
-  // What marks attest is on the disk, but for the sector that was written to later. The rest is written whatever a read says: after
-  // a failed sync the page cache may hold what the disk does not.
-  const std::uint64_t trusted = std::clamp(segment->saved.end_position, part.position, part.end()) - part.position;
+  // What marks attest, and what was there when a later round was synced in place, is on the disk, but for the sector that was written
+  // to later. The rest is written whatever a read says: after a failed sync the page cache may hold what the disk does not.
+  const std::uint64_t known = std::max(segment->saved.end_position, segment->synced_end);
+  const std::uint64_t trusted = std::clamp(known, part.position, part.end()) - part.position;
   BATON_TRY(restore(*file, part.position, part.payload.first(trusted)));
   return file->write_at(part.position + trusted, part.payload.subspan(trusted));
+}
+
+// What was found by looking may be in the page cache only, for good if a sync has failed.
+Status Replay::write_again(RecoveredPartition& partition, const RecoveredSegment& segment) {
+  BATON_TRY_ASSIGN(os::File* const file, file_of(partition, segment.base));
+  base::Bytes bytes;
+  for (std::uint64_t at = 0; at < segment.end; at += bytes.size()) {
+    bytes.resize(std::min<std::uint64_t>(1u << 20, segment.end - at));
+    BATON_TRY_ASSIGN(const std::size_t got, file->read_at(at, bytes));
+    if (got != bytes.size()) return Error{Code::io_error, partition.directory + ": a segment became shorter while it was read"};
+    BATON_TRY(file->write_at(at, bytes));
+  }
+  return {};
 }
 
 Status Replay::restore(os::File& file, std::uint64_t position, base::ByteView bytes) {
