@@ -1,4 +1,4 @@
-#include "store/index_scale.h"
+#include "store/index_scale_for_test.h"
 
 namespace baton::store {
 
