@@ -22,8 +22,8 @@ using Type = Expression::Type;
 bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string_view name_of(Type type) {
-  static constexpr std::string_view kNames[] = {"boolean", "integer", "decimal", "string", "time", "duration"};
+std::string a(Type type) {
+  static constexpr const char* kNames[] = {"a boolean", "an integer", "a decimal", "a string", "a time", "a duration"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -103,7 +103,7 @@ class ExpressionParser {
   // Where a condition is wanted: a field of another type than boolean stands for 'is not null'.
   Number condition(Number n) {
     if (node(n).type == Type::boolean) return n;
-    if (node(n).op != Op::field) fail(node(n).at, "a " + std::string(name_of(node(n).type)) + " is no condition; compare it with something");
+    if (node(n).op != Op::field) fail(node(n).at, a(node(n).type) + " is no condition; compare it with something");
     const auto at = node(n).at;
     return add(Op::logic_not, Type::boolean, at, add(Op::is_null, Type::boolean, at, n));
   }
@@ -148,7 +148,7 @@ class ExpressionParser {
     } else if (token_ == "matches" || token_ == "not") {
       const bool no = take("not");
       if (!take("matches")) fail(at_, "'not' is followed by 'matches' here");
-      if (node(left).type != Type::string) fail(at, "only a string can match, this is a " + std::string(name_of(node(left).type)));
+      if (node(left).type != Type::string) fail(at, "only a string can match, this is " + a(node(left).type));
       const Number pattern = factor();
       if (node(pattern).op != Op::constant || node(pattern).type != Type::string) fail(at, "'matches' is followed by a pattern in quotes");
       out = add(Op::matches, Type::boolean, at, left, pattern);
@@ -167,9 +167,9 @@ class ExpressionParser {
     read_as_time(left, right);
     read_as_time(right, left);
     const auto number = [](Type t) { return t == Type::integer || t == Type::decimal; };
-    const Type a = node(left).type, b = node(right).type;
-    if (a != b && !(number(a) && number(b))) fail(at, "a " + std::string(name_of(a)) + " and a " + std::string(name_of(b)) + " cannot be compared");
-    if (a == Type::boolean && sign != "=" && sign != "!=") fail(at, "booleans are equal or not; there is no less");
+    const Type l = node(left).type, r = node(right).type;
+    if (l != r && !(number(l) && number(r))) fail(at, a(l) + " and " + a(r) + " cannot be compared");
+    if (l == Type::boolean && sign != "=" && sign != "!=") fail(at, "booleans are equal or not; there is no less");
     if (sign == "=") return add(Op::equal, Type::boolean, at, left, right);
     if (sign == "!=") return add(Op::logic_not, Type::boolean, at, add(Op::equal, Type::boolean, at, left, right));
     const Op op = sign == "<" || sign == ">" ? Op::less : Op::less_equal;
@@ -199,14 +199,13 @@ class ExpressionParser {
     }
     return left;
   }
-  static Type sum_type(std::size_t at, bool minus, Type a, Type b) {
-    if (a == Type::integer && b == Type::integer) return Type::integer;
-    if (a == Type::duration && b == Type::duration) return Type::duration;
-    if (a == Type::time && b == Type::duration) return Type::time;
-    if (a == Type::time && b == Type::time && minus) return Type::duration;
-    if (a == Type::duration && b == Type::time && !minus) return Type::time;
-    fail(at, "a " + std::string(name_of(a)) + (minus ? " minus a " : " plus a ") + std::string(name_of(b)) +
-                 " has no meaning; integers, durations, and times with durations can be calculated with");
+  static Type sum_type(std::size_t at, bool minus, Type l, Type r) {
+    if (l == Type::integer && r == Type::integer) return Type::integer;
+    if (l == Type::duration && r == Type::duration) return Type::duration;
+    if (l == Type::time && r == Type::duration) return Type::time;
+    if (l == Type::time && r == Type::time && minus) return Type::duration;
+    if (l == Type::duration && r == Type::time && !minus) return Type::time;
+    fail(at, a(l) + (minus ? " minus " : " plus ") + a(r) + " has no meaning; integers, durations, and times with durations can be calculated with");
   }
   Number product() {
     Number left = factor();
@@ -214,10 +213,10 @@ class ExpressionParser {
       const auto at = at_;
       next();
       const Number right = factor();
-      const Type a = node(left).type, b = node(right).type;
-      const bool fine = (a == Type::integer && (b == Type::integer || b == Type::duration)) || (a == Type::duration && b == Type::integer);
-      if (!fine) fail(at, "a " + std::string(name_of(a)) + " times a " + std::string(name_of(b)) + " has no meaning; an integer times a duration has");
-      left = add(Op::multiply, a == Type::duration || b == Type::duration ? Type::duration : Type::integer, at, left, right);
+      const Type l = node(left).type, r = node(right).type;
+      const bool fine = (l == Type::integer && (r == Type::integer || r == Type::duration)) || (l == Type::duration && r == Type::integer);
+      if (!fine) fail(at, a(l) + " times " + a(r) + " has no meaning; an integer times a duration has");
+      left = add(Op::multiply, l == Type::duration || r == Type::duration ? Type::duration : Type::integer, at, left, right);
     }
     return left;
   }
@@ -230,8 +229,12 @@ class ExpressionParser {
       next();
       const Number inner = factor();
       --depth_;
+      if (auto& constant = out_.nodes_[inner]; constant.op == Op::constant && constant.type == Type::decimal) {
+        constant.text = constant.text.starts_with('-') ? constant.text.substr(1) : "-" + constant.text;
+        return inner;
+      }
       const Type type = node(inner).type;
-      if (type != Type::integer && type != Type::duration) fail(at, "a " + std::string(name_of(type)) + " has no sign to change");
+      if (type != Type::integer && type != Type::duration) fail(at, a(type) + " has no sign to change");
       return add(Op::subtract, type, at, add({.type = type, .at = at, .value = type == Type::integer ? Value::of_integer(0) : Value::of_duration(0)}), inner);
     }
     if (take("(")) {

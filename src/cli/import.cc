@@ -23,9 +23,6 @@ namespace baton::cli {
 
 namespace {
 
-constexpr std::int64_t kCheckpointEveryNs = 1'000'000'000;
-constexpr std::uint64_t kLookEvery = 256;  // rows or events between looks at the clock and at stop()
-
 class Import {
  public:
   Import(os::Env& env, Store& store, const ImportOptions& options, const std::function<void(const ImportProgress&)>& progress)
@@ -67,8 +64,10 @@ class Import {
   }
 
   Status load_lookups() {
+    std::size_t rows = 0, bytes = 0;
     for (const auto& lookup : map_->lookups) {
-      LookupTable::Spec spec{.path = lookup.file, .format = lookup.format, .key = lookup.key, .columns = lookup.columns, .duplicates = lookup.duplicates};
+      LookupTable::Spec spec{.path = lookup.file, .format = lookup.format, .key = lookup.key, .columns = lookup.columns, .duplicates = lookup.duplicates,
+                             .rows_max = LookupTable::kRowsMax - rows, .bytes_max = LookupTable::kBytesMax - bytes};
       const auto beside_file = os::join(os::parent(options_.file), lookup.file), beside_map = os::join(os::parent(options_.map), lookup.file);
       if (!lookup.file.starts_with('/')) {
         BATON_TRY_ASSIGN(const bool there, env_.fs().exists(beside_file));
@@ -80,6 +79,8 @@ class Import {
         const auto detail = error.code == Code::not_found ? "no file " + lookup.file + " beside " + options_.file + " or the map" : error.detail;
         return Error{error.code, lookup.where + ": look-up '" + lookup.name + "': " + detail};
       }
+      rows += table->rows();
+      bytes += std::min(table->bytes(), LookupTable::kBytesMax - bytes);
       lookups_.push_back(*std::move(table));
     }
     return {};
@@ -96,7 +97,8 @@ class Import {
   }
 
   Status import_by_time() {
-    BATON_TRY_ASSIGN(const auto sorter, ExternalSorter::open(env_, os::join(options_.data_directory, "tmp/import")));
+    BATON_TRY_ASSIGN(const auto sorter, ExternalSorter::open(env_, os::join(options_.data_directory, "tmp/import"),
+                                                                {.run_bytes = options_.sort_bytes, .fan_in = options_.sort_fan_in}));
     BATON_TRY(read_rows([&](const MappedEvent& event) {
       return options_.check_only ? Status() : sorter->add({event.time_ns, event.row * ImportMap::kEventsMax + event.event}, event.payload);
     }));
@@ -148,7 +150,7 @@ class Import {
       BATON_TRY_ASSIGN(const bool have, rows->next(row));
       if (!have) break;
       progress_.rows = ++report_.rows;
-      if (report_.rows % kLookEvery == 0) {
+      if (report_.rows % options_.look_every == 0) {
         progress_.bytes = rows->consumed();
         BATON_TRY(look());
       }
@@ -177,7 +179,7 @@ class Import {
     fed_ = {};
     skipped_ = 0;
     saved_ns_ = env_.clock().monotonic_ns();
-    if (!options_.check_only) appender_.emplace(env_, store_, map_->context, context_options_);
+    if (!options_.check_only) appender_.emplace(env_, store_, map_->context, context_options_, AppendOptions{.events_max = options_.append_events});
   }
 
   // One event of the sequence: passed over when the checkpoint knows it, appended otherwise.
@@ -191,9 +193,9 @@ class Import {
     }
     BATON_TRY_ASSIGN(auto unpacked, unpack_event(*map_, event));
     BATON_TRY(appender_->add(std::move(unpacked), event.row));
-    if (fed_.events % kLookEvery != 0) return {};
+    if (fed_.events % options_.look_every != 0) return {};
     BATON_TRY(look());
-    if (env_.clock().monotonic_ns() - saved_ns_ < kCheckpointEveryNs) return {};
+    if (env_.clock().monotonic_ns() - saved_ns_ < options_.checkpoint_every_ms * 1'000'000) return {};
     return save();
   }
 

@@ -23,6 +23,13 @@ struct ImportOptions {
   std::string rejects;         // where rows that do not fit go; empty: FILE.rejects.csv. Replaced by each import that rejects rows
   bool check_only = false;     // --check: read, convert and count everything, append nothing
   std::function<bool()> stop;  // asked often; true ends the import with `cancelled` (run it again to go on). May be empty
+
+  // Tests make these small, to come to the edges with little data.
+  std::size_t sort_bytes = 24u << 20;           // of a run
+  std::size_t sort_fan_in = 128;
+  std::size_t append_events = 200;              // of one append
+  std::int64_t checkpoint_every_ms = 1000;
+  std::uint64_t look_every = 256;               // rows or events between looks at the clock and at `stop`
 };
 
 // What is going on; handed out often, so whoever draws it draws rarely.

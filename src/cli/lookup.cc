@@ -39,7 +39,7 @@ Status LookupTable::add(const Spec& spec, const CellReader::Next& row) {
     return Error{Code::invalid_argument, where() + ": the " + spec.key + " '" + std::string(key.text) +
                                              "' occurs twice; say `duplicates: first` or `duplicates: last` in the map when that is meant"};
   }
-  if (keys_.size() == kRowsMax) return Error{Code::too_large, spec.path + " has more than 1,000,000 keys; a look-up is read into memory whole"};
+  if (keys_.size() >= spec.rows_max) return Error{Code::too_large, spec.path + " has too many keys: look-ups are read into memory whole, at most 1,000,000 keys together"};
   keys_.push_back({static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(key.text.size())});
   text_ += key.text;
   cells_.resize(keys_.size() * columns_);
@@ -53,8 +53,8 @@ Status LookupTable::add(const Spec& spec, const CellReader::Next& row) {
 Status LookupTable::put_cells(const Spec& spec, const CellReader::Next& row, std::size_t at) {
   for (std::size_t i = 0; i < columns_; ++i) {
     const auto cell = row.cells[i].text;
-    if (text_.size() + cell.size() > kBytesMax)
-      return Error{Code::too_large, spec.path + " has more than 32 MiB of text in the columns that the map uses; a look-up is read into memory whole"};
+    if (text_.size() + cell.size() > spec.bytes_max)
+      return Error{Code::too_large, spec.path + " has too much text in the columns that the map uses: look-ups are read into memory whole, at most 32 MiB together"};
     cells_[at * columns_ + i] = {static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(cell.size())};
     kinds_[at * columns_ + i] = row.cells[i].kind;
     text_ += cell;

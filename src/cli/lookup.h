@@ -18,8 +18,8 @@ enum class LookupDuplicates : std::uint8_t { refuse, first, last };
 
 class LookupTable {
  public:
-  static constexpr std::uint64_t kRowsMax = 1'000'000;
-  static constexpr std::size_t kBytesMax = 32u << 20;  // of text, of one table
+  static constexpr std::size_t kRowsMax = 1'000'000;   // of all tables of a map
+  static constexpr std::size_t kBytesMax = 32u << 20;  // of text, the same
 
   struct Spec {
     std::string path;
@@ -27,6 +27,7 @@ class LookupTable {
     std::string key;
     std::vector<std::string> columns;  // those that fields ask for
     LookupDuplicates duplicates = LookupDuplicates::refuse;
+    std::size_t rows_max = kRowsMax, bytes_max = kBytesMax;  // what other tables have left
   };
   // invalid_argument: a column that is not there, a key that occurs twice and must not, a row that does not fit its format.
   // too_large: over the limits.
@@ -36,6 +37,7 @@ class LookupTable {
   // `column`: an index of Spec::columns. What JSON has as null, or not at all, is missing.
   [[nodiscard]] Cell cell(std::size_t row, std::size_t column) const;
   [[nodiscard]] std::size_t rows() const { return keys_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return text_.size(); }
 
  private:
   struct Text {

@@ -206,13 +206,10 @@ std::string JsonCells::extract(std::string_view text, std::vector<Cell>& cells) 
   json::error_code error;
   const auto used = impl_->parser.write_some(false, text.data(), text.size(), error);
   const bool ended = used == text.size() || text.find_first_not_of(" \t\r\n", used) == std::string_view::npos;
-  cells.assign(handler.found.size(), {});
+  cells.clear();
   if (error || !ended) return "not JSON from byte " + std::to_string(used) + " on";
   if (!handler.object) return "not a JSON object";
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const auto& found = handler.found[i];
-    cells[i] = {found.kind, std::string_view(handler.text).substr(found.offset, found.length)};
-  }
+  for (const auto& found : handler.found) cells.push_back({found.kind, std::string_view(handler.text).substr(found.offset, found.length)});
   return {};
 }
 
