@@ -119,16 +119,21 @@ Status LogImpl::create_segment(PartitionTail& tail) {
   return {};
 }
 
+// The one that holds the last record of the rounds that have ended, when it is not sealed yet.
+const OpenSegment* LogImpl::last_segment(const PartitionTail& tail) {
+  const auto last = std::find_if(tail.open.rbegin(), tail.open.rend(),
+                                 [&](const OpenSegment& s) { return s.end > 0 && s.next_offset == tail.ended; });
+  return last == tail.open.rend() ? nullptr : &*last;
+}
+
 std::vector<Extent> LogImpl::extents() const {
   std::vector<Extent> out;
   for (const auto& [key, tail] : tails_) {
     if (tail->removed) continue;  // `memory` topics, too: it is what a clean start expects of them
-    // Rounds have ended up to here; what is staged since may have begun a segment.
-    const auto last = std::find_if(tail->open.rbegin(), tail->open.rend(), [](const OpenSegment& s) { return s.end > 0; });
-    if (last != tail->open.rend()) {
+    if (const OpenSegment* last = last_segment(*tail)) {
       out.push_back({key, last->segment->base(), last->end, last->next_offset, tail->edge});
-    } else if (const Offset next = tail->open.empty() ? tail->next : tail->open.front().next_offset; next.value() > 0) {
-      out.push_back({key, next, 0, next, {}});
+    } else if (tail->ended.value() > 0) {
+      out.push_back({key, tail->ended, 0, tail->ended, {}});
     }
   }
   return out;
@@ -223,7 +228,7 @@ void LogImpl::end_part(RoundPart& part) {
   }
   segment.dirty = true;
   segment.end = part.part.end();
-  segment.next_offset = part.part.next_offset;
+  segment.next_offset = tail.ended = part.part.next_offset;
   segment.segment->publish(segment.end, segment.marks.max_timestamp());
   if (tail.removed) return;
   if (tail.config->durability == Durability::interval && durable_round_ != last_round_ && !tail.undurable) {
@@ -235,13 +240,8 @@ void LogImpl::end_part(RoundPart& part) {
 
 // What readers see of a partition, here and in other processes: all rounds that have ended.
 void LogImpl::publish(PartitionTail& tail) {
-  const auto last = std::find_if(tail.open.rbegin(), tail.open.rend(), [](const OpenSegment& s) { return s.end > 0; });
-  Offset visible = tail.next;
-  if (last != tail.open.rend()) {
-    visible = last->next_offset;
-  } else if (!tail.open.empty()) {
-    visible = tail.open.front().segment->base();
-  }
+  const OpenSegment* const last = last_segment(tail);
+  const Offset visible = tail.ended;
   const Bounds before = tail.partition->bounds();
   const bool keep = tail.undurable || tail.config->durability == Durability::memory;
   const Offset durable = keep ? Offset(std::min(before.durable.value(), visible.value())) : visible;
@@ -253,8 +253,8 @@ void LogImpl::publish(PartitionTail& tail) {
                                   .durable = durable,
                                   .visible = visible,
                                   .last_stable = visible,
-                                  .segment_base = last != tail.open.rend() ? last->segment->base() : visible,
-                                  .end_position = last != tail.open.rend() ? last->end : 0,
+                                  .segment_base = last != nullptr ? last->segment->base() : visible,
+                                  .end_position = last != nullptr ? last->end : 0,
                                   .generation = tail.list_changes});
 }
 

@@ -83,6 +83,7 @@ class LogImpl final : public Log {
   [[nodiscard]] Status allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes);
   [[nodiscard]] std::unique_ptr<RoundJob> make_round(bool empty_record, bool begin_generation, bool sync_only);
   [[nodiscard]] RoundPart make_part(PartitionTail& tail, StagedGroup group);
+  [[nodiscard]] static const OpenSegment* last_segment(const PartitionTail& tail);
   [[nodiscard]] std::vector<Extent> extents() const;
   [[nodiscard]] Status run_round(std::unique_ptr<RoundJob> job);
   void end_part(RoundPart& part);

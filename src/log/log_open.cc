@@ -138,7 +138,7 @@ Status LogImpl::add_recovered(const RecoveredPartition& recovered, std::int64_t 
   PartitionTail& tail =
       add_tail(recovered.key, std::make_shared<TopicConfig>(topic_config(topic.kind, topic.settings, options_)));
   tail.directory_made = true;
-  tail.next = recovered.end;
+  tail.next = tail.ended = recovered.end;
   SegmentList list;
   for (const auto& segment : recovered.segments) BATON_TRY(add_recovered_segment(tail, recovered, segment, arrival_ms, list));
   tail.partition->set_segments(std::move(list));

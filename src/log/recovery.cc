@@ -363,7 +363,11 @@ Status Finder::finish_memory(Plan& plan) {
     }
     const auto end = load_end(plan, base);
     RecoveredSegment segment{.base = base};
-    if (end && !last && end->saved.next_offset == plan.on_disk[i + 1]) {
+    BATON_TRY_ASSIGN(const auto file, fs_.open(path(plan.name(base, ".log")), {}));
+    BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
+    // It was cut to its end after its marks were durable.
+    const bool finished = end && end->saved.end_position == size;
+    if (finished && !last && end->saved.next_offset == plan.on_disk[i + 1]) {
       segment = *end;
       segment.end = segment.saved.end_position;
       segment.next_offset = segment.saved.next_offset;

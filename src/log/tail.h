@@ -49,6 +49,7 @@ struct PartitionTail {
   std::deque<OpenSegment> open;       // the last one takes appends
   std::vector<StagedGroup> staged;
   Offset next;                        // of the next record to be staged
+  Offset ended;                       // after the last record of the rounds that have ended
   base::Bytes edge;                   // the bytes from the last sector boundary to the end of what was given to a round
   std::string directory;              // relative: "topics/<id>/<partition>"
   bool directory_made = false;
