@@ -33,12 +33,12 @@ Status IndexRecovery::begin(Job& job) {
   }
   if (usable) {
     job.next = covered.next;
-    job.partition->streams = covered.streams;
+    job.streams = covered.streams;
   } else {
     if (job.rebuild || covered.next.value() > 0) BATON_TRY(view.index().reset(bounds.log_start));
     job.next = bounds.log_start;
     const auto heads = view.heads();
-    job.partition->streams = heads == nullptr ? 0 : static_cast<std::int64_t>(heads->count());
+    job.streams = heads == nullptr ? 0 : static_cast<std::int64_t>(heads->count());
   }
   job.feeder = std::make_unique<IndexFeeder>(*job.context->view, view);
   job.begun = true;
@@ -53,7 +53,7 @@ Status IndexRecovery::feed_chunk(Job& job) {
     return Error{Code::corrupt, "partition " + view.directory() + ": the log has no batch at offset " +
                                     std::to_string(job.next.value()) + ", though it is below the visible offset"};
   }
-  BATON_TRY(job.feeder->feed(chunk_, read.first->position, job.next, job.partition->streams));
+  BATON_TRY(job.feeder->feed(chunk_, read.first->position, job.next, job.streams));
   job.next = read.next;
   return {};
 }
@@ -66,6 +66,7 @@ Result<bool> IndexRecovery::step_job(Job& job) {
     if (view.index().full()) return false;
     BATON_TRY(feed_chunk(job));
   }
+  job.partition->streams = job.streams;
   view.set_index_ready(true);
   return true;
 }

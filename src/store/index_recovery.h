@@ -33,7 +33,8 @@ class IndexRecovery {
     PartitionState* partition = nullptr;
     bool rebuild = false;
     bool begun = false;
-    log::Offset next;      // to be read
+    log::Offset next;          // to be read
+    std::int64_t streams = 0;  // that began below it
     std::unique_ptr<IndexFeeder> feeder;
   };
   [[nodiscard]] Status begin(Job& job);

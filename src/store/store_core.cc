@@ -93,7 +93,7 @@ Status StoreCore::run(std::function<Status()> task) {
     run_between_rounds([&] {
       outcome = health();
       if (outcome) outcome = task();
-      if (log_ != nullptr && log_->failed()) fail(log_->failure());
+      if (const Status status = fate(); !status) fail(status.error());
       waiter->wake();
     });
   });
@@ -158,6 +158,7 @@ bool StoreCore::decide(Request& request) {
 
 void StoreCore::decide_all() {
   for (std::size_t i = 0; i < round_.size(); ++i) {
+    if (doomed_) return;
     if (decide(*round_[i])) continue;
     put_back(i);
     return;
@@ -208,6 +209,10 @@ void StoreCore::run_round() {
   in_round_ = true;
   take_requests();
   decide_all();
+  if (const Status status = fate(); !status) {
+    fail(status.error());
+    return;
+  }
   if (log_->has_staged()) {
     start_flush();
   } else {
@@ -244,8 +249,9 @@ void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
     }
     acknowledge_indexes();
     wake_list_.notify();
-  } else if (log_->failed()) {
-    fail(log_->failure());
+  }
+  if (const Status status = fate(); !status) {
+    fail(status.error());
     return;
   }
   answer_all();
@@ -255,6 +261,13 @@ void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
   if (!tick_timer_) arm_tick();
   if (recovery_ != nullptr) step_recovery();
   schedule_next();
+}
+
+// An error when the store must end.
+Status StoreCore::fate() const {
+  if (log_ != nullptr && log_->failed()) return log_->failure();
+  if (doomed_) return *doomed_;
+  return {};
 }
 
 void StoreCore::answer_all() {

@@ -107,6 +107,7 @@ class StoreCore {
   [[nodiscard]] Status close_now();
   void run_between_rounds(os::Task task);
   [[nodiscard]] Error ended() const;
+  [[nodiscard]] Status fate() const;
 
   os::Env& env_;
   const std::string directory_;
@@ -140,6 +141,7 @@ class StoreCore {
   std::unique_ptr<IndexRecovery> recovery_;              // while indexes are brought up to date: nothing is staged
   std::function<void(Status)> open_done_;
   bool told_fatal_ = false;
+  std::optional<Error> doomed_;                          // outside the log something failed after which the store must end
 };
 
 }  // namespace baton::store

@@ -182,19 +182,32 @@ Status StoreCore::create_context(const std::string& name, const ContextOptions& 
   BATON_TRY(check_context_name(name));
   BATON_TRY(check_context_options(options));
   if (find_context(name) != nullptr) return Error{Code::already_exists, "context " + name + " is there already"};
-  BATON_TRY_ASSIGN(const log::TopicId id,
-                   log_->create_topic(name, log::TopicKind::event, options.partitions, to_settings(options)));
+  // A topic without a context is what was left when its indexes could not be made, on a full disk: it is as new.
+  const auto& topics = log_->catalogue().topics;
+  const auto left = std::ranges::find_if(topics, [&](const auto& entry) {
+    return entry.second.name == name && entry.second.kind == log::TopicKind::event && !entry.second.removed;
+  });
+  log::TopicId id;
+  if (left != topics.end()) {
+    id = left->first;
+    BATON_TRY(log_->set_topic(id, to_settings(options)));
+  } else {
+    BATON_TRY_ASSIGN(id, log_->create_topic(name, log::TopicKind::event, options.partitions, to_settings(options)));
+  }
   const bool recovering = recovery_ != nullptr;
   if (!recovering) recovery_ = std::make_unique<IndexRecovery>();
-  BATON_TRY(add_context(log_->catalogue().topics.at(id)));
-  publish_view();
+  Status made = add_context(log_->catalogue().topics.at(id));
+  if (made) publish_view();
   // A new context has nothing to be read again.
   if (!recovering) {
-    const auto done = recovery_->step();
+    if (made) {
+      if (const auto done = recovery_->step(); !done) made = done.error();
+    }
     recovery_ = nullptr;
-    if (!done) return done.error();
   }
-  return {};
+  // F12: a sync may have failed.
+  if (!made && made.error().code == Code::io_error) doomed_ = made.error();
+  return made;
 }
 
 Status StoreCore::configure_context(const std::string& name, const ContextOptions& options) {

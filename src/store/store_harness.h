@@ -56,6 +56,7 @@ class StoreHarness {
   void verify_context();
   void verify_filter(const Filter& filter, bool backward);
   void complain(const std::string& what);
+  void read_failed(const std::string& what, const Error& error);
 
   os::SimWorld world_;
   os::SeededRandom random_;

@@ -46,7 +46,8 @@ class Simulation {
     }
     // The end of all faults: it opens, and all is there.
     clear_faults();
-    if (harness_->problem().empty() && !harness_->open() && harness_->problem().empty()) return "it does not open though nothing is wrong any more";
+    if (!harness_->problem().empty()) return harness_->problem();
+    if (!harness_->open()) return "it does not open though nothing is wrong any more: " + harness_->problem();
     harness_->verify();
     harness_->work(5);
     harness_->verify();
