@@ -70,6 +70,7 @@ Result<JournalReader> JournalReader::open(os::FileSystem& fs, const std::string&
 
 // False: the file never became a generation.
 Result<bool> JournalReader::load_file(JournalFile& file, const StoreId& store_id) {
+  buffer_of_ = nullptr;  // a file that was closed may have had the address of this one
   BATON_TRY_ASSIGN(const auto sector, bytes(file, 0, kJournalHeaderBytes));
   auto header = parse_journal_header(sector);
   if (!header && header.error().code == Code::unsupported_format) {

@@ -24,6 +24,7 @@ class Replay {
   [[nodiscard]] Status restore(os::File& file, std::uint64_t position, base::ByteView bytes);
   [[nodiscard]] Status prepare_marks(const RecoveredPartition& partition, const RecoveredSegment& segment);
   [[nodiscard]] Status write_again(RecoveredPartition& partition, const RecoveredSegment& segment);
+  [[nodiscard]] Status grow(RecoveredPartition& partition, const RecoveredSegment& segment);
   [[nodiscard]] Status sync_names();
   [[nodiscard]] Status remove_stale(const RecoveredPartition& partition);
   [[nodiscard]] std::string path(const std::string& relative) const { return os::join(directory_, relative); }
@@ -56,6 +57,7 @@ Status Replay::run() {
     BATON_TRY(remove_stale(partition));
     for (const auto& segment : partition.segments) {
       if (!segment.sealed && (segment.touched || !segment.marks_whole)) BATON_TRY(prepare_marks(partition, segment));
+      if (!segment.sealed && segment.touched) BATON_TRY(grow(partition, segment));
       if (segment.scanned) BATON_TRY(write_again(partition, segment));
     }
   }
@@ -84,6 +86,13 @@ Status Replay::take(RecoveredPartition& partition, const ParsedRecord::Part& par
   const std::uint64_t trusted = std::clamp(known, part.position, part.end()) - part.position;
   BATON_TRY(restore(*file, part.position, part.payload.first(trusted)));
   return file->write_at(part.position + trusted, part.payload.subspan(trusted));
+}
+
+// A failed sync may have lost the size of the file as well: changed, it will be written.
+Status Replay::grow(RecoveredPartition& partition, const RecoveredSegment& segment) {
+  BATON_TRY_ASSIGN(os::File* const file, file_of(partition, segment.base));
+  BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
+  return file->truncate(std::max(size, segment.end) + kSectorBytes);
 }
 
 // What was found by looking may be in the page cache only, for good if a sync has failed.
