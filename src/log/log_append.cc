@@ -64,7 +64,8 @@ Status LogImpl::prepare_segment(PartitionTail& tail, std::uint64_t bytes) {
   if (!segment.file) {
     BATON_TRY_ASSIGN(segment.file, segment.segment->open_for_writing());
   }
-  return allocate_segment(segment, segment.staged_end + bytes, segment_bytes);
+  // One byte more than is used: a file that is as long as its batches has been sealed.
+  return allocate_segment(segment, segment.staged_end + bytes + 1, segment_bytes);
 }
 
 Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes) {
