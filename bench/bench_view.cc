@@ -49,8 +49,8 @@ double loop_rate(const std::string& path, std::uint64_t events) {
   sqlite3_stmt* statements[3];
   const char* sql[3] = {
       "INSERT INTO line VALUES (NULL, ?1, ?2)",
-      "INSERT INTO sku VALUES (?1, 1, ?2) ON CONFLICT (sku) DO UPDATE SET lines = lines + 1, quantity = quantity + "
-      "excluded.quantity",
+      R"(INSERT INTO sku VALUES (?1, 1, ?2)
+         ON CONFLICT (sku) DO UPDATE SET lines = lines + 1, quantity = quantity + excluded.quantity)",
       "INSERT INTO tenant VALUES (?1, 1, ?2) ON CONFLICT (tenant) DO UPDATE SET lines = lines + 1, last = excluded.last"};
   for (int i = 0; i < 3; ++i) check(db, sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], nullptr));
   double making = 0;
