@@ -140,7 +140,8 @@ void StoreCore::step_recovery() {
   recovery_ = nullptr;
   if (open_done_) {
     if (done) arm_tick();
-    std::exchange(open_done_, nullptr)(done ? Status() : Status(std::move(done).error()));
+    // What failed there has been told by fail().
+    if (open_done_) std::exchange(open_done_, nullptr)(done ? Status() : Status(std::move(done).error()));
     return;
   }
   if (!done) {
