@@ -197,7 +197,9 @@ Status SimDisk::begin_change(SimProcess& process, Operation operation, std::uint
 Result<bool> SimDisk::begin_sync(SimProcess& process, Operation operation, std::uint64_t a) {
   BATON_TRY(begin_change(process, operation, a, 0));
   *process.now_ns += kSyncNs + static_cast<std::int64_t>(random_.below(kSyncSpreadNs));
-  return ++counters_.syncs == faults.fail_sync_at;
+  if (operation == Operation::sync) ++counters_.data_syncs;
+  const bool of_data = operation == Operation::sync && counters_.data_syncs == faults.fail_data_sync_at;
+  return ++counters_.syncs == faults.fail_sync_at || of_data;
 }
 
 Status SimDisk::write_file(SimProcess& process, SimInode& node, std::uint64_t offset, std::span<const base::ByteView> pieces,

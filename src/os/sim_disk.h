@@ -31,6 +31,7 @@ struct DiskFaults {
   // every operation of every process fails and changes nothing, until SimDisk::restart().
   std::uint64_t power_loss_at = 0;
   std::uint64_t fail_sync_at = 0;   // this sync (of data, a directory, or all) fails and forgets what it did not write
+  std::uint64_t fail_data_sync_at = 0;  // the same, counted in syncs of data only: after it, no name is in doubt
   std::uint64_t fail_write_at = 0;  // this write fails with io_error after a prefix
   std::uint64_t fail_read_at = 0;   // this read fails with io_error
   std::uint32_t fail_read_per_mille = 0;
@@ -40,6 +41,7 @@ struct DiskFaults {
 struct DiskCounters {
   std::uint64_t mutations = 0;
   std::uint64_t syncs = 0;
+  std::uint64_t data_syncs = 0;
   std::uint64_t writes = 0;
   std::uint64_t reads = 0;
   std::uint64_t bytes_written = 0;
