@@ -193,6 +193,7 @@ struct VerifyReport {
   std::uint64_t batches = 0, records = 0, bytes = 0, segments = 0;
   Hash256 root{};
   bool root_found = true;                // when a root was asked for
+  bool to_end = true;                    // false: what is in the journal alone was not read, or the end is not known
 };
 [[nodiscard]] Result<VerifyReport> verify(os::Env& env, const std::string& directory, std::optional<Hash256> root,
                                           const std::function<void(std::uint64_t done, std::uint64_t total)>& progress);

@@ -9,26 +9,27 @@
 #include "base/sha256.h"
 #include "base/try.h"
 #include "log/live_marks.h"
-#include "log/log.h"
-#include "log/recovery.h"
 #include "log/marks.h"
+#include "log/recovery.h"
 #include "log/segment.h"
+#include "log/verify.h"
 
 namespace baton::log {
 namespace {
 
 constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 constexpr std::size_t kStepBytes = 1u << 20;
+constexpr std::size_t kBatchBytesMax = 512u << 20;  // whatever a topic's setting is by now
 
 // One segment, and what is expected of it.
 struct Target {
   PartitionKey key;
   std::size_t batch_bytes_max = 0;
   Offset base;
-  std::uint64_t end = UINT64_MAX;          // bytes; unknown for one that its writer has left and not sealed yet
-  std::optional<Offset> following;         // where the next segment begins, or the partition ends
+  std::uint64_t end = UINT64_MAX;   // bytes; unknown for one that its writer has left and not sealed yet
+  std::optional<Offset> following;  // where the next segment begins, or the partition ends
   const Seal* seal = nullptr;
-  bool marked = true;                      // its marks reach its end
+  bool marked = true;  // its marks reach its end
   [[nodiscard]] std::string name(std::string_view extension) const {
     return os::join(partition_directory(key), segment_file_name(base, extension));
   }
@@ -36,8 +37,9 @@ struct Target {
 
 class Verifier {
  public:
-  Verifier(os::Env& env, std::string directory, const std::function<void(std::uint64_t, std::uint64_t)>& progress)
-      : env_(env), fs_(env.fs()), directory_(std::move(directory)), progress_(progress) {}
+  Verifier(os::Env& env, std::string directory, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+           const VisitBatch& visit)
+      : env_(env), fs_(env.fs()), directory_(std::move(directory)), progress_(progress), visit_(visit) {}
 
   Result<VerifyReport> run(std::optional<Hash256> root);
 
@@ -46,6 +48,8 @@ class Verifier {
   [[nodiscard]] Result<bool> take_live();
   [[nodiscard]] Status take_disk();
   [[nodiscard]] Status take_slot(const LiveSlot& slot);
+  [[nodiscard]] Status take_names(const PartitionKey& key);
+  [[nodiscard]] Result<std::vector<Offset>> segments_of(const PartitionKey& key) const;
   [[nodiscard]] std::map<Offset, const Seal*> seals_of(const PartitionKey& key) const;
   void check_chain();
   void check_root(const std::optional<Hash256>& root);
@@ -63,6 +67,7 @@ class Verifier {
   os::FileSystem& fs_;
   const std::string directory_;
   const std::function<void(std::uint64_t, std::uint64_t)>& progress_;
+  const VisitBatch& visit_;
   std::unique_ptr<Catalogue> catalogue_;
   std::vector<Target> targets_;
   VerifyReport report_;
@@ -70,14 +75,20 @@ class Verifier {
   std::uint64_t total_ = 0;
 };
 
-// Details have the form "file, position N: what".
+// Details have the form "file, position N: what", or "file, ... byte N: what"; the file may be named with the directory before it.
 void Verifier::found(const Error& error) {
   const std::string& text = error.detail;
-  const auto comma = text.find(", position ");
-  if (comma == std::string::npos) return found(text.substr(0, text.find(':')), 0, text);
-  const auto colon = text.find(':', comma);
-  const std::uint64_t position = std::strtoull(text.c_str() + comma + 11, nullptr, 10);
-  found(text.substr(0, comma), position, colon == std::string::npos ? text : text.substr(colon + 2));
+  const auto colon = text.find(": ");
+  if (colon == std::string::npos) return found("", 0, text);
+  std::string_view place = std::string_view(text).substr(0, colon);
+  std::uint64_t position = 0;
+  for (const std::string_view before : {", position ", " byte "}) {
+    const auto at = place.find(before);
+    if (at != std::string_view::npos) position = std::strtoull(text.c_str() + at + before.size(), nullptr, 10);
+  }
+  place = place.substr(0, place.find(','));
+  if (place.starts_with(directory_)) place = place.substr(std::min(place.size(), directory_.size() + 1));
+  found(std::string(place), position, text.substr(colon + 2));
 }
 
 Result<VerifyReport> Verifier::run(std::optional<Hash256> root) {
@@ -108,8 +119,9 @@ void Verifier::check_chain() {
   for (const auto& seal : catalogue_->state().seals) {
     const Seal*& before = last[seal.partition];
     if (seal.previous != (before == nullptr ? Hash256{} : before->hash)) {
-      found("catalogue", 0, "the seal of " + partition_directory(seal.partition) + " at offset " +
-                                std::to_string(seal.base_offset.value()) + " does not name the hash of the one before");
+      found("catalogue", 0,
+            "the seal of " + partition_directory(seal.partition) + " at offset " + std::to_string(seal.base_offset.value()) +
+                " does not name the hash of the one before");
     }
     const auto start = catalogue_->state().log_start.find(seal.partition);
     if (start != catalogue_->state().log_start.end() && seal.next_offset <= start->second) {
@@ -161,25 +173,36 @@ Result<bool> Verifier::take_live() {
     slots.push_back(slot);
   }
   BATON_TRY(catalogue_->refresh());
-  report_.notes.emplace_back("a writer has the store open: what it had acknowledged when this began is covered, its journal is not");
+  report_.notes.emplace_back(
+      "a writer has the store open: what it had acknowledged when this began is covered, its journal is not");
   for (const auto& slot : slots) BATON_TRY(take_slot(slot));
   return true;
+}
+
+Result<std::vector<Offset>> Verifier::segments_of(const PartitionKey& key) const {
+  std::vector<Offset> bases;
+  const auto entries = fs_.list(path(partition_directory(key)));
+  if (!entries && entries.error().code == Code::not_found) return bases;
+  if (!entries) return entries.error();
+  for (const auto& entry : *entries) {
+    if (!entry.name.ends_with(".log")) continue;
+    const auto number = parse_decimal_name(std::string_view(entry.name).substr(0, entry.name.size() - 4));
+    if (number) bases.emplace_back(static_cast<std::int64_t>(*number));
+  }
+  std::ranges::sort(bases);
+  return bases;
 }
 
 Status Verifier::take_slot(const LiveSlot& slot) {
   const auto topic = catalogue_->state().topics.find(slot.key.topic);
   if (topic == catalogue_->state().topics.end() || topic->second.removed) return {};
-  const auto entries = fs_.list(path(partition_directory(slot.key)));
-  if (!entries) return entries.error().code == Code::not_found ? Status() : Status(entries.error());
+  BATON_TRY_ASSIGN(const auto bases, segments_of(slot.key));
   const auto seals = seals_of(slot.key);
   const std::size_t first = targets_.size();
-  for (const auto& entry : *entries) {
-    if (!entry.name.ends_with(".log")) continue;
-    const auto number = parse_decimal_name(std::string_view(entry.name).substr(0, entry.name.size() - 4));
-    const Offset base(number ? static_cast<std::int64_t>(*number) : INT64_MAX);
+  for (const Offset base : bases) {
     const bool open = base == slot.segment_base;
     if (base > slot.segment_base || (open && slot.end_position == 0)) continue;
-    Target target{.key = slot.key, .batch_bytes_max = 512u << 20, .base = base, .following = slot.visible};
+    Target target{.key = slot.key, .batch_bytes_max = kBatchBytesMax, .base = base, .following = slot.visible};
     if (targets_.size() > first) targets_.back().following = base;
     if (open) target.end = slot.end_position;
     target.marked = false;
@@ -195,26 +218,60 @@ Status Verifier::take_slot(const LiveSlot& slot) {
   return {};
 }
 
+// Where a partition ends cannot be found out: what its files say of themselves.
+Status Verifier::take_names(const PartitionKey& key) {
+  BATON_TRY_ASSIGN(const auto bases, segments_of(key));
+  const auto seals = seals_of(key);
+  const auto start = catalogue_->state().log_start.find(key);
+  for (const auto& [base, seal] : seals) {
+    const bool removed = start != catalogue_->state().log_start.end() && seal->next_offset <= start->second;
+    if (removed || std::ranges::binary_search(bases, base)) continue;
+    found(Target{.key = key, .base = base}.name(".log"), 0, "the file is missing");
+  }
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    Target target{.key = key, .batch_bytes_max = kBatchBytesMax, .base = bases[i]};
+    if (i + 1 < bases.size()) target.following = bases[i + 1];
+    if (const auto seal = seals.find(bases[i]); seal != seals.end()) {
+      target.seal = seal->second;
+      target.end = seal->second->bytes;
+      target.following = seal->second->next_offset;
+    } else if (!target.following) {
+      const auto bytes = os::read_file(fs_, path(target.name(".marks")), kMarksFileBytesMax);
+      const auto content = bytes ? parse_marks(*bytes, key, bases[i]) : Result<MarksContent>(bytes.error());
+      target.end = content ? content->end.end_position : 0;
+    }
+    targets_.push_back(target);
+  }
+  return {};
+}
+
 // Nobody writes: the journal is read, too.
 Status Verifier::take_disk() {
   auto store = find_store(fs_, directory_, catalogue_->state(), LogOptions{});
   if (!store && store.error().code != Code::corrupt) return store.error();
   if (!store) {
     found(store.error());
-    report_.notes.emplace_back("segments were not read: the damage named comes first");
+    report_.notes.emplace_back(
+        "where the partitions end is not known, because of that damage: open segments were read as far as their marks say");
+    report_.to_end = false;
+    for (const auto& [id, topic] : catalogue_->state().topics) {
+      for (std::int32_t p = 0; !topic.removed && p < topic.partitions; ++p) BATON_TRY(take_names({id, PartitionId(p)}));
+    }
     return {};
   }
-  if (store->rounds_in_journal) report_.notes.emplace_back("the store was not closed: the next writer takes its last rounds from the journal");
+  if (store->rounds_in_journal)
+    report_.notes.emplace_back("the store was not closed: the next writer takes its last rounds from the journal");
   for (const auto& [key, partition] : store->partitions) {
     const auto seals = seals_of(key);
     for (const auto& segment : partition.segments) {
-      Target target{.key = key, .batch_bytes_max = 512u << 20, .base = segment.base};
+      Target target{.key = key, .batch_bytes_max = kBatchBytesMax, .base = segment.base};
       const auto seal = seals.find(segment.base);
       if (seal != seals.end()) target.seal = seal->second;
       // What is behind the marks comes from the journal, which was checked as it was read.
       const bool all = store->clean || segment.sealed || segment.saved.end_position == segment.end;
       target.end = all ? segment.end : segment.saved.end_position;
       if (all) target.following = segment.next_offset;
+      report_.to_end = report_.to_end && all;
       if (target.end > 0) targets_.push_back(target);
     }
   }
@@ -266,7 +323,8 @@ Status Verifier::walk(const Target& target, const os::File& file, Walk& state) {
   base::Bytes bytes;
   std::size_t step = kStepBytes;
   const auto ended = [&] {
-    return state.position >= target.end || (target.end == UINT64_MAX && target.following && state.expected >= *target.following);
+    return state.position >= target.end ||
+           (target.end == UINT64_MAX && target.following && state.expected >= *target.following);
   };
   while (!ended() && !state.failed) {
     bytes.resize(std::min<std::uint64_t>(step, target.end - state.position));
@@ -294,6 +352,7 @@ Status Verifier::walk(const Target& target, const os::File& file, Walk& state) {
       });
       if (!records) bad(records.error().detail);
       if (state.failed) break;
+      if (visit_) visit_({target.key, target.base, FilePosition(state.position), *header, rest.first(**size)});
       state.epoch = header->epoch;
       state.expected = header->next_offset();
       state.max_timestamp = std::max(state.max_timestamp, header->max_timestamp);
@@ -325,9 +384,11 @@ void Verifier::check_marks(const Target& target, Walk& state, base::ByteView run
   if (mark.end_position != state.position || mark.next_offset != state.expected) {
     found(target.name(".marks"), kSectorBytes, "mark " + std::to_string(state.next_mark) + " does not end where a batch ends");
   } else if (mark.range_crc != state.range_crc) {
-    found(target.name(".log"), begin, "the bytes up to position " + std::to_string(mark.end_position) + " do not match their mark");
+    found(target.name(".log"), begin,
+          "the bytes up to position " + std::to_string(mark.end_position) + " do not match their mark");
   } else if (mark.max_timestamp != state.max_timestamp) {
-    found(target.name(".marks"), kSectorBytes, "mark " + std::to_string(state.next_mark) + " has another newest time than the batches");
+    found(target.name(".marks"), kSectorBytes,
+          "mark " + std::to_string(state.next_mark) + " has another newest time than the batches");
   }
   state.range_crc = 0;
   ++state.next_mark;
@@ -335,16 +396,18 @@ void Verifier::check_marks(const Target& target, Walk& state, base::ByteView run
 
 void Verifier::check_end(const Target& target, const Walk& state, std::uint64_t size) {
   if (target.following && state.expected != *target.following) {
-    found(target.name(".log"), state.position, "the segment ends at offset " + std::to_string(state.expected.value()) + ", and " +
-                                                   std::to_string(target.following->value()) + " is expected");
+    found(target.name(".log"), state.position,
+          "the segment ends at offset " + std::to_string(state.expected.value()) + ", and " +
+              std::to_string(target.following->value()) + " is expected");
   }
   const std::uint64_t marked = state.next_mark == 0 ? 0 : state.marks[state.next_mark - 1].end_position;
   if (target.marked && marked < state.position) {
-    found(target.name(".marks"), kSectorBytes, "the marks end at position " + std::to_string(marked) + " of " +
-                                                   std::to_string(state.position));
+    found(target.name(".marks"), kSectorBytes,
+          "the marks end at position " + std::to_string(marked) + " of " + std::to_string(state.position));
   }
   if (target.seal == nullptr) return;
-  if (size != target.seal->bytes) found(target.name(".log"), std::min(size, target.seal->bytes), "the size differs from the seal's");
+  if (size != target.seal->bytes)
+    found(target.name(".log"), std::min(size, target.seal->bytes), "the size differs from the seal's");
   base::Sha256 sha = state.sha;
   if (std::bit_cast<Hash256>(sha.finish()) != target.seal->hash) {
     found(target.name(".log"), 0, "the bytes do not have the SHA-256 of their seal");
@@ -353,10 +416,16 @@ void Verifier::check_end(const Target& target, const Walk& state, std::uint64_t 
 
 }  // namespace
 
+Result<VerifyReport> verify_and_visit(os::Env& env, const std::string& directory, std::optional<Hash256> root,
+                                      const std::function<void(std::uint64_t done, std::uint64_t total)>& progress,
+                                      const VisitBatch& visit) {
+  const std::function<void(std::uint64_t, std::uint64_t)> none = [](std::uint64_t, std::uint64_t) {};
+  return Verifier(env, directory, progress ? progress : none, visit).run(root);
+}
+
 Result<VerifyReport> verify(os::Env& env, const std::string& directory, std::optional<Hash256> root,
                             const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
-  const std::function<void(std::uint64_t, std::uint64_t)> none = [](std::uint64_t, std::uint64_t) {};
-  return Verifier(env, directory, progress ? progress : none).run(root);
+  return verify_and_visit(env, directory, root, progress, {});
 }
 
 }  // namespace baton::log
