@@ -36,7 +36,8 @@ std::shared_ptr<IndexDamage> Index::Core::make_damage() {
     if (!core) return;
     {
       const std::lock_guard guard(core->state_mutex_);
-      if (core->health_) core->health_ = error;
+      // A full disk is waited for; damage must be told all the same.
+      if (core->health_ || core->health_.error().code == Code::no_space) core->health_ = error;
     }
     core->post_owner([error](Core& self) {
       if (self.options_.on_failure) self.options_.on_failure(error);

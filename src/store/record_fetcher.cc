@@ -8,14 +8,15 @@
 namespace baton::store {
 namespace {
 
-constexpr std::size_t kFirstRead = 1024;       // most events of 200 bytes of data fit
+constexpr std::size_t kFirstRead = 1024;       // until it is known what records here are like
+constexpr std::size_t kLeastRead = 256;
 constexpr std::size_t kReadAheadMax = 64u << 10;
 constexpr std::uint64_t kNearBytes = 4096;     // a record this near to its batch's header is read with it
 
 }  // namespace
 
 RecordFetcher::RecordFetcher(const ContextView& context, const PartitionView& partition, const PositionContext* positions)
-    : reader_(partition.reader()), key_(partition.key()), decoder_(context.name, positions, partition.key().partition) {}
+    : reader_(partition.reader()), key_(partition.key()), decoder_(context.name, positions, partition.key().partition), likely_bytes_(kFirstRead) {}
 
 Error RecordFetcher::misplaced(const IndexHit& hit) const {
   return {Code::corrupt, "partition " + std::to_string(key_.partition.value()) + " of topic " + key_.topic.to_hex() +
@@ -30,7 +31,7 @@ Result<base::ByteView> RecordFetcher::window(const IndexHit& hit, std::uint64_t 
   if (!inside) {
     window_.clear();
     window_position_ = at;
-    BATON_TRY(reader_.read_at(hit.offset, log::FilePosition(at), std::max(length, kFirstRead + read_ahead_), window_));
+    BATON_TRY(reader_.read_at(hit.offset, log::FilePosition(at), std::max(length, likely_bytes_ + read_ahead_), window_));
   }
   return base::ByteView(window_).subspan(static_cast<std::size_t>(at - window_position_));
 }
@@ -40,7 +41,7 @@ Status RecordFetcher::load_header(const IndexHit& hit) {
                     hit.offset <= header_.last_offset();
   if (same) {
     // Another record of the same batch: the next ones are likely near.
-    read_ahead_ = std::min(std::max(read_ahead_ * 2, kFirstRead), kReadAheadMax);
+    read_ahead_ = std::min(std::max(read_ahead_ * 2, likely_bytes_), kReadAheadMax);
     return {};
   }
   has_batch_ = false;
@@ -83,6 +84,8 @@ Result<const EventView*> RecordFetcher::fetch(const IndexHit& hit) {
   }
   BATON_TRY_ASSIGN(const log::RecordView record, log::parse_record_at(bytes, header_, hit.record_delta, headers_));
   if (record.offset != hit.offset) return misplaced(hit);
+  // The next one is likely not much longer. A copy costs more than the call that makes it.
+  likely_bytes_ = std::max(kLeastRead, *size + *size / 8);
   BATON_TRY(decoder_.decode(record, header_.epoch, view_));
   return &view_;
 }

@@ -49,6 +49,7 @@ class RecordFetcher {
   std::uint64_t window_position_ = 0;
   base::Bytes window_;
   std::size_t read_ahead_ = 0;
+  std::size_t likely_bytes_;  // of a record
 };
 
 }  // namespace baton::store
