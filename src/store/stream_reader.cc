@@ -268,24 +268,35 @@ Result<StreamPage> read_stream(const ContextView& context, const ReadStream& req
 
   const Head& head = reader->head();
   const auto limit = static_cast<std::int64_t>(std::min<std::size_t>(request.limit, IndexEntry::kVersionLimit));
-  // One more than asked for tells where to read on.
-  std::int64_t first = std::max(request.from_version, head.visible_from.value());
-  std::int64_t last = first + limit + 1;
-  if (request.backward) {
-    last = (request.from_version < 0 ? head.last_version.value() : std::min(request.from_version, head.last_version.value())) + 1;
-    first = last - limit - 1;
-  }
   StreamPage page;
   page.last_version = head.last_version.value();
   page.deleted = head.deleted;
-  BATON_TRY(reader->read(first, last, request.backward ? Direction::backward : Direction::forward, [&](const EventView& event) {
+  const Visit take = [&](const EventView& event) {
     if (page.events.size() == request.limit) {
       page.next_version = event.version;
       return false;
     }
     page.events.push_back(event.to_event());
     return true;
-  }));
+  };
+  // One more than asked for tells where to read on. What a retention has removed lies anywhere among the versions: a stretch that does
+  // not fill the page is followed by a longer one.
+  const std::int64_t begin = head.visible_from.value();
+  const std::int64_t end = head.last_version.value() + 1;
+  std::int64_t length = limit + 1;
+  if (request.backward) {
+    std::int64_t last = request.from_version < 0 ? end : std::min(request.from_version + 1, end);
+    for (; last > begin && !page.next_version; length *= 2) {
+      BATON_TRY(reader->read(last - length, last, Direction::backward, take));
+      last -= length;
+    }
+    return page;
+  }
+  std::int64_t first = std::max(request.from_version, begin);
+  for (; first < end && !page.next_version; length *= 2) {
+    BATON_TRY(reader->read(first, first + length, Direction::forward, take));
+    first += length;
+  }
   return page;
 }
 
