@@ -1,0 +1,92 @@
+// The whole stack on a simulated machine: the shipped log, store, index and views, against a History.
+//
+//   BATON_SIM_SECONDS=600 test_simulation                     more random seeds
+//   BATON_SIM_SEED=42 test_simulation                         one seed again, with what it does
+//   BATON_SIM_FIRST=1000 BATON_SIM_SEEDS=200 test_simulation  these seeds, whatever the time
+//   BATON_SIM_GO_ON=1                                         not only to the first seed that fails
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "run.h"
+
+namespace baton::simulation {
+namespace {
+
+std::optional<std::uint64_t> number_from(const char* name) {
+  const char* text = ::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct Total {
+  std::uint64_t seeds = 0, twice = 0;
+  bool talks = false;
+  Run::Counts counts;
+  void add(const Run::Counts& more) {
+    counts.appended += more.appended;
+    counts.refused += more.refused;
+    counts.kills += more.kills;
+    counts.power_cuts += more.power_cuts;
+    counts.failed_recoveries += more.failed_recoveries;
+    counts.flips += more.flips;
+  }
+};
+
+// Runs a seed; a hundredth of them twice.
+bool run_seed(std::uint64_t seed, Total& total) {
+  Run run(seed);
+  if (total.talks) run.talk();
+  // A broken invariant ends the process: then this is the only trace of the seed.
+  std::fflush(stdout);
+  const std::string wrong = run.go();
+  ++total.seeds;
+  total.add(run.counts());
+  if (!wrong.empty()) {
+    ADD_FAILURE() << wrong << "\nseed " << seed << ": " << run.plan().to_string() << "\nagain with: BATON_SIM_SEED=" << seed
+                  << " test_simulation --gtest_filter=Simulation.Random*";
+    return false;
+  }
+  if (seed % 100 != 0) return true;
+  ++total.twice;
+  Run again(seed);
+  EXPECT_EQ(again.go(), "");
+  EXPECT_EQ(again.trace_hash(), run.trace_hash()) << "seed " << seed << " goes another way the second time";
+  return again.trace_hash() == run.trace_hash();
+}
+
+TEST(Simulation, RandomMachinesLoseNothingThatWasAcknowledgedAndShowNothingElse) {
+  Total total;
+  if (const auto seed = number_from("BATON_SIM_SEED")) {
+    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(*seed), Plan::of(*seed).to_string().c_str());
+    total.talks = true;
+    run_seed(*seed, total);
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const double seconds = static_cast<double>(number_from("BATON_SIM_SECONDS").value_or(120));
+  const std::uint64_t first = number_from("BATON_SIM_FIRST").value_or(1);
+  const auto seeds = number_from("BATON_SIM_SEEDS");
+  const bool go_on = number_from("BATON_SIM_GO_ON").has_value();
+  std::uint64_t seed = first;
+  for (; seeds ? seed < first + *seeds : seconds_since(start) < seconds; ++seed) {
+    if (!run_seed(seed, total) && !go_on) break;
+  }
+  const double took = seconds_since(start);
+  std::printf("seeds %llu to %llu in %.0f s: %.0f a second; %llu appends, %llu refused, %llu kills, %llu power cuts, %llu recoveries that "
+              "failed, %llu flipped bits; %llu seeds twice\n",
+              static_cast<unsigned long long>(first), static_cast<unsigned long long>(first + total.seeds - 1), took,
+              static_cast<double>(total.seeds) / took, static_cast<unsigned long long>(total.counts.appended),
+              static_cast<unsigned long long>(total.counts.refused), static_cast<unsigned long long>(total.counts.kills),
+              static_cast<unsigned long long>(total.counts.power_cuts), static_cast<unsigned long long>(total.counts.failed_recoveries),
+              static_cast<unsigned long long>(total.counts.flips), static_cast<unsigned long long>(total.twice));
+}
+
+}  // namespace
+}  // namespace baton::simulation
