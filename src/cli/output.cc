@@ -56,6 +56,8 @@ Exit exit_of(const Error& error) {
     case Code::not_found: return Exit::not_found;
     case Code::locked: return Exit::locked;
     case Code::corrupt: return Exit::corrupt;
+    case Code::too_large:
+    case Code::already_exists:
     case Code::invalid_argument: return Exit::usage;
     default: return Exit::failed;
   }

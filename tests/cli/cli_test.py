@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Runs the program as a user does: cli_test.py BATON."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+BATON = sys.argv.pop(1) if len(sys.argv) > 1 else "baton"
+
+MAP = """context: orders
+source: /import/test
+fields:
+  order: {column: order, type: integer}
+  at: {column: at, type: time}
+events:
+  - type: OrderPlaced
+    stream: "order-{order}"
+    id: "placed-{order}"
+    time: at
+    data: {order: order}
+"""
+
+VIEWS = """views:
+  totals:
+    context: shop
+    tables: CREATE TABLE total (sku TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+    on:
+      LineAdded:
+        - sql: INSERT INTO total VALUES (:sku, :n) ON CONFLICT (sku) DO UPDATE SET n = n + excluded.n
+          rows: 1
+"""
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="baton-cli-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.data = self.directory / "data"
+
+    def run_baton(self, *arguments, expect=0, text=None):
+        environment = {k: v for k, v in os.environ.items() if k != "BATON_DATA"}
+        done = subprocess.run([BATON, "--data", str(self.data), *arguments], capture_output=True, text=True, input=text,
+                              env=environment, timeout=60, check=False)
+        self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout}{done.stderr}")
+        return done
+
+    def lines(self, *arguments, **options):
+        return [json.loads(line) for line in self.run_baton("--json", *arguments, **options).stdout.splitlines()]
+
+    def append(self, stream="cart-1", kind="LineAdded", data='{"sku":"a","n":2}', *more, **options):
+        return self.run_baton("append", "shop", stream, "--type", kind, "--data", data, *more, **options)
+
+    def test_what_was_appended_is_read_back(self):
+        self.append("cart-1", "LineAdded", '{"sku":"a","n":2}', "--tag", "sku:a", "--tenant", "t1", "--id", "e1",
+                    "--time", "2026-01-02T03:04:05Z")
+        self.append()
+        first, second = self.lines("read", "cart-1")
+        self.assertEqual((first["version"], second["version"]), (0, 1))
+        self.assertEqual((first["id"], first["tenant"], first["tags"], first["time"], first["data"]),
+                         ("e1", "t1", ["sku:a"], "2026-01-02T03:04:05Z", {"sku": "a", "n": 2}))
+        self.assertEqual([e["version"] for e in self.lines("read", "cart-1", "--backward")], [1, 0])
+        self.assertEqual([e["version"] for e in self.lines("read", "cart-1", "--from", "1")], [1])
+        self.assertEqual(self.lines("read", "cart-1", "--as-of-position", first["position"]), [first])
+        self.assertEqual(self.lines("read", "cart-1", "--as-of-event-time", "2026-01-03T00:00:00Z"), [first])
+        self.assertIn("cart-1 0 LineAdded", self.run_baton("read", "cart-1").stdout)
+
+    def test_conditions_end_with_4_and_say_what_was_found(self):
+        self.append("cart-1", "LineAdded", "{}", "--expect", "no-stream")
+        refused = self.append("cart-1", "LineAdded", "{}", "--expect", "no-stream", expect=4)
+        self.assertIn("found version 0", refused.stderr)
+        self.append("cart-1", "LineAdded", "{}", "--expect", "0", "--tag", "mail:a")
+        self.append("cart-2", "LineAdded", "{}", "--unless-tag", "mail:a", expect=4)
+        self.append("cart-2", "LineAdded", "{}", "--unless-tag", "mail:b")
+
+    def test_an_id_is_appended_once(self):
+        self.append("cart-1", "LineAdded", "{}", "--id", "x")
+        again = self.append("cart-1", "LineAdded", "{}", "--id", "x")
+        self.assertIn("was there already", again.stdout)
+        self.append("cart-1", "LineAdded", '{"other":1}', "--id", "x", expect=4)
+        self.assertEqual(self.lines("info")[0]["events"], 1)
+
+    def test_mistakes_end_with_2_and_what_is_not_there_with_5(self):
+        self.run_baton("read", "cart-1", expect=5)
+        self.run_baton("nonsense", expect=2)
+        self.run_baton(expect=2)
+        self.append("cart-1", "LineAdded", "{not json", expect=2)
+        self.append("cart-1", "LineAdded", "{}", "--time", "yesterday", expect=2)
+        self.append("cart-1", "LineAdded", "{}", "--tag", "no-colon", expect=2)
+        self.append("cart-1", "LineAdded", "{}", "--expect", "-3", expect=2)
+        self.run_baton("append", "Shop!", "cart-1", "--type", "T", expect=2)
+        self.append("cart-1", "LineAdded", json.dumps("x" * 2000), expect=2)
+        self.append()
+        self.run_baton("read", "nobody", expect=5)
+        self.run_baton("tail", "nowhere", "--no-follow", expect=5)
+        self.run_baton("tail", "--from", "p1.0000000000000000.1.0", "--no-follow", expect=1)
+        self.run_baton("verify", "--root", "abc", expect=2)
+        problem = json.loads(self.run_baton("--json", "read", "nobody", expect=5).stderr)
+        self.assertEqual(problem["error"], "not_found")
+
+    def test_lines_of_json_are_appended_and_the_bad_one_is_named(self):
+        good = '{"stream":"cart-9","type":"LineAdded","id":"1","data":{"n":1}}\n{"stream":"cart-9","type":"LineAdded","id":"2"}\n'
+        file = self.directory / "events.ndjson"
+        file.write_text(good)
+        self.run_baton("append", "shop", "--ndjson", str(file))
+        self.assertEqual(len(self.lines("tail", "--from", "beginning", "--no-follow")), 2)
+        file.write_text(good + '{"stream":"cart-9","typo":1}\n')
+        refused = self.run_baton("append", "shop", "--ndjson", str(file), expect=2)
+        self.assertIn("line 3", refused.stderr)
+        self.assertEqual(self.lines("info")[0]["events"], 2)
+
+    def test_tail_filters_and_starts_where_it_is_told(self):
+        self.append("cart-1", "LineAdded", "{}", "--tag", "sku:a")
+        self.append("cart-2", "CartPaid", "{}")
+        first = self.lines("tail", "--from", "beginning", "--no-follow", "-n", "1")[0]
+        self.assertEqual(first["stream"], "cart-1")
+        after = self.lines("tail", "--from", first["position"], "--no-follow")
+        self.assertEqual([e["stream"] for e in after], ["cart-2"])
+        self.assertEqual(len(self.lines("tail", "--from", "beginning", "--no-follow", "--type", "CartPaid")), 1)
+        self.assertEqual(len(self.lines("tail", "--from", "beginning", "--no-follow", "--tag", "sku:a")), 1)
+        self.assertEqual(self.lines("tail", "--from", "end", "--no-follow"), [])
+
+    def test_a_deleted_stream_is_hidden_and_its_versions_go_on(self):
+        self.append()
+        self.run_baton("delete", "cart-1")
+        self.assertEqual(self.lines("read", "cart-1"), [])
+        self.append()
+        self.assertEqual([e["version"] for e in self.lines("read", "cart-1")], [1])
+
+    def test_an_import_rejects_rows_and_adds_nothing_twice(self):
+        (self.directory / "map.yaml").write_text(MAP)
+        rows = self.directory / "rows.csv"
+        rows.write_text("order,at\n1,2026-01-01T00:00:00Z\nx,2026-01-01T00:00:00Z\n2,2026-01-02T00:00:00Z\n")
+        first = self.lines("import", str(rows), "--map", str(self.directory / "map.yaml"), expect=3)[0]
+        self.assertEqual((first["added"], first["rejected"]), (2, 1))
+        self.assertIn("x", (self.directory / "rows.csv.rejects.csv").read_text())
+        second = self.lines("import", str(rows), "--map", str(self.directory / "map.yaml"), expect=3)[0]
+        self.assertEqual(second["added"], 0)
+        (self.directory / "map.yaml").write_text(MAP.replace("stream:", "straem:"))
+        wrong = self.run_baton("import", str(rows), "--map", str(self.directory / "map.yaml"), expect=2)
+        self.assertIn("stream", wrong.stderr)
+        self.assertRegex(wrong.stderr, r"map\.yaml:\d+:\d+")
+
+    def test_a_view_is_kept_asked_rebuilt_and_rolled_back(self):
+        (self.directory / "views.yaml").write_text(VIEWS)
+        self.append()
+        position = self.lines("read", "cart-1")[0]["position"]
+        self.run_baton("view", "load", str(self.directory / "views.yaml"))
+        self.append("cart-1", "LineAdded", '{"sku":"a","n":5}')
+        self.run_baton("view", "update")
+        self.assertEqual(self.lines("view", "query", "totals", "SELECT * FROM total"), [{"sku": "a", "n": 7}])
+        past = self.lines("view", "query", "totals", "SELECT n FROM total", "--as-of-position", position)
+        self.assertEqual(past, [{"n": 2}])
+        self.assertTrue(self.lines("view", "rebuild", "totals")[0]["equal"])
+        self.run_baton("view", "rollback", "totals")
+        self.assertEqual(self.lines("view", "list")[0]["view"], "totals")
+        self.run_baton("view", "query", "totals", "DELETE FROM total", expect=2)
+        self.run_baton("view", "query", "nothing", "SELECT 1", expect=5)
+        self.run_baton("view", "drop", "totals")
+        self.assertEqual(self.lines("view", "list"), [])
+
+    def test_a_backup_is_restored_and_a_flipped_bit_is_found(self):
+        for n in range(20):
+            self.append("cart-1", "LineAdded", json.dumps({"n": n}))
+        self.run_baton("backup", str(self.directory / "backup"))
+        self.assertEqual(self.lines("verify")[-1]["findings"], 0)
+        events = self.lines("read", "cart-1")
+        segment = next(self.data.glob("topics/*/0/*.log"))
+        with segment.open("r+b") as file:
+            file.seek(700)
+            byte = file.read(1)[0]
+            file.seek(700)
+            file.write(bytes([byte ^ 1]))
+        found = self.run_baton("verify", expect=7)
+        self.assertIn(str(segment.relative_to(self.data)), found.stdout)
+        self.data = self.directory / "restored"
+        self.run_baton("restore", str(self.directory / "backup"))
+        self.assertEqual([e["data"] for e in self.lines("read", "cart-1")], [e["data"] for e in events])
+        self.run_baton("restore", str(self.directory / "backup"), expect=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
