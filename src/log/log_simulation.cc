@@ -400,10 +400,13 @@ std::string LogSimulation::run_with_damage() {
   env_ = std::make_unique<os::SimEnv>(world_);
   owner_ = env_->make_executor("owner");
   worker_ = env_->make_executor("worker");
+  const auto report = verify(*env_, kDirectory, std::nullopt, [](std::uint64_t, std::uint64_t) {});
+  const bool reported = !report || !report->findings.empty();
   auto opened = Log::open(*env_, kDirectory, log_options(), *owner_, *worker_);
   if (!opened) {
     const auto code = opened.error().code;
-    return code == Code::corrupt || code == Code::unsupported_format ? "" : damage + opened.error().to_string();
+    if (code != Code::corrupt && code != Code::unsupported_format) return damage + opened.error().to_string();
+    return reported ? "" : damage + "verify has not found it, and open has: " + opened.error().to_string();
   }
   log_ = std::move(*opened);
   for (const auto& model : models_) {
@@ -413,6 +416,7 @@ std::string LogSimulation::run_with_damage() {
     const auto start = reader->bounds().log_start.value();
     std::vector<std::string> values;
     const auto error = read_all(*reader, start, values);
+    if (error && error->starts_with("corrupt") && !reported) return damage + "verify has not found it, and a read has: " + *error;
     if (error && error->starts_with("corrupt")) continue;
     if (error) return damage + *error;
     if (model.durability == Durability::memory && !closed) continue;  // its tail is what parses
