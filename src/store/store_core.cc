@@ -149,9 +149,13 @@ bool StoreCore::decide(Request& request) {
   bool damaged = false;
   for (const auto& partition : context->partitions) {
     const Status health = partition->view->index().health();
-    if (health || health.error().code != Code::corrupt) continue;
-    reindex(*context, *partition);
+    if (health) continue;
     damaged = true;
+    if (health.error().code == Code::corrupt) {
+      reindex(*context, *partition);
+    } else {
+      doomed_ = health.error();  // it could not be written, too
+    }
   }
   return !damaged;
 }
