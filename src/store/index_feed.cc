@@ -1,40 +1,26 @@
 #include "store/index_feed.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/try.h"
 #include "store/limits.h"
-#include "store/stream_lookup.h"
 
 namespace baton::store {
 namespace {
 
-template <typename Tag>
-void feed_common(Index& index, IndexHit hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
-                 std::string_view type, std::span<const Tag> tags) {
-  index.add(stream_hash_value, hit);
-  hit.version = kNoStreamVersion;
-  index.add(id_hash_value, hit);
-  index.add(type_hash(type), hit);
-  for (auto tag = tags.begin(); tag != tags.end(); ++tag) {
-    if (std::find(tags.begin(), tag, *tag) == tag) index.add(tag_hash(*tag), hit);
-  }
+auto adder(Index& index) {
+  return [&index](std::uint64_t hash, const IndexHit& hit) { index.add(hash, hit); };
 }
 
 }  // namespace
 
 void feed_event(Index& index, const IndexHit& hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
                 std::string_view bare_type, std::span<const std::string> tags) {
-  feed_common(index, hit, stream_hash_value, id_hash_value, bare_type, tags);
+  entries_of_event(hit, stream_hash_value, id_hash_value, bare_type, tags, adder(index));
 }
 
 void feed_system(Index& index, const IndexHit& hit, std::string_view stream, std::string_view type) {
-  index.add(stream_hash(stream), hit);
-  index.add(system_hash(stream), hit);
-  IndexHit typed = hit;
-  typed.version = kNoStreamVersion;
-  index.add(type_hash(type), typed);
+  entries_of_system(hit, stream, type, adder(index));
 }
 
 IndexFeeder::IndexFeeder(const ContextView& context, PartitionView& partition)
@@ -46,8 +32,8 @@ Status IndexFeeder::feed_record(const EventView& event, IndexHit hit) {
   Index& index = partition_.index();
   if (event.system.empty()) {
     hit.version = StreamVersion(event.version);
-    feed_common(index, hit, stream_hash(event.stream), id_hash(event.stream, event.source, event.id), event.type,
-                std::span(event.tags, event.tag_count));
+    entries_of_event(hit, stream_hash(event.stream), id_hash(event.stream, event.source, event.id), event.type,
+                     std::span(event.tags, event.tag_count), adder(index));
     return {};
   }
   // A system record has no version of its own: its entry takes that of the event before it.

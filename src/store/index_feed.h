@@ -3,7 +3,9 @@
 // The same for an event that is being appended and for one that is read again from the log, so that a rebuilt index is equal.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include <baton/event.h>
@@ -15,11 +17,35 @@
 #include "store/index.h"
 #include "store/read_view.h"
 #include "store/record_fetcher.h"
+#include "store/stream_lookup.h"
 
 namespace baton::store {
 
 // The version field of entries that are not a stream's, so that a walk over all streams passes them by.
 inline constexpr StreamVersion kNoStreamVersion{IndexEntry::kVersionLimit - 1};
+
+// Calls add(hash, hit) for each entry of an event. `hit.version` is the event's.
+template <typename Tag, typename Add>
+void entries_of_event(IndexHit hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value, std::string_view bare_type,
+                      std::span<const Tag> tags, const Add& add) {
+  add(stream_hash_value, hit);
+  hit.version = kNoStreamVersion;
+  add(id_hash_value, hit);
+  add(type_hash(bare_type), hit);
+  for (auto tag = tags.begin(); tag != tags.end(); ++tag) {
+    if (std::find(tags.begin(), tag, *tag) == tag) add(tag_hash(*tag), hit);
+  }
+}
+
+// The same for a system record; `hit.version` is the version of the stream's last event.
+template <typename Add>
+void entries_of_system(const IndexHit& hit, std::string_view stream, std::string_view type, const Add& add) {
+  add(stream_hash(stream), hit);
+  add(system_hash(stream), hit);
+  IndexHit typed = hit;
+  typed.version = kNoStreamVersion;
+  add(type_hash(type), typed);
+}
 
 // An event. `stream_hash_value` and `id_hash_value` were needed for the checks already. `hit.version` is the event's.
 void feed_event(Index& index, const IndexHit& hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
