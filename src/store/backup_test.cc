@@ -193,6 +193,31 @@ TEST_F(Backup, ARestoreSurvivesAPowerLossOnceItHasReturned) {
   ASSERT_TRUE(restore_to("/again"));
 }
 
+TEST_F(Backup, ADamagedOrIncompleteOneIsNotRestored) {
+  append_numbers(0, 40);
+  ASSERT_TRUE(store_->backup("/backup", {}));
+  std::string segment;
+  for (const auto& file : world_.disk().files()) {
+    if (file.path.find("backup/topics") != std::string::npos && file.path.ends_with(".log")) segment = file.path;
+  }
+  ASSERT_FALSE(segment.empty());
+  const auto whole = *world_.disk().read(segment);
+  auto damaged = whole;
+  damaged[damaged.size() / 2] ^= std::byte{1};
+  world_.disk().write(segment, damaged);
+  const Status restored = restore_to("/restored");
+  EXPECT_THAT(restored, FailsWith(Code::corrupt));
+  EXPECT_THAT(restored.error().detail, HasSubstr(".log"));
+  EXPECT_TRUE(env_->fs().list("/restored").value().empty());
+  // Cut short: a file of it is missing bytes.
+  damaged = whole;
+  damaged.resize(damaged.size() / 2);
+  world_.disk().write(segment, damaged);
+  EXPECT_THAT(restore_to("/restored"), FailsWith(Code::corrupt));
+  world_.disk().write(segment, whole);
+  ASSERT_TRUE(restore_to("/restored"));
+}
+
 TEST(BackupThreads, IsAConsistentPrefixWhileAppendsGoOn) {
   const std::string root = ::testing::TempDir() + "baton_backup_" + std::to_string(os::make_posix_env()->process_id());
   std::filesystem::remove_all(root);
