@@ -69,14 +69,19 @@ Result<Journal::Opened> Journal::make_file(std::uint64_t generation, std::uint64
   BATON_TRY_ASSIGN(std::uint64_t allocated, file->size());
   const std::uint64_t wanted = std::max(bytes, spare ? allocated : std::min(kFirstBytes, journal_bytes_));
   if (allocated < wanted) {
-    auto status = check_space(fs, directory_, reserve_bytes_, wanted - allocated);
-    if (status) status = file->allocate(allocated, wanted - allocated);
+    std::uint64_t target = wanted;
+    auto status = check_space(fs, directory_, reserve_bytes_, target - allocated);
+    if (status) status = file->allocate(allocated, target - allocated);
+    if (!status && status.error().code == Code::no_space) {  // the least that it needs, which is what the reserve is for
+      target = std::max(bytes, allocated);
+      status = target == allocated ? Status() : file->allocate(allocated, target - allocated);
+    }
     if (!status) {
       file.reset();
       BATON_TRY(fs.remove(path));
       return status.error();
     }
-    allocated = wanted;
+    allocated = target;
   }
   return Opened{std::move(file), allocated};
 }

@@ -1,5 +1,8 @@
 #include "log/log.h"
 
+#include <atomic>
+#include <thread>
+
 #include "log/log_test_support.h"
 
 namespace baton::log {
@@ -323,6 +326,41 @@ TEST_F(LogTest, ABackupIsAStoreOfItsOwn) {
   auto restored = Log::open(*env_, target.path(), {}, owner_, worker_);
   ASSERT_OK(restored);
   EXPECT_EQ(read_all(*(*restored)->reader(key)).size(), 20u);
+}
+
+TEST_F(LogTest, ReadersInOtherThreadsSeeWholeRoundsInOrder) {
+  reopen({.journal_bytes = 64 << 10});
+  const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "8192"}});
+  const auto reader = log_->reader(key);
+  std::atomic<bool> stop{false};
+  std::atomic<std::int64_t> seen{0};
+  const auto read_on = [&] {
+    Offset from(0);
+    while (!stop || from < Offset(reader->bounds().visible.value())) {
+      base::Bytes bytes;
+      const auto got = reader->read(from, 2000, bytes);
+      if (!got.ok()) {
+        ADD_FAILURE() << got.error().to_string();
+        return;
+      }
+      for (const auto& [offset, value] : values_of(bytes)) EXPECT_EQ(value.substr(0, value.find(' ')), std::to_string(offset));
+      (void)reader->find_time(static_cast<std::int64_t>(from.value()));
+      (void)reader->epoch_of(from);
+      if (got->first) (void)reader->read_at(got->first->base_offset, got->first->position, 61, bytes);
+      from = got->next;
+      seen = std::max(seen.load(), from.value());
+    }
+    EXPECT_EQ(from, Offset(300));
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) threads.emplace_back(read_on);
+  for (int i = 0; i < 300; ++i) {
+    append(key, std::to_string(i) + " " + std::string(300, 'x'));
+    if (i % 20 == 0) settle();
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(seen, 300);
 }
 
 }  // namespace

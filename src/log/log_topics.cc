@@ -110,6 +110,7 @@ Status LogImpl::confirm_clock() {
   BATON_TRY(noted);
   live_->set_catalogue_bytes(catalogue_->bytes());
   clock_->confirm();
+  extents_stale_ = true;  // so that a close writes the new time down
   return {};
 }
 
