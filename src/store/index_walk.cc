@@ -110,6 +110,13 @@ Result<std::optional<IndexEntry>> IndexWalk::pop() {
 }
 
 Result<std::vector<IndexEntry>> IndexWalk::next() {
+  auto entries = next_key();
+  // The index is told, as by a look-up, so that it is made again.
+  if (!entries && index_.state_->damage) index_.state_->damage->found(entries.error());
+  return entries;
+}
+
+Result<std::vector<IndexEntry>> IndexWalk::next_key() {
   if (!started_) BATON_TRY(start());
   std::vector<IndexEntry> out;
   std::optional<IndexEntry> last;

@@ -33,6 +33,7 @@ class IndexWalk {
     std::uint64_t next = 0;                 // in the run
     std::optional<IndexEntry> head;
   };
+  [[nodiscard]] Result<std::vector<IndexEntry>> next_key();
   [[nodiscard]] Status start();
   [[nodiscard]] Status advance(Source& source);
   [[nodiscard]] bool wanted(const IndexEntry& entry) const;
