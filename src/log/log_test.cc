@@ -363,5 +363,54 @@ TEST_F(LogTest, ReadersInOtherThreadsSeeWholeRoundsInOrder) {
   EXPECT_EQ(seen, 300);
 }
 
+TEST_F(LogTest, RoundsRunElsewhereWhileTheOwnerStagesMore) {
+  const auto owner = env_->make_executor("owner");
+  const auto worker = env_->make_executor("worker");
+  const auto flusher = env_->make_executor("flusher");
+  const auto on = [](os::Executor& executor, auto&& task) {
+    std::atomic<bool> done{false};
+    executor.post([&] {
+      task();
+      done = true;
+      done.notify_one();
+    });
+    done.wait(false);
+  };
+  std::unique_ptr<Log> log;
+  PartitionKey key;
+  int staged = 0;
+  const auto stage = [&] {
+    ASSERT_OK(log->stage(key, make_batch(std::to_string(staged) + std::string(400, 'x'), log->append_time_ms())));
+    ++staged;
+  };
+  on(*owner, [&] {
+    auto opened = Log::open(*env_, directory_.path(), {.journal_bytes = 64 << 10, .in_place_bytes = 1500}, *owner, *worker);
+    ASSERT_OK(opened);
+    log = std::move(*opened);
+    key = {log->create_topic("rides", TopicKind::event, 1, {{"segment.bytes", "8192"}}).value(), PartitionId(0)};
+    stage();
+  });
+  for (int i = 0; i < 200; ++i) {
+    std::unique_ptr<FlushJob> job;
+    on(*owner, [&] { job = log->begin_flush(); });
+    std::atomic<bool> ran{false};
+    flusher->post([&] {
+      job->run();
+      ran = true;
+      ran.notify_one();
+    });
+    on(*owner, [&] {
+      for (int n = i % 5; n >= 0; --n) stage();
+    });
+    ran.wait(false);
+    on(*owner, [&] { ASSERT_OK(log->end_flush(std::move(job))); });
+  }
+  on(*owner, [&] {
+    ASSERT_OK(log->close());
+    EXPECT_EQ(read_all(*log->reader(key)).size(), static_cast<std::size_t>(staged));
+    log.reset();
+  });
+}
+
 }  // namespace
 }  // namespace baton::log
