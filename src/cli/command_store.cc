@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "cli/session.h"
 #include "log/log.h"
+#include "store/verify.h"
 
 namespace baton::cli {
 
@@ -47,9 +48,10 @@ Status verify(Session& session, const std::string& root_text) {
     std::memcpy(root->data(), bytes->data(), 32);
   }
   auto& out = session.out();
-  BATON_TRY_ASSIGN(const auto report, log::verify(session.env(), session.data(), root, [&](std::uint64_t done, std::uint64_t total) {
+  BATON_TRY_ASSIGN(const auto verified, store::verify_store(session.env(), session.data(), root, [&](std::uint64_t done, std::uint64_t total) {
     out.progress(session.env().clock(), "verified", done, total, "bytes");
   }));
+  const log::VerifyReport& report = verified.log;
   out.end_progress();
   const std::string root_now = base::to_hex(std::as_bytes(std::span(report.root)));
   for (const auto& f : report.findings) {
@@ -69,12 +71,16 @@ Status verify(Session& session, const std::string& root_text) {
       if (!notes.empty()) notes += ',';
       put_json_string(notes, note);
     }
-    out.line(fmt::format("{{\"findings\":{},\"batches\":{},\"records\":{},\"bytes\":{},\"segments\":{},\"root\":\"{}\",\"root_found\":{},\"notes\":[{}]}}",
-                         report.findings.size(), report.batches, report.records, report.bytes, report.segments, root_now, report.root_found, notes));
+    out.line(fmt::format("{{\"findings\":{},\"batches\":{},\"records\":{},\"bytes\":{},\"segments\":{},\"root\":\"{}\",\"root_found\":{},\"indexes\":{},"
+                         "\"index_entries\":{},\"heads\":{},\"notes\":[{}]}}",
+                         report.findings.size(), report.batches, report.records, report.bytes, report.segments, root_now, report.root_found,
+                         verified.indexes, verified.index_entries, verified.heads, notes));
   } else {
     for (const auto& note : report.notes) out.line("note: " + note);
     out.line(fmt::format("{} records in {} batches, {} segments, {}: {}", with_commas(report.records), with_commas(report.batches), report.segments,
                          human_bytes(report.bytes), report.findings.empty() ? out.green("all good") : out.red(fmt::format("{} findings", report.findings.size()))));
+    out.line(fmt::format("{} indexes with {} entries compared with the log{}", verified.indexes, with_commas(verified.index_entries),
+                         verified.heads > 0 ? fmt::format(", {} streams in heads snapshots", with_commas(verified.heads)) : ""));
     out.line("root " + root_now);
   }
   if (!report.root_found) {
