@@ -2,8 +2,11 @@
 #include "store/verify.h"
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <thread>
 
 #include "store/index.h"
 #include "store/index_feed.h"
@@ -228,6 +231,75 @@ TEST_F(StoreVerify, DamageOfTheLogIsNotPutDownToTheIndex) {
   const std::string text = text_of(run());
   EXPECT_THAT(text, HasSubstr(".log"));
   EXPECT_THAT(text, Not(HasSubstr("index")));
+}
+
+TEST_F(StoreVerify, StoresThatLostTheirBeginningAreCleanAndEveryByteOfTheirHeadsCounts) {
+  options_.segment_bytes = 8192;
+  reopen();
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 20'000}));
+  fill_all();
+  ASSERT_TRUE(store_->delete_stream("rides", "ride-5", Expect::any()));
+  for (int i = 0; i < 60; ++i) appended("other", {event("A", std::string(200, 'x'))});
+  world_.run_until_idle();
+  const Status applied = store_->apply_retention();
+  ASSERT_TRUE(applied) << applied.error().to_string();
+  world_.run_until_idle();
+  ASSERT_TRUE(store_->truncate_stream("rides", "ride-4", 3, Expect::any()));  // all that is known of it is in the heads
+  EXPECT_EQ(text_of(run()), "");
+  close();
+  const auto report = run();
+  EXPECT_EQ(text_of(report), "");
+  EXPECT_GT(report.heads, 5u);
+  EXPECT_EQ(report.indexes, 1u);
+  const auto heads = files_with("/heads-");
+  ASSERT_EQ(heads.size(), 1u);
+  const auto whole = *world_.disk().read(heads.front());
+  for (std::size_t at = 0; at < whole.size(); at += at < 1024 ? 7 : 997) {
+    world_.disk().flip_bit(heads.front(), at, static_cast<unsigned>(at % 8));
+    EXPECT_THAT(text_of(run()), HasSubstr("/heads-")) << at;
+    world_.disk().flip_bit(heads.front(), at, static_cast<unsigned>(at % 8));
+    if (HasFailure()) return;
+  }
+  world_.disk().remove(heads.front());
+  EXPECT_THAT(text_of(run()), HasSubstr("/heads-"));
+}
+
+TEST(StoreVerifyThreads, ItIsCleanWhileAppendsGoOn) {
+  const auto env = os::make_posix_env();
+  const std::string root = ::testing::TempDir() + "baton_verify_" + std::to_string(env->process_id());
+  std::filesystem::remove_all(root);
+  {
+    Options options = small_options();
+    options.segment_bytes = 64 << 10;
+    auto store = Store::open(root, options).value();
+    std::atomic<int> acknowledged = 0;
+    std::atomic<bool> stop = false;
+    std::jthread appender([&] {
+      for (int i = 0; !stop; ++i) {
+        const std::string stream = "s-" + std::to_string(i % 100);
+        const auto done =
+            store->append(append_of(stream, Expect::any(), {event("A", "{}", {}, {"t:1"}), event("B", std::string(300, ' '))}));
+        if (!done) {
+          ADD_FAILURE() << done.error().to_string();
+          stop = true;
+          return;
+        }
+        if (i % 50 == 49) EXPECT_TRUE(store->truncate_stream("rides", stream, 1, Expect::any()));
+        acknowledged = i + 1;
+      }
+    });
+    for (int round = 0; round < 40 && !stop; ++round) {
+      const int before = acknowledged;
+      while (acknowledged < before + 20 && !stop) std::this_thread::yield();
+      const auto report = verify_store(*env, root, std::nullopt, {});
+      ASSERT_TRUE(report) << report.error().to_string();
+      for (const auto& f : report->log.findings) ADD_FAILURE() << f.file << " at " << f.position << ": " << f.what;
+      EXPECT_GE(report->log.records, static_cast<std::uint64_t>(before) * 2);
+      if (::testing::Test::HasFailure()) break;
+    }
+    stop = true;
+  }
+  std::filesystem::remove_all(root);
 }
 
 }  // namespace
