@@ -74,7 +74,7 @@ Status CheckpointStore::save(std::string_view name, std::string_view context, co
   BATON_TRY(check_context_name(context));
   BATON_TRY_ASSIGN(const auto before, read(name));
   if (before && before->context != context) return other_context(*before, context);
-  if (before && before->position == position) return {};
+  if (before && before->position == position && is_durable(name)) return {};
   return write({std::string(name), std::string(context), position});
 }
 
@@ -85,11 +85,45 @@ Status CheckpointStore::write(const StoredCheckpoint& checkpoint) {
   put_text(out, checkpoint.context);
   put_text(out, checkpoint.position.token);
   base::put_le<std::uint32_t>(out, base::crc32c(0, out));
-  if (!made_.load(std::memory_order_acquire)) {
-    BATON_TRY(os::make_directories(fs_, directory_));
-    made_.store(true, std::memory_order_release);
+  const std::string target = path(checkpoint.name);
+  const std::string temporary = target + ".tmp";
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) return failure_;
+    durable_.erase(checkpoint.name);
   }
-  return os::replace_file(fs_, path(checkpoint.name), out);
+  // What fails up to the sync can be tried again. A sync that failed cannot (F12): what it lost looks as if it were there.
+  const auto fill = [&]() -> Result<std::unique_ptr<os::File>> {
+    BATON_TRY_ASSIGN(auto file, fs_.open(temporary, {.write = true, .create = true, .truncate = true}));
+    BATON_TRY(file->write_at(0, out));
+    return file;
+  };
+  const auto sync = [&](os::File& file) -> Status {
+    BATON_TRY(file.sync_data());
+    BATON_TRY(fs_.rename(temporary, target));
+    return fs_.sync_directory(directory_);
+  };
+  Status made;
+  if (!made_.load(std::memory_order_acquire)) made = os::make_directories(fs_, directory_);
+  Status synced = made;
+  if (made) {
+    made_.store(true, std::memory_order_release);
+    BATON_TRY_ASSIGN(const auto file, fill());
+    synced = sync(*file);
+  }
+  const std::lock_guard lock(mutex_);
+  if (synced) {
+    durable_.insert(checkpoint.name);
+  } else {
+    failure_ = Error{Code::store_failed, "no more checkpoints are saved, since the disk failed (" + synced.error().detail +
+                                             "): open the store again"};
+  }
+  return synced;
+}
+
+bool CheckpointStore::is_durable(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  return durable_.contains(name);
 }
 
 Result<std::optional<Position>> CheckpointStore::load(std::string_view name, std::string_view context) const {

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +31,8 @@ class CheckpointStore {
   // `directory`: checkpoints, made by the first save. Any thread; two saves of one name at once are the caller's mistake.
   CheckpointStore(os::FileSystem& fs, std::string directory);
 
-  // invalid_argument: a name that is empty, longer than 100 bytes or not UTF-8, or that belongs to another context.
+  // invalid_argument: a name that is empty, longer than 100 bytes or not UTF-8, or that belongs to another context. store_failed: a sync
+  // failed before.
   [[nodiscard]] Status save(std::string_view name, std::string_view context, const Position& position);
   // Nothing when there is none. corrupt names the file; invalid_argument: it belongs to another context.
   [[nodiscard]] Result<std::optional<Position>> load(std::string_view name, std::string_view context) const;
@@ -46,10 +49,14 @@ class CheckpointStore {
   [[nodiscard]] Result<std::vector<std::string>> names() const;
   [[nodiscard]] Result<std::optional<StoredCheckpoint>> read(std::string_view name) const;
   [[nodiscard]] Status write(const StoredCheckpoint& checkpoint);
+  [[nodiscard]] bool is_durable(std::string_view name) const;
 
   os::FileSystem& fs_;
   std::string directory_;
   std::atomic<bool> made_{false};  // the directory is there
+  mutable std::mutex mutex_;
+  std::set<std::string, std::less<>> durable_;  // whose file this object has synced: one that a killed process left may not be
+  Status failure_;
 };
 
 }  // namespace baton::store

@@ -109,10 +109,11 @@ Result<Store::StreamsPage> list_streams(const ContextView& context, const std::s
   std::vector<Listed> all;
   for (const auto& partition : context.partitions) {
     auto index = partition->index_snapshot();
-    Status gathered = Error{Code::corrupt, {}};
+    Status gathered;
     if (index) gathered = PartitionList(context, *partition, *std::move(index), prefix, after_key, limit + 1).gather(all);
-    if (gathered) continue;
-    if (gathered.error().code != Code::corrupt) return gathered.error();
+    if (index && gathered) continue;
+    // What is damaged may also be the log, or the heads that a retention has kept: they are not made again.
+    if (!gathered && (gathered.error().code != Code::corrupt || partition->index().health())) return gathered.error();
     return Error{Code::unavailable, "context " + context.name + ": its index is being rebuilt from the log; try again"};
   }
   std::ranges::sort(all, {}, &Listed::key);
