@@ -83,7 +83,7 @@ void Run::wrong(const std::string& what) {
 
 bool Run::alive() const {
   const bool is = env_ != nullptr && env_->alive();
-  if (is) alive_ns_ = world_.now_ns();
+  if (is && !ended_) alive_ns_ = world_.now_ns();
   return is;
 }
 
