@@ -47,7 +47,6 @@ Result<JournalReader> JournalReader::open(os::FileSystem& fs, const std::string&
   BATON_TRY_ASSIGN(const bool there, fs.exists(journal_directory(directory)));
   if (!there) return reader;
   BATON_TRY_ASSIGN(const auto entries, fs.list(journal_directory(directory)));
-  std::uint64_t last = 0;
   for (const auto& entry : entries) {
     const auto generation = parse_decimal_name(entry.name);
     if (!generation) continue;
@@ -56,9 +55,7 @@ Result<JournalReader> JournalReader::open(os::FileSystem& fs, const std::string&
     BATON_TRY_ASSIGN(file.size, file.file->size());
     BATON_TRY_ASSIGN(const bool good, reader.load_file(file, store_id));
     // A file that holds no round of its generation may have been begun in vain, before or after a later one was begun. If it was
-    // needed, rounds are missing, or marks fall short of an extent.
-    if (!reader.files_.empty() && last + 1 != *generation) return corrupt(file.name, 0, "the generation before it is missing");
-    last = *generation;
+    // needed, rounds are missing, or marks fall short of an extent. The same holds for a file whose name was lost.
     if (good) {
       reader.files_.push_back(std::move(file));
     } else {
