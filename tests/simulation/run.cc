@@ -328,6 +328,11 @@ void Run::end_process(Fate fate) {
     env_->kill();
   }
   if (died_ns_ < 0) died_ns_ = alive_ns_;
+  if (talks_) {
+    for (const auto& file : world_.disk().files()) {
+      say("  " + file.path + ", " + std::to_string(file.size) + " bytes, " + std::to_string(file.durable_size) + " of them durable");
+    }
+  }
   say(closes ? "closed" : ended_ ? "the store has ended" : !world_.disk().powered() ? "the power has failed" : "killed");
   if (world_.disk().powered()) {
     if (!closes) ++counts_.kills;
@@ -342,6 +347,7 @@ void Run::end_process(Fate fate) {
     ++counts_.power_cuts;
     power_was_cut_ = true;
     world_.disk().restart();
+    say("the machine starts again");
   }
 }
 
