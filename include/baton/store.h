@@ -152,7 +152,7 @@ struct StreamPage {
 struct ReadContext {
   std::string context;
   Position after;                      // exclusive
-  bool backward = false;               // then: before `after`, from the end when it is empty
+  bool backward = false;               // then: before `after`, from the end when it is empty; for contexts with one partition
   std::size_t limit = 1000;
   Filter filter;
   AsOf as_of;
@@ -260,13 +260,14 @@ class Store {
   virtual Result<std::int64_t> rank(const std::string& context, const Position& position) = 0;
   // The last event appended at or before `recorded`; the last visible one when it is empty. The beginning when there is none.
   virtual Result<Position> position_at(const std::string& context, std::optional<Time> recorded) = 0;
-  // Scans in order, on the calling thread, without copies. visit returns false to stop. Returns where it stopped.
+  // Scans in order, on the calling thread, without copies. visit returns false to stop; `limit` is not looked at. Returns where it stopped.
   virtual Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) = 0;
 
   virtual Result<Loaded> load(const std::string& context, const std::string& stream, const LoadOptions& options) = 0;
   virtual Status save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) = 0;
 
-  // Rule 8. Both append a system record and honour a condition.
+  // Rule 8. Both append a system record and honour a condition. not_found: the stream has no events, or is deleted already. A truncation keeps
+  // the last event, and hides no less than one before it.
   virtual Result<Position> delete_stream(const std::string& context, const std::string& stream, Expect condition) = 0;
   virtual Result<Position> truncate_stream(const std::string& context, const std::string& stream, std::int64_t before_version,
                                            Expect condition) = 0;

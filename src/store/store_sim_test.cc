@@ -3,7 +3,7 @@
 // is there was attempted and is a prefix of it, appends are whole, versions dense, positions never misread, retries exact.
 //
 //   SEED=17 test_store_sim      runs one seed again
-//   SEEDS=5000 test_store_sim   runs more than the default
+//   SEEDS=5000 test_store_sim   runs more than the default; with SEED from that one on
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -129,7 +129,7 @@ class Simulation {
 
 TEST(StoreSimulation, WhateverFailsAcknowledgedIsKeptAndWhatIsKeptIsAPrefixOfWhatWasAttempted) {
   const std::uint64_t first = from_environment("SEED", 1);
-  const std::uint64_t count = std::getenv("SEED") != nullptr ? 1 : from_environment("SEEDS", 1500);
+  const std::uint64_t count = from_environment("SEEDS", std::getenv("SEED") != nullptr ? 1 : 1500);
   const auto start = std::chrono::steady_clock::now();
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
