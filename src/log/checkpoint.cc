@@ -65,9 +65,6 @@ Status CheckpointJob::write_marks(os::FileSystem& fs) {
 Status CheckpointJob::finish_sealed(os::FileSystem& fs, std::size_t index) {
   Item& item = items[index];
   BATON_TRY_ASSIGN(const auto file, fs.open(item.segment->log_path(), {.write = true}));
-  // A size that looks right may be one that a failed sync has lost: changed and changed back, it is written.
-  BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
-  if (size == item.end) BATON_TRY(file->truncate(item.end + kSectorBytes));
   BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
   // Cut already, by a process whose sync may have failed: the size must change to be written.
   if (size == item.end) BATON_TRY(file->truncate(item.end + kSectorBytes));
