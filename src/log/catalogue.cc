@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kFileName = "catalogue";
 constexpr std::string_view kTool = "baton";
-constexpr std::uint64_t kWriteAgainBytesMax = 1u << 20;
 constexpr std::uint64_t kFileBytesMax = 1u << 30;  // two million seals
 
 }  // namespace
@@ -44,10 +43,10 @@ Result<std::unique_ptr<Catalogue>> Catalogue::open(os::Env& env, const std::stri
 }
 
 // What was read may be no more than written: the process before was killed, or its last sync failed, after which the page cache holds
-// what the disk does not and never will. It must not be lost after it was relied on. So it is written again, whole or not at all. A
-// large file of a store that was closed is spared that.
+// what the disk does not and never will. It must not be lost after it was relied on. So it is written again, whole or not at all. That of
+// a store that was closed is spared it: a record whose sync fails is taken back by write().
 Status Catalogue::write_again(os::FileSystem& fs) {
-  if (state_.clean_close && torn_bytes_ == 0 && position_.end > kWriteAgainBytesMax) return file_->sync_data();
+  if (state_.clean_close && torn_bytes_ == 0) return file_->sync_data();
   base::Bytes bytes(position_.end);
   BATON_TRY_ASSIGN(const std::size_t got, file_->read_at(0, bytes));
   if (got != bytes.size()) return Error{Code::io_error, path_ + ": it became shorter while it was read"};
@@ -111,7 +110,10 @@ Status Catalogue::append(CatalogueRecord type, const Result<base::Bytes>& payloa
 Status Catalogue::write(base::ByteView record) {
   BATON_TRY(file_->allocate(position_.end, record.size()));
   Status status = file_->write_at(position_.end, record);
-  if (status.ok()) status = file_->sync_data();
+  if (status.ok()) {
+    status = file_->sync_data();
+    if (!status.ok()) (void)file_->truncate(position_.end);  // nobody shall read it from the page cache alone
+  }
   if (!status.ok() && status.error().code == Code::no_space) status.error().code = Code::io_error;
   return status;
 }
