@@ -38,6 +38,14 @@ bool Run::check_recovered() {
     if (wrong_.empty()) take_in_flight(c, found[c]);
     if (wrong_.empty()) note_lost(c);
   }
+  for (const auto& [where, end] : shown_) {
+    const auto& [c, p] = where;
+    if (wrong_.empty() && histories_[c].partitions()[p].end() < end) {
+      wrong(histories_[c].context() + ", partition " + std::to_string(p) + ": ends before offset " + std::to_string(end) +
+            ", which a reader beside has shown");
+    }
+  }
+  shown_.clear();
   if (!wrong_.empty()) return false;
   epoch_ = info->epoch;
   for (const History& history : histories_) {

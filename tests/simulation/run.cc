@@ -14,7 +14,7 @@ constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 40;
 constexpr std::uint64_t kReserve = 32u << 20;  // the log keeps so much of the disk free
 
-constexpr const char* kFateNames[] = {"close", "kill", "power", "kill, then power", "failed sync", "failed write", "failed reads", "full disk"};
+constexpr const char* kFateNames[] = {"close", "kill", "power", "kill, then power", "failed sync", "failed write", "failed reads", "full disk", "rest, then kill"};
 
 os::SimOptions world_options(std::uint64_t seed, const Plan& plan) {
   os::SimOptions options{.seed = seed};
@@ -107,10 +107,33 @@ std::string Run::go() {
                              Fate::kill_then_power, Fate::failed_sync, Fate::failed_sync, Fate::failed_write, Fate::failed_reads,
                              Fate::full_disk};
   for (int i = 0; i < plan_.processes && wrong_.empty(); ++i) one_process(kFates[random_.below(std::size(kFates))]);
-  if (wrong_.empty()) one_process(Fate::close);
+  const bool rests = plan_.damage && random_.chance(500);
+  if (wrong_.empty()) one_process(rests ? Fate::rest : Fate::close);
   if (wrong_.empty()) verify_finds_nothing();
   if (wrong_.empty() && plan_.damage) flip_a_bit();
   return wrong_;
+}
+
+// Another process reads beside what a killed one has left. Whatever it shows must be there for ever (fsync).
+void Run::look_on() {
+  os::SimEnv env(world_);
+  Options options;
+  options.read_only = true;
+  const auto opened = store::open_store(env, kDirectory, options);
+  if (!opened) {
+    // Before the first open was over there is nothing to read, and a change of the marks may be half done.
+    const Code code = opened.error().code;
+    if (code != Code::not_found && code != Code::unavailable) wrong("open to read beside a killed writer: " + opened.error().to_string());
+    return;
+  }
+  for (std::size_t c = 0; c < histories_.size(); ++c) {
+    const auto done = (*opened)->scan({.context = histories_[c].context(), .after = {}, .filter = {}, .as_of = {}}, [&](const EventView& event) {
+      auto& shown = shown_[{c, static_cast<std::size_t>(event.partition)}];
+      shown = std::max(shown, event.offset + 1);
+      return true;
+    });
+    if (!done && done.error().code != Code::not_found) wrong("read beside a killed writer: " + done.error().to_string());
+  }
 }
 
 std::string Run::go_short(const Script& script, std::uint64_t point, os::Choices& choices, bool& struck) {
@@ -169,7 +192,8 @@ void Run::arm(Fate fate) {
   faults.capacity_bytes = kNoLimit;
   faulty_ = false;
   switch (fate) {
-    case Fate::close: break;
+    case Fate::close:
+    case Fate::rest: break;
     case Fate::kill:
     case Fate::kill_then_power: env_->kill_in(soon(random_, 1500)); break;
     case Fate::power: faults.power_loss_at = counters.mutations + soon(random_, 1500); break;
@@ -317,6 +341,7 @@ void Run::wait_for_answers() {
 
 void Run::end_process(Fate fate) {
   // After a failed sync the process must end: what it has told so far counts, nothing else.
+  if (fate == Fate::rest && going()) world_.run_for(2'000 * kNsPerMs);  // the last round comes under a mark
   const bool closes = wrong_.empty() && alive() && !ended_ && !faulty_ && fate == Fate::close;
   if (closes) {
     wait_for_answers();
@@ -336,7 +361,14 @@ void Run::end_process(Fate fate) {
   say(closes ? "closed" : ended_ ? "the store has ended" : !world_.disk().powered() ? "the power has failed" : "killed");
   if (world_.disk().powered()) {
     if (!closes) ++counts_.kills;
-    if (fate == Fate::kill_then_power || (fate == Fate::failed_sync && sync_of_any_failed_) || (!closes && random_.chance(100))) world_.disk().cut_power();
+    const bool looks_on = plan_.durability == Durability::fsync && wrong_.empty() && random_.chance(300);
+    if (looks_on) {
+      derived_ = nullptr;
+      store_ = nullptr;
+      world_.disk().faults = {};
+      look_on();
+    }
+    if (fate == Fate::kill_then_power || (fate == Fate::failed_sync && sync_of_any_failed_) || (!closes && fate != Fate::rest && random_.chance(100))) world_.disk().cut_power();
   }
   derived_ = nullptr;
   store_ = nullptr;

@@ -50,7 +50,7 @@ struct Script {
 };
 
 // How a process is to end, or what is to go wrong while it runs.
-enum class Fate { close, kill, power, kill_then_power, failed_sync, failed_write, failed_reads, full_disk };
+enum class Fate { close, kill, power, kill_then_power, failed_sync, failed_write, failed_reads, full_disk, rest };
 
 class Derived;  // subscriptions, snapshots and views (derived.h)
 
@@ -85,6 +85,7 @@ class Run {
   [[nodiscard]] bool open_store(Fate fate);
   [[nodiscard]] bool make_contexts();
   void work(Fate fate);
+  void look_on();
   void free_the_disk();
   void wait_for_answers();
   [[nodiscard]] bool alive() const;
@@ -149,6 +150,7 @@ class Run {
   std::vector<std::shared_ptr<const Attempt>> attempts_;  // to be tried again later
   std::vector<std::vector<std::string>> lost_;            // by context: positions that must be refused
   std::vector<std::string> topics_;                       // by context: as in its positions
+  std::map<std::pair<std::size_t, std::size_t>, std::int64_t> shown_;  // by context and partition: the end that was seen from beside
   std::set<std::int64_t> checkpoints_{0};                 // where the subscription's may be
   bool sync_of_any_failed_ = false;                       // perhaps of a directory
   bool view_sync_failed_ = false;                         // a failed sync may have struck the view

@@ -27,7 +27,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 struct Total {
   std::uint64_t seeds = 0, twice = 0;
-  bool talks = false;
+  bool talks = false, counts_aloud = false;
   Run::Counts counts;
   void add(const Run::Counts& more) {
     counts.appended += more.appended;
@@ -41,9 +41,10 @@ struct Total {
 
 // Runs a seed; a hundredth of them twice.
 bool run_seed(std::uint64_t seed, Total& total) {
+  // A broken invariant ends the process: then this is the only trace of the seed.
+  if (total.counts_aloud) std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   Run run(seed);
   if (total.talks) run.talk();
-  // A broken invariant ends the process: then this is the only trace of the seed.
   std::fflush(stdout);
   const std::string wrong = run.go();
   ++total.seeds;
@@ -73,6 +74,7 @@ TEST(Simulation, RandomMachinesLoseNothingThatWasAcknowledgedAndShowNothingElse)
   const double seconds = static_cast<double>(number_from("BATON_SIM_SECONDS").value_or(120));
   const std::uint64_t first = number_from("BATON_SIM_FIRST").value_or(1);
   const auto seeds = number_from("BATON_SIM_SEEDS");
+  total.counts_aloud = seeds.has_value();
   const bool go_on = number_from("BATON_SIM_GO_ON").has_value();
   std::uint64_t seed = first;
   for (; seeds ? seed < first + *seeds : seconds_since(start) < seconds; ++seed) {
