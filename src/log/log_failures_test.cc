@@ -1,5 +1,4 @@
-// The failure statements F1 to F24 and F27, each on a simulated machine, as far as a short history shows them. The long ones are in
-// log_sim_test.cc.
+// The failure statements F1 to F24 and F27, each on a simulated machine; long histories are in log_sim_test.cc.
 #include <algorithm>
 
 #include "base/crc32c.h"
@@ -35,14 +34,9 @@ class LogFailures : public testing::Test {
   }
   void stop() {
     log_.reset();
-    owner_.reset();
-    worker_.reset();
-    env_.reset();
+    owner_.reset(), worker_.reset(), env_.reset();
   }
-  void kill() {
-    env_->kill();
-    stop();
-  }
+  void kill() { env_->kill(), stop(); }
   void lose_power() {
     world_.disk().cut_power();
     stop();
