@@ -363,7 +363,7 @@ std::string LogSimulation::run() {
   log_ = std::move(*opened);
   check_recovered();
   append_some();
-  flush();
+  while (log_->has_staged()) flush();
   while (world_.step()) {
   }
   world_.advance(1'000'000'000);

@@ -354,7 +354,7 @@ Status Finder::finish_memory(Plan& plan) {
     const Offset base = plan.on_disk[i];
     const bool last = i + 1 == plan.on_disk.size();
     const bool below_start = !last && plan.on_disk[i + 1] <= found.log_start;
-    const bool joins = found.segments.empty() || found.segments.back().next_offset == base;
+    const bool joins = found.segments.empty() ? base <= found.log_start : found.segments.back().next_offset == base;
     if (cut || below_start || !joins) {
       cut = cut || !below_start;
       found.stale.push_back(plan.name(base, ".log"));
