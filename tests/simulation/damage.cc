@@ -55,17 +55,25 @@ void Run::flip_a_bit() {
       std::vector<std::pair<std::string, std::uint64_t>> segments;
       for (const auto& file : disk.files()) {
         if (!file.path.ends_with(".log")) continue;
-        const std::uint64_t end = end_of_batches(*disk.read(file.path));
+        const std::uint64_t end = std::min(end_of_batches(*disk.read(file.path)), file.durable_size);
         if (end > 0) segments.emplace_back(file.path, end);
       }
       if (segments.empty()) return;
       const auto& [path, end] = segments[random_.below(segments.size())];
       flipped = {.path = path, .offset = random_.below(end), .bit = static_cast<unsigned>(random_.below(8))};
       disk.flip_bit(flipped->path, flipped->offset, flipped->bit);
-      must_be_found = true;
+      // Of a killed process the journal still holds what is in no mark yet, and writes it again.
+      must_be_found = fate_ == Fate::close;
       break;
     }
-    case 2: flipped = disk.flip_random_bit([](const std::string& path) { return path.ends_with("/catalogue"); }); break;
+    case 2: {
+      // Of a killed process the last record cannot be told from a torn one.
+      const std::string path = std::string(kDirectory) + "/catalogue";
+      const std::uint64_t size = disk.read(path)->size() - (fate_ == Fate::close ? 0 : os::kSectorSize);
+      flipped = {.path = path, .offset = random_.below(size), .bit = static_cast<unsigned>(random_.below(8))};
+      disk.flip_bit(flipped->path, flipped->offset, flipped->bit);
+      break;
+    }
     case 3: flipped = disk.flip_random_bit([](const std::string& path) { return path.ends_with(".marks") || lies_in(path, "/heads-"); }); break;
     case 4: flipped = disk.flip_random_bit([](const std::string& path) { return lies_in(path, "/journal/"); }); break;
     default:

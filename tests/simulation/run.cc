@@ -222,6 +222,10 @@ void Run::arm(Fate fate) {
       faults.capacity_bytes = world_.disk().used_bytes() + room + (random_.below(2) == 0 ? kReserve : 0);
       faulty_ = true;
       space_was_short_ = true;
+      // What waits for space, an open among it, waits until somebody makes some.
+      operator_ = env_->make_executor("operator");
+      const std::int64_t later = static_cast<std::int64_t>(1 + random_.below(20'000)) * kNsPerMs;
+      operator_->run_at(env_->clock().monotonic_ns() + later, [this] { world_.disk().faults.capacity_bytes = kNoLimit; });
       break;
     }
   }
@@ -372,6 +376,7 @@ void Run::end_process(Fate fate) {
   }
   derived_ = nullptr;
   store_ = nullptr;
+  operator_ = nullptr;
   env_ = nullptr;
   world_.disk().faults = {};
   faulty_ = false;

@@ -144,6 +144,7 @@ class Run {
   os::SeededRandom random_;
   std::vector<History> histories_;
   std::unique_ptr<os::SimEnv> env_;
+  std::unique_ptr<os::Executor> operator_;  // a person who makes space
   std::unique_ptr<Store> store_;
   std::unique_ptr<Derived> derived_;
   std::deque<std::shared_ptr<Attempt>> in_flight_;        // since the last recovery that was seen, in the order of submission
