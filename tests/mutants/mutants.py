@@ -37,10 +37,6 @@ MUTANTS = [
         ("src/store/index_recovery.cc", "  return header.next_offset() == covered.next && header.epoch == covered.epoch && header.crc == covered.batch_crc;",
          "  return header.next_offset() >= log::Offset(0);"),
     ]),
-    ("stale-index", "an index that is of a lost tail is not compared with the log", [
-        ("src/store/index_recovery.cc", "  return header.next_offset() == covered.next && header.epoch == covered.epoch && header.crc == covered.batch_crc;",
-         "  return header.next_offset() == covered.next;"),
-    ]),
     ("conditions-before-identity", "a retry is judged by its conditions before it is known to be a retry", [
         ("src/store/appender.cc", "  BATON_TRY(check_identity(context, *partition, append));\n  if (new_items_ == 0",
          "  BATON_TRY(load_heads(*partition));\n  BATON_TRY(check_streams(append));\n"

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kBatchLengthAt = 8;  // Kafka documentation, "Record Batch"
 constexpr std::size_t kBatchPrefix = 12;
+constexpr std::size_t kBatchUncovered = 21;  // up to the attributes
 
 // How many bytes of a segment are record batches: it is allocated ahead.
 std::uint64_t end_of_batches(base::ByteView segment) {
@@ -21,6 +22,12 @@ std::uint64_t end_of_batches(base::ByteView segment) {
     at += kBatchPrefix + length;
   }
   return at;
+}
+
+std::uint64_t end_of_what_is_not_zero(base::ByteView content) {
+  std::size_t end = content.size();
+  while (end > 0 && content[end - 1] == std::byte{0}) --end;
+  return end;
 }
 
 bool lies_in(const std::string& path, const char* directory) { return path.find(directory) != std::string::npos; }
@@ -42,47 +49,76 @@ void Run::verify_finds_nothing() {
   }
 }
 
-// One bit of what is durable. Nothing false may ever be read: damage is reported with its file, or the thing is derived and made
-// again, or the bit meant nothing (F9, F11, F19, F20).
-void Run::flip_a_bit() {
+// Each flip meets the directory as the last process has left it.
+void Run::flip_bits() {
   auto& disk = world_.disk();
+  std::vector<std::pair<std::string, base::Bytes>> saved;
+  if (disk.powered()) disk.cut_power();
+  disk.restart();
+  for (const auto& file : disk.files()) saved.emplace_back(file.path, *disk.read(file.path));
+  for (std::uint64_t i = 2 + random_.below(5); i > 0 && wrong_.empty(); --i) {
+    flip_a_bit();
+    disk.remove(kDirectory);
+    for (const auto& [path, content] : saved) disk.write(path, content);
+  }
+}
+
+// A bit of one kind of files, below `end` of each.
+std::optional<os::SimDisk::FlippedBit> Run::flip_in(const std::function<bool(const std::string& path)>& eligible,
+                                                    const std::function<std::uint64_t(base::ByteView content)>& end) {
+  auto& disk = world_.disk();
+  std::vector<std::pair<std::string, std::uint64_t>> files;
+  for (const auto& file : disk.files()) {
+    if (!eligible(file.path)) continue;
+    const std::uint64_t bytes = end(*disk.read(file.path));
+    if (bytes > 0) files.emplace_back(file.path, bytes);
+  }
+  if (files.empty()) return std::nullopt;
+  const auto& [path, bytes] = files[random_.below(files.size())];
+  os::SimDisk::FlippedBit flipped{.path = path, .offset = random_.below(bytes), .bit = static_cast<unsigned>(random_.below(8))};
+  disk.flip_bit(flipped.path, flipped.offset, flipped.bit);
+  return flipped;
+}
+
+// Nothing false may ever be read: damage is reported with its file, or the thing is derived and made again, or the bit meant
+// nothing (F9, F11, F19, F20).
+void Run::flip_a_bit() {
+  const bool closed = fate_ == Fate::close;
   std::optional<os::SimDisk::FlippedBit> flipped;
   bool derived = false;
   bool must_be_found = false;
-  switch (random_.below(6)) {
+  switch (random_.below(7)) {
     case 0:
-    case 1: {
-      std::vector<std::pair<std::string, std::uint64_t>> segments;
-      for (const auto& file : disk.files()) {
-        if (!file.path.ends_with(".log")) continue;
-        const std::uint64_t end = std::min(end_of_batches(*disk.read(file.path)), file.durable_size);
-        if (end > 0) segments.emplace_back(file.path, end);
-      }
-      if (segments.empty()) return;
-      const auto& [path, end] = segments[random_.below(segments.size())];
-      flipped = {.path = path, .offset = random_.below(end), .bit = static_cast<unsigned>(random_.below(8))};
-      disk.flip_bit(flipped->path, flipped->offset, flipped->bit);
+      // A batch's first bytes, which its own CRC does not cover.
+      flipped = flip_in([](const std::string& path) { return path.ends_with(".log"); },
+                        [](base::ByteView content) { return std::min<std::uint64_t>(end_of_batches(content), kBatchUncovered); });
+      must_be_found = closed;
+      break;
+    case 1:
+      flipped = flip_in([](const std::string& path) { return path.ends_with(".log"); }, end_of_batches);
       // Of a killed process the journal still holds what is in no mark yet, and writes it again.
-      must_be_found = fate_ == Fate::close;
+      must_be_found = closed;
       break;
-    }
-    case 2: {
+    case 2:
       // Of a killed process the last record cannot be told from a torn one.
-      const std::string path = std::string(kDirectory) + "/catalogue";
-      const std::uint64_t size = disk.read(path)->size() - (fate_ == Fate::close ? 0 : os::kSectorSize);
-      flipped = {.path = path, .offset = random_.below(size), .bit = static_cast<unsigned>(random_.below(8))};
-      disk.flip_bit(flipped->path, flipped->offset, flipped->bit);
+      flipped = flip_in([](const std::string& path) { return path.ends_with("/catalogue"); },
+                        [&](base::ByteView content) { return content.size() - (closed ? 0 : os::kSectorSize); });
       break;
-    }
-    case 3: flipped = disk.flip_random_bit([](const std::string& path) { return path.ends_with(".marks") || lies_in(path, "/heads-"); }); break;
-    case 4: flipped = disk.flip_random_bit([](const std::string& path) { return lies_in(path, "/journal/"); }); break;
+    case 3:
+      flipped = flip_in([](const std::string& path) { return path.ends_with(".marks") || lies_in(path, "/heads-"); },
+                        [](base::ByteView content) { return content.size(); });
+      break;
+    case 4:
+    case 5: flipped = flip_in([](const std::string& path) { return lies_in(path, "/journal/"); }, end_of_what_is_not_zero); break;
     default:
-      flipped = disk.flip_random_bit([](const std::string& path) { return lies_in(path, "/index/") || lies_in(path, "/snapshots/"); });
+      flipped = flip_in([](const std::string& path) { return lies_in(path, "/index/") || lies_in(path, "/snapshots/"); },
+                        [](base::ByteView content) { return content.size(); });
       derived = true;
   }
   if (!flipped) return;
   ++counts_.flips;
   const std::string where = "a bit flips in " + flipped->path + " at " + std::to_string(flipped->offset) + ": ";
+  say(where);
   const auto report = verify();
   if (must_be_found && report.ok() && report->findings.empty()) wrong(where + "verify does not see it");
   if (!report && report.error().code != Code::corrupt) wrong(where + "verify: " + report.error().to_string());
@@ -90,6 +126,8 @@ void Run::flip_a_bit() {
 
   flipped_ = true;
   damaged_ = !derived;
+  ended_ = false;
+  faulty_ = false;
   env_ = std::make_unique<os::SimEnv>(world_);
   auto opened = store::open_store(*env_, kDirectory, options());
   if (opened) {

@@ -48,7 +48,7 @@ Plan Plan::of(std::uint64_t seed) {
   plan.large = random.chance(60);
   plan.processes = static_cast<int>(2 + random.below(7));
   plan.operations = static_cast<int>(one_of(15, 40, 40, 120));
-  plan.damage = random.chance(250);
+  plan.damage = random.chance(300);
   return plan;
 }
 
@@ -110,7 +110,7 @@ std::string Run::go() {
   const bool rests = plan_.damage && random_.chance(500);
   if (wrong_.empty()) one_process(rests ? Fate::rest : Fate::close);
   if (wrong_.empty()) verify_finds_nothing();
-  if (wrong_.empty() && plan_.damage) flip_a_bit();
+  if (wrong_.empty() && plan_.damage) flip_bits();
   return wrong_;
 }
 
@@ -343,9 +343,18 @@ void Run::wait_for_answers() {
   if (going() && !in_flight_.empty()) wrong(std::to_string(in_flight_.size()) + " appends are never answered");
 }
 
+// A host that links the library goes on when its store has ended (F12): every call says so, and nothing that is not durable is shown.
+void Run::live_on() {
+  world_.run_for(static_cast<std::int64_t>(random_.below(20)) * kNsPerMs);
+  const ReadContext request{.context = "one", .after = {}, .filter = {}, .as_of = {}};
+  const auto page = store_ != nullptr ? store_->read_context(request) : Result<ContextPage>(Error{Code::store_failed, {}});
+  if (page || page.error().code != Code::store_failed) wrong("a read after the store has ended: " + (page ? "events" : page.error().to_string()));
+}
+
 void Run::end_process(Fate fate) {
   // After a failed sync the process must end: what it has told so far counts, nothing else.
   if (fate == Fate::rest && going()) world_.run_for(2'000 * kNsPerMs);  // the last round comes under a mark
+  if (ended_ && alive() && wrong_.empty() && random_.chance(500)) live_on();
   const bool closes = wrong_.empty() && alive() && !ended_ && !faulty_ && fate == Fate::close;
   if (closes) {
     wait_for_answers();
@@ -372,7 +381,7 @@ void Run::end_process(Fate fate) {
       world_.disk().faults = {};
       look_on();
     }
-    if (fate == Fate::kill_then_power || (fate == Fate::failed_sync && sync_of_any_failed_) || (!closes && fate != Fate::rest && random_.chance(100))) world_.disk().cut_power();
+    if (fate == Fate::kill_then_power || (fate == Fate::failed_sync && (sync_of_any_failed_ || random_.chance(500))) || (!closes && fate != Fate::rest && random_.chance(100))) world_.disk().cut_power();
   }
   derived_ = nullptr;
   store_ = nullptr;

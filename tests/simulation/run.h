@@ -34,7 +34,7 @@ struct Plan {
   bool large = false;  // some rounds are written in place
   int processes = 1;   // before the last one, which no fault strikes
   int operations = 0;  // of each process, at most
-  bool damage = false; // ends with a bit that flips
+  bool damage = false; // ends with bits that flip
   [[nodiscard]] static Plan of(std::uint64_t seed);
   [[nodiscard]] std::string to_string() const;
 };
@@ -86,6 +86,7 @@ class Run {
   [[nodiscard]] bool make_contexts();
   void work(Fate fate);
   void look_on();
+  void live_on();
   void free_the_disk();
   void wait_for_answers();
   [[nodiscard]] bool alive() const;
@@ -137,7 +138,10 @@ class Run {
   // damage.cc
   [[nodiscard]] Result<log::VerifyReport> verify();
   void verify_finds_nothing();
+  void flip_bits();
   void flip_a_bit();
+  std::optional<os::SimDisk::FlippedBit> flip_in(const std::function<bool(const std::string& path)>& eligible,
+                                                 const std::function<std::uint64_t(base::ByteView content)>& end);
 
   const Plan plan_;
   os::SimWorld world_;

@@ -236,6 +236,10 @@ void Run::apply_retention() {
   if (!going()) return;
   const auto before = store_->context("many");
   if (!fine(before, "context")) return;
+  auto& faults = world_.disk().faults;
+  if (faults.power_loss_at != 0 && random_.chance(300)) {
+    faults.power_loss_at = world_.disk().counters().mutations + 1 + random_.below(40);
+  }
   const auto applied = store_->apply_retention();
   auto found = read_everything(1);
   if (!fine(applied, "apply_retention") || !found) return;
