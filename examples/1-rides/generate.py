@@ -38,6 +38,11 @@ def make_stations(rng):
     return rows, by_city
 
 
+def on_the_clock(moment):
+    """The hour from 2 to 3 on 2014-03-09 never was: clocks went from 2 to 3."""
+    return moment + timedelta(hours=1) if datetime(2014, 3, 9, 2) <= moment < datetime(2014, 3, 9, 3) else moment
+
+
 def make_trips(rng, by_city, count):
     start_of_year, minutes = datetime(2014, 1, 1), 365 * 24 * 60
     starts = sorted(rng.randrange(minutes) for _ in range(count - 5))
@@ -47,7 +52,7 @@ def make_trips(rng, by_city, count):
     trip = 139_545
     for minute in starts:
         trip += rng.choice([1, 1, 1, 2, 3])
-        begin = start_of_year + timedelta(minutes=minute)
+        begin = on_the_clock(start_of_year + timedelta(minutes=minute))
         city = rng.choices(cities, [c[4] for c in CITIES])[0]
         end_city = city if rng.random() > .0015 else rng.choice(cities)
         bike = rng.choice(fleet[city])
@@ -59,7 +64,7 @@ def make_trips(rng, by_city, count):
         seconds = int(rng.lognormvariate(6.3, .6)) + 60
         if rng.random() < .0004:
             seconds = rng.randint(86_401, 300_000)
-        finish = begin + timedelta(minutes=seconds // 60)
+        finish = on_the_clock(begin + timedelta(minutes=seconds // 60))
         bikes[bike], busy_until[bike] = end, finish
         customer = rng.random() < .14
         postal = rng.choice(["", "", "v6z2x", "M4S1P", "94103-2585"]) if rng.random() < .02 else f"{rng.randint(94002, 95192)}"
