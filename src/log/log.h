@@ -37,6 +37,8 @@ struct LogOptions {
   Durability durability = Durability::fsync;     // fsync or interval, for topics that do not set `durability` themselves
   std::int64_t interval_ms = 100;                // of `interval`
   std::int64_t idle_mark_ms = 500;               // after so much idling the last round is put under a mark
+  // Once, before what is not durable is taken out of sight: from now on failed(). The log is in the middle of something: post. [owner]
+  std::function<void(const Error&)> on_failure;
   std::function<void(std::string)> warn;         // what a person should know (torn tail cut, clock behind, ...); any thread
 };
 

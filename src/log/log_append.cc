@@ -264,6 +264,7 @@ Status LogImpl::fail(const Error& cause) {
   if (!failed_) {
     failed_ = true;
     failure_ = {Code::store_failed, "the store has ended, and must be opened again: " + cause.detail};
+    if (options_.on_failure) options_.on_failure(failure_);
     for (const auto& [key, tail] : tails_) {
       if (!tail->undurable) continue;
       const Offset durable(tail->partition->bounds().durable.value());

@@ -298,16 +298,25 @@ void StoreCore::schedule_next() {
   try_close();
 }
 
+// From now on every call is answered with the reason.
+void StoreCore::end_with(const Error& cause) {
+  const std::lock_guard lock(mutex_);
+  if (ended_.load(std::memory_order_relaxed)) return;
+  end_error_ = cause;
+  if (cause.code != Code::store_failed) {
+    end_error_ = {Code::store_failed, "the store has ended, and must be opened again: " + cause.detail};
+  }
+  ended_.store(true, std::memory_order_release);
+}
+
 // F12: nothing that waits is acknowledged, and nothing is tried again.
 void StoreCore::fail(const Error& cause) {
   std::vector<std::unique_ptr<Request>> waiting = std::exchange(round_, {});
-  Error error{Code::store_failed, "the store has ended and must be opened again: " + cause.detail};
+  end_with(cause);
+  Error error;
   {
     const std::lock_guard lock(mutex_);
-    if (!ended_.load(std::memory_order_relaxed)) {
-      end_error_ = error;
-      ended_.store(true, std::memory_order_release);
-    }
+    error = end_error_;
     for (auto& request : inbox_) waiting.push_back(std::move(request));
     inbox_.clear();
     pending_bytes_ = 0;
@@ -367,7 +376,8 @@ void StoreCore::try_close() {
     const std::lock_guard lock(mutex_);
     if (!ended && (scheduled_ || !inbox_.empty())) return;  // end_round comes here again
   }
-  Status outcome = ended ? (told_fatal_ ? Status(this->ended()) : Status()) : close_now();
+  Status outcome = ended ? Status(this->ended()) : close_now();
+  if (!outcome && outcome.error().code == Code::cancelled) outcome = {};  // closed before
   for (auto& done : std::exchange(closers_, {})) done(outcome);
 }
 
@@ -382,7 +392,7 @@ Status StoreCore::close_now() {
   }
   if (outcome) outcome = log_->close();
   const std::lock_guard lock(mutex_);
-  end_error_ = {Code::cancelled, "the store is closed"};
+  if (!ended_.load(std::memory_order_relaxed)) end_error_ = {Code::cancelled, "the store is closed"};
   ended_.store(true, std::memory_order_release);
   return outcome;
 }

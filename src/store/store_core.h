@@ -101,6 +101,7 @@ class StoreCore {
   void answer_all();
   void schedule_next();
   void fail(const Error& cause);
+  void end_with(const Error& cause);
   void arm_tick();
   void on_tick();
   void try_close();

@@ -60,7 +60,12 @@ void StoreCore::start_open(std::function<void(Status)> done) {
 }
 
 Status StoreCore::open_log() {
-  BATON_TRY_ASSIGN(log_, log::Log::open(env_, directory_, log_options(options_), *owner_, *worker_));
+  log::LogOptions options = log_options(options_);
+  options.on_failure = [this](const Error& error) {
+    end_with(error);
+    owner_->post([this, error] { fail(error); });
+  };
+  BATON_TRY_ASSIGN(log_, log::Log::open(env_, directory_, options, *owner_, *worker_));
   appender_ = std::make_unique<Appender>(env_, *log_);
   recovery_ = std::make_unique<IndexRecovery>();
   for (const auto& [id, topic] : log_->catalogue().topics) {

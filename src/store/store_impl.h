@@ -40,6 +40,7 @@ class StoreImpl final : public StoreReads {
  protected:
   [[nodiscard]] Result<std::shared_ptr<const ReadView>> view() override;
   [[nodiscard]] SubscriptionSource source() override;
+  [[nodiscard]] Status still_alive() override { return core_->health(); }
 
  private:
   StoreImpl(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core);

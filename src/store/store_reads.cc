@@ -7,6 +7,12 @@
 
 namespace baton::store {
 
+template <typename T>
+Result<T> StoreReads::if_alive(Result<T> answer) {
+  if (Status status = still_alive(); !status) return std::move(status).error();
+  return answer;
+}
+
 Result<std::shared_ptr<const ContextView>> StoreReads::find(const std::string& context) {
   BATON_TRY_ASSIGN(const auto all, view());
   auto found = all->find(context);
@@ -40,23 +46,24 @@ Result<ContextInfo> StoreReads::context(const std::string& name) {
 
 Result<StreamPage> StoreReads::read_stream(const ReadStream& request) {
   BATON_TRY_ASSIGN(const auto found, find(request.context));
-  return store::read_stream(*found, request);
+  return if_alive(store::read_stream(*found, request));
 }
 
 Result<ContextPage> StoreReads::read_context(const ReadContext& request) {
   BATON_TRY_ASSIGN(auto found, find(request.context));
-  return store::read_context(std::move(found), request);
+  return if_alive(store::read_context(std::move(found), request));
 }
 
 Result<Store::StreamsPage> StoreReads::streams(const std::string& context, const std::string& prefix, const std::string& after,
                                                std::size_t limit) {
   BATON_TRY_ASSIGN(const auto found, find(context));
-  return list_streams(*found, prefix, after, limit);
+  return if_alive(list_streams(*found, prefix, after, limit));
 }
 
 Result<Store::StreamHead> StoreReads::stream_head(const std::string& context, const std::string& stream) {
   BATON_TRY_ASSIGN(const auto found, find(context));
   BATON_TRY_ASSIGN(const Head head, store::stream_head(*found, stream));
+  BATON_TRY(still_alive());
   return StreamHead{.stream = stream, .last_version = head.last_version.value(), .deleted = head.deleted};
 }
 
@@ -72,7 +79,7 @@ Result<std::int64_t> StoreReads::rank(const std::string& context, const Position
 
 Result<Position> StoreReads::position_at(const std::string& context, std::optional<Time> recorded) {
   BATON_TRY_ASSIGN(const auto found, find(context));
-  return store::position_at(*found, recorded);
+  return if_alive(store::position_at(*found, recorded));
 }
 
 Result<Position> StoreReads::scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) {
@@ -88,7 +95,7 @@ Result<Position> StoreReads::scan(const ReadContext& request, const std::functio
 
 Result<Loaded> StoreReads::load(const std::string& context, const std::string& stream, const LoadOptions& options) {
   BATON_TRY_ASSIGN(const auto found, find(context));
-  return load_aggregate(*source().env, *found, stream, options);
+  return if_alive(load_aggregate(*source().env, *found, stream, options));
 }
 
 }  // namespace baton::store

@@ -32,12 +32,18 @@ class StoreReads : public Store {
  protected:
   // What can be read now; the error of a store that has ended or is closed.
   [[nodiscard]] virtual Result<std::shared_ptr<const ReadView>> view() = 0;
+  // Asked after a read: an error when the store has ended meanwhile, and what was visible may have been taken back (F12).
+  [[nodiscard]] virtual Status still_alive() { return {}; }
   // For subscriptions and scans. What it points to lives as long as the store.
   [[nodiscard]] virtual SubscriptionSource source() = 0;
 
   [[nodiscard]] Result<std::shared_ptr<const ContextView>> find(const std::string& context);
   // The sums over contexts in `info`.
   [[nodiscard]] Status add_contexts(StoreInfo& info);
+
+ private:
+  template <typename T>
+  [[nodiscard]] Result<T> if_alive(Result<T> answer);
 };
 
 }  // namespace baton::store
