@@ -112,6 +112,7 @@ Status Journal::begin(std::uint64_t generation, Round first_round, RecordFixed b
   }
   file_ = std::move(opened.file);
   generation_ = generation;
+  trusted_from_ = std::min(trusted_from_, generation);
   salt_ = salt;
   first_position_ = position_ = base_record_.size();
   allocated_ = opened.allocated;
@@ -125,6 +126,7 @@ Status Journal::resume(const JournalHeader& header, std::uint64_t position, std:
   const std::lock_guard guard(mutex_);
   file_ = std::move(file);
   generation_ = header.generation;
+  trusted_from_ = std::min(trusted_from_, generation_);
   salt_ = header.salt;
   first_position_ = position_ = position;
   allocated_ = size;
@@ -184,6 +186,11 @@ Status Journal::sync() { return file()->sync_data(); }
 Status Journal::free_before(std::uint64_t generation) {
   auto& fs = env_.fs();
   const std::lock_guard names(names_mutex_);
+  std::uint64_t trusted_from = 0;
+  {
+    const std::lock_guard guard(mutex_);
+    trusted_from = trusted_from_;
+  }
   BATON_TRY_ASSIGN(const auto entries, fs.list(journal_directory(directory_)));
   bool spare = std::ranges::any_of(entries, [](const auto& entry) { return entry.name == "spare"; });
   for (const auto& entry : entries) {
@@ -192,7 +199,9 @@ Status Journal::free_before(std::uint64_t generation) {
     const std::string path = journal_path(directory_, *number);
     BATON_TRY_ASSIGN(const auto file, fs.open(path, {}));
     BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
-    if (!spare && size <= journal_bytes_ * 2) {
+    // A process before this one may have died of a failed sync, which may have lost the size of its files: what is written into such a
+    // file again would not bring it back.
+    if (!spare && *number >= trusted_from && size <= journal_bytes_ * 2) {
       BATON_TRY(fs.rename(path, spare_path(directory_)));
       spare = true;
     } else {

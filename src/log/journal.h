@@ -80,6 +80,7 @@ class Journal {
   mutable std::mutex mutex_;
   std::shared_ptr<os::File> file_;
   std::uint64_t generation_ = 0;
+  std::uint64_t trusted_from_ = UINT64_MAX;  // the first generation all of whose syncs are known to have succeeded
   std::uint32_t salt_ = 0;
   std::uint64_t first_position_ = 0;  // behind the base record
   std::uint64_t position_ = 0;
