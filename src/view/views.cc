@@ -114,14 +114,13 @@ Status ViewManager::open_projector(View& view) {
   return {};
 }
 
-// The caller holds no lock of the view; on success the projector is open.
-Result<ViewManager::View*> ViewManager::find_for_writing(const std::string& name) {
+Result<ViewManager::Held> ViewManager::hold(const std::string& name) {
   BATON_TRY(writable(name));
   BATON_TRY_ASSIGN(View* const view, find(name));
-  const std::lock_guard guard(view->mutex);
+  Held held{view, std::unique_lock(view->mutex)};
   BATON_TRY(take_lock(*view));
   BATON_TRY(open_projector(*view));
-  return view;
+  return held;
 }
 
 Result<std::vector<LoadedView>> ViewManager::load_file(const std::string& path) {
@@ -266,9 +265,8 @@ Result<std::int64_t> ViewManager::apply(View& view, std::int64_t events_max,
 
 Result<std::int64_t> ViewManager::catch_up(const std::string& name, std::int64_t events_max,
                                            const std::function<bool(const FeedProgress&)>& progress) {
-  BATON_TRY_ASSIGN(View* const view, find_for_writing(name));
-  const std::lock_guard guard(view->mutex);
-  return apply(*view, events_max, progress);
+  BATON_TRY_ASSIGN(const Held held, hold(name));
+  return apply(*held.view, events_max, progress);
 }
 
 Result<Database> ViewManager::open_live(View& view, Current* current) {

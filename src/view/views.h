@@ -106,14 +106,15 @@ class ViewManager {
  private:
   class Live;
   struct View;
+  struct Held;
   ViewManager(os::Env& env, engine::Engine* engine, std::string directory, ViewOptions options);
 
   Result<View*> find(const std::string& name);              // not_found
-  Result<View*> find_for_writing(const std::string& name);  // takes LOCK and opens the projector
+  Result<Held> hold(const std::string& name);               // takes LOCK and opens the projector
   View& slot(const std::string& name);
   Status writable(const std::string& name) const;
   Status take_lock(View& view);
-  Status open_projector(View& view);
+  Status open_projector(View& view);  // by what CURRENT says; after a swap that failed there is none
   Result<LoadedView> load_one(const ViewDefinition& definition);
   Result<std::int64_t> apply(View& view, std::int64_t events_max, const std::function<bool(const FeedProgress&)>& progress);
   Status after_commit(View& view, const Checkpoint& checkpoint);

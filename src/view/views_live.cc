@@ -5,18 +5,19 @@
 namespace baton::view {
 namespace {
 constexpr std::int64_t kWaitMs = 200;
+constexpr std::int64_t kBusyNs = 2'000'000;  // then a view that somebody else writes is looked at again
 }
 
 Status ViewManager::start(const std::string& name) {
   if (engine_ == nullptr) return Error{Code::unavailable, "a live view needs the log, and this program has opened views only"};
-  BATON_TRY_ASSIGN(View* const view, find_for_writing(name));
   std::shared_ptr<Live> live;
   {
-    const std::lock_guard guard(view->mutex);
-    if (view->live && view->live->running()) return {};
-    BATON_TRY_ASSIGN(const auto stopped, stored_stop(*view, view->current.live));
+    BATON_TRY_ASSIGN(const Held held, hold(name));
+    View& view = *held.view;
+    if (view.live && view.live->running()) return {};
+    BATON_TRY_ASSIGN(const auto stopped, stored_stop(view, view.current.live));
     if (stopped) return Error{Code::incompatible, *stopped};
-    live = view->live = std::make_shared<Live>(*this, *view);
+    live = view.live = std::make_shared<Live>(*this, view);
   }
   return live->start();
 }
@@ -49,21 +50,24 @@ void ViewManager::Live::stop() {
 }
 
 void ViewManager::Live::step() {
-  if (stopping_ || !take_batch()) {
+  const Step done = stopping_ ? Step::ended : take_batch();
+  if (done == Step::ended) {
     subscription_.reset();
     running_ = false;
-    return;
+  } else if (done == Step::busy) {
+    runner_->run_at(manager_.env_.clock().monotonic_ns() + kBusyNs, [this] { step(); });
+  } else {
+    runner_->post([this] { step(); });
   }
-  runner_->post([this] { step(); });
 }
 
-bool ViewManager::Live::ends(const Error& error) {
+ViewManager::Live::Step ViewManager::Live::ends(const Error& error) {
   if (!stopping_) manager_.warn("view '" + view_.name + "' is no longer live: " + error.detail);
-  return false;
+  return Step::ended;
 }
 
 bool ViewManager::Live::is_behind() const {
-  return generation_ != view_.current.live || expected_ != view_.projector->checkpoint().position;
+  return view_.projector == nullptr || generation_ != view_.current.live || expected_ != view_.projector->checkpoint().position;
 }
 
 Status ViewManager::Live::subscribe() {
@@ -79,9 +83,11 @@ Status ViewManager::Live::subscribe() {
   return {};
 }
 
-// False when the view does not go on.
-bool ViewManager::Live::take_batch() {
-  std::unique_lock lock(view_.mutex);
+ViewManager::Live::Step ViewManager::Live::take_batch() {
+  // Whoever else writes the view may take its time, and may wait for what runs here.
+  std::unique_lock lock(view_.mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return Step::busy;
+  if (auto opened = manager_.open_projector(view_); !opened) return ends(opened.error());
   if (subscription_ == nullptr || is_behind()) {
     if (auto subscribed = subscribe(); !subscribed) return ends(subscribed.error());
   }
@@ -99,7 +105,7 @@ bool ViewManager::Live::take_batch() {
   if (!lock.owns_lock()) lock.lock();
   if (is_behind()) {
     subscription_.reset();
-    return true;
+    return Step::done;
   }
   if (!got || !applied) {
     view_.projector->rollback();
@@ -107,14 +113,14 @@ bool ViewManager::Live::take_batch() {
     if (!got) return ends(got.error());
     // feed() finds the event again, commits what came before it, and says why it stops.
     auto fed = manager_.apply(view_, INT64_MAX, {});
-    return fed.ok() || ends(fed.error());
+    return fed ? Step::done : ends(fed.error());
   }
   const Position reached = subscription_->position();
-  if (reached.is_beginning()) return true;
+  if (reached.is_beginning()) return Step::done;
   if (auto committed = view_.projector->commit(reached); !committed) return ends(committed.error());
   expected_ = reached;
   if (auto kept = manager_.after_commit(view_, view_.projector->checkpoint()); !kept) return ends(kept.error());
-  return true;
+  return Step::done;
 }
 
 }  // namespace baton::view

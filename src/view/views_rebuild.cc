@@ -26,14 +26,15 @@ class Flag {
 }  // namespace
 
 Result<RebuildReport> ViewManager::rebuild(const std::string& name, const std::function<bool(const FeedProgress&)>& progress) {
-  BATON_TRY_ASSIGN(View* const view, find_for_writing(name));
+  BATON_TRY_ASSIGN(Held held, hold(name));
+  View* const view = held.view;
   const Flag rebuilding(view->rebuilding);
   if (!rebuilding.mine()) return Error{Code::unavailable, "view '" + name + "' is being rebuilt already"};
   const std::int64_t started_ns = env_.clock().monotonic_ns();
   ViewDefinition definition;
   std::int64_t generation = 0;
   {
-    const std::lock_guard guard(view->mutex);
+    const auto guard = std::move(held.lock);
     definition = view->projector->definition();
     generation = std::max(view->current.live, view->current.previous) + 1;
     BATON_TRY(view->files.remove_generation(generation));  // of a rebuild that did not end
@@ -84,6 +85,7 @@ Result<RebuildReport> ViewManager::rebuild(const std::string& name, const std::f
 // With the live view held still: both to one position, compare, swap.
 Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Projector> fresh, std::int64_t generation) {
   const std::lock_guard guard(view.mutex);
+  BATON_TRY(open_projector(view));
   RebuildReport report;
   AsOf until;
   if (auto applied = apply(view, INT64_MAX, {}); applied) {
@@ -130,8 +132,8 @@ void ViewManager::retire(View& view, std::int64_t generation) {
 }
 
 Status ViewManager::rollback(const std::string& name) {
-  BATON_TRY_ASSIGN(View* const view, find_for_writing(name));
-  const std::lock_guard guard(view->mutex);
+  BATON_TRY_ASSIGN(const Held held, hold(name));
+  View* const view = held.view;
   if (view->rebuilding) return Error{Code::unavailable, "view '" + name + "' is being rebuilt: wait for it"};
   if (view->current.previous == 0)
     return Error{Code::not_found, "view '" + name + "' has no previous generation: only a rebuild keeps one"};

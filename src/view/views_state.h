@@ -19,10 +19,17 @@ struct ViewManager::View {
   std::mutex mutex;
   std::unique_ptr<os::File> lock;  // holds LOCK once this process writes the view
   Current current;
-  std::unique_ptr<Projector> projector;  // of the live generation, once it is written here
+  // Of the live generation, once it is written here; null again when a swap has failed half-way. Whoever takes the mutex opens it first.
+  std::unique_ptr<Projector> projector;
   std::int64_t next_copy_at = 0;         // events; 0: not looked up yet
   std::atomic<bool> rebuilding = false;
   std::shared_ptr<Live> live;
+};
+
+// A view whose mutex is held, with its projector open.
+struct ViewManager::Held {
+  View* view;
+  std::unique_lock<std::mutex> lock;
 };
 
 // Keeps one view up to date: takes events from a subscription on an executor of its own.
@@ -35,11 +42,12 @@ class ViewManager::Live {
   [[nodiscard]] bool running() const { return running_; }
 
  private:
+  enum class Step { done, busy, ended };  // busy: somebody else writes the view
   void step();
-  bool take_batch();
-  bool ends(const Error& error);
+  Step take_batch();
+  Step ends(const Error& error);
   Status subscribe();
-  // Whether the view has moved without the subscription. The caller holds the view's mutex.
+  // Whether the view has moved, or is to be opened again, without the subscription. The caller holds the view's mutex.
   [[nodiscard]] bool is_behind() const;
   ViewManager& manager_;
   View& view_;
