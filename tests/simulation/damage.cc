@@ -12,11 +12,15 @@ namespace {
 constexpr std::size_t kBatchLengthAt = 8;  // Kafka documentation, "Record Batch"
 constexpr std::size_t kBatchPrefix = 12;
 constexpr std::size_t kBatchUncovered = 21;  // up to the attributes
+constexpr std::size_t kEntryBytes = 24;  // docs/formats/index.md
+constexpr std::size_t kBlockCountAt = 4080;
 
-// How many bytes of a segment are record batches: it is allocated ahead.
-std::uint64_t end_of_batches(base::ByteView segment) {
+// How many bytes of a segment are record batches below the offset `end`: it is allocated ahead, and behind its end there may be
+// batches that were never acknowledged.
+std::uint64_t end_of_batches(base::ByteView segment, std::int64_t end) {
   std::uint64_t at = 0;
   while (at + kBatchPrefix <= segment.size()) {
+    if (base::load_be<std::int64_t>(segment.data() + at) >= end) break;
     const auto length = base::load_be<std::uint32_t>(segment.data() + at + kBatchLengthAt);
     if (length == 0 || at + kBatchPrefix + length > segment.size()) break;
     at += kBatchPrefix + length;
@@ -24,7 +28,12 @@ std::uint64_t end_of_batches(base::ByteView segment) {
   return at;
 }
 
-std::uint64_t end_of_what_is_not_zero(base::ByteView content) {
+// Of an index run, the entries in its first block.
+std::uint64_t end_of_first_entries(const std::string&, base::ByteView run) {
+  return run.size() < kBlockCountAt + 4 ? 0 : base::load_le<std::uint32_t>(run.data() + kBlockCountAt) * kEntryBytes;
+}
+
+std::uint64_t end_of_what_is_not_zero(const std::string&, base::ByteView content) {
   std::size_t end = content.size();
   while (end > 0 && content[end - 1] == std::byte{0}) --end;
   return end;
@@ -53,24 +62,32 @@ void Run::verify_finds_nothing() {
 void Run::flip_bits() {
   auto& disk = world_.disk();
   std::vector<std::pair<std::string, base::Bytes>> saved;
-  if (disk.powered()) disk.cut_power();
-  disk.restart();
   for (const auto& file : disk.files()) saved.emplace_back(file.path, *disk.read(file.path));
   for (std::uint64_t i = 2 + random_.below(5); i > 0 && wrong_.empty(); --i) {
-    flip_a_bit();
     disk.remove(kDirectory);
     for (const auto& [path, content] : saved) disk.write(path, content);
+    flip_a_bit();
   }
+}
+
+// Where the log ends, of the partition that a segment is of.
+std::int64_t Run::end_of(const std::string& segment) const {
+  for (std::size_t c = 0; c < histories_.size(); ++c) {
+    if (topics_[c].empty() || !lies_in(segment, topics_[c].c_str())) continue;
+    const std::string partition = os::parent(segment);
+    return histories_[c].partitions()[static_cast<std::size_t>(partition.back() - '0')].end();
+  }
+  return 0;
 }
 
 // A bit of one kind of files, below `end` of each.
 std::optional<os::SimDisk::FlippedBit> Run::flip_in(const std::function<bool(const std::string& path)>& eligible,
-                                                    const std::function<std::uint64_t(base::ByteView content)>& end) {
+                                                    const std::function<std::uint64_t(const std::string& path, base::ByteView content)>& end) {
   auto& disk = world_.disk();
   std::vector<std::pair<std::string, std::uint64_t>> files;
   for (const auto& file : disk.files()) {
     if (!eligible(file.path)) continue;
-    const std::uint64_t bytes = end(*disk.read(file.path));
+    const std::uint64_t bytes = end(file.path, *disk.read(file.path));
     if (bytes > 0) files.emplace_back(file.path, bytes);
   }
   if (files.empty()) return std::nullopt;
@@ -87,32 +104,40 @@ void Run::flip_a_bit() {
   std::optional<os::SimDisk::FlippedBit> flipped;
   bool derived = false;
   bool must_be_found = false;
-  switch (random_.below(7)) {
+  switch (random_.below(9)) {
     case 0:
       // A batch's first bytes, which its own CRC does not cover.
       flipped = flip_in([](const std::string& path) { return path.ends_with(".log"); },
-                        [](base::ByteView content) { return std::min<std::uint64_t>(end_of_batches(content), kBatchUncovered); });
+                        [&](const std::string& path, base::ByteView content) {
+                          return std::min<std::uint64_t>(end_of_batches(content, end_of(path)), kBatchUncovered);
+                        });
       must_be_found = closed;
       break;
     case 1:
-      flipped = flip_in([](const std::string& path) { return path.ends_with(".log"); }, end_of_batches);
+      flipped = flip_in([](const std::string& path) { return path.ends_with(".log"); },
+                        [&](const std::string& path, base::ByteView content) { return end_of_batches(content, end_of(path)); });
       // Of a killed process the journal still holds what is in no mark yet, and writes it again.
       must_be_found = closed;
       break;
     case 2:
       // Of a killed process the last record cannot be told from a torn one.
       flipped = flip_in([](const std::string& path) { return path.ends_with("/catalogue"); },
-                        [&](base::ByteView content) { return content.size() - (closed ? 0 : os::kSectorSize); });
+                        [&](const std::string&, base::ByteView content) { return content.size() - (closed ? 0 : os::kSectorSize); });
       break;
     case 3:
       flipped = flip_in([](const std::string& path) { return path.ends_with(".marks") || lies_in(path, "/heads-"); },
-                        [](base::ByteView content) { return content.size(); });
+                        [](const std::string&, base::ByteView content) { return content.size(); });
       break;
     case 4:
     case 5: flipped = flip_in([](const std::string& path) { return lies_in(path, "/journal/"); }, end_of_what_is_not_zero); break;
+    case 6:
+    case 7:
+      flipped = flip_in([](const std::string& path) { return path.ends_with(".idx"); }, end_of_first_entries);
+      derived = true;
+      break;
     default:
       flipped = flip_in([](const std::string& path) { return lies_in(path, "/index/") || lies_in(path, "/snapshots/"); },
-                        [](base::ByteView content) { return content.size(); });
+                        [](const std::string&, base::ByteView content) { return content.size(); });
       derived = true;
   }
   if (!flipped) return;

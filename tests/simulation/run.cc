@@ -104,8 +104,8 @@ bool Run::fine(const Error* error, const std::string& doing) {
 
 std::string Run::go() {
   constexpr Fate kFates[] = {Fate::close, Fate::kill, Fate::kill, Fate::kill, Fate::power, Fate::power, Fate::power, Fate::power,
-                             Fate::kill_then_power, Fate::failed_sync, Fate::failed_sync, Fate::failed_write, Fate::failed_reads,
-                             Fate::full_disk};
+                             Fate::kill_then_power, Fate::failed_sync, Fate::failed_sync, Fate::failed_sync, Fate::failed_sync, Fate::failed_write,
+                             Fate::failed_reads, Fate::full_disk};
   for (int i = 0; i < plan_.processes && wrong_.empty(); ++i) one_process(kFates[random_.below(std::size(kFates))]);
   const bool rests = plan_.damage && random_.chance(500);
   if (wrong_.empty()) one_process(rests ? Fate::rest : Fate::close);
@@ -199,11 +199,11 @@ void Run::arm(Fate fate) {
     case Fate::power: faults.power_loss_at = counters.mutations + soon(random_, 1500); break;
     case Fate::failed_sync:
       // Where a directory's sync failed, a later process cannot make its names durable: the machine must go down before there is one.
-      sync_of_any_failed_ = random_.chance(300);
+      sync_of_any_failed_ = random_.chance(250);
       if (sync_of_any_failed_) {
         faults.fail_sync_at = counters.syncs + soon(random_, 300);
       } else {
-        faults.fail_data_sync_at = counters.data_syncs + soon(random_, 200);
+        faults.fail_data_sync_at = counters.data_syncs + soon(random_, 60);
       }
       view_sync_failed_ = plan_.views;
       faulty_ = true;
@@ -354,7 +354,7 @@ void Run::live_on() {
 void Run::end_process(Fate fate) {
   // After a failed sync the process must end: what it has told so far counts, nothing else.
   if (fate == Fate::rest && going()) world_.run_for(2'000 * kNsPerMs);  // the last round comes under a mark
-  if (ended_ && alive() && wrong_.empty() && random_.chance(500)) live_on();
+  if (ended_ && alive() && wrong_.empty() && random_.chance(700)) live_on();
   const bool closes = wrong_.empty() && alive() && !ended_ && !faulty_ && fate == Fate::close;
   if (closes) {
     wait_for_answers();
@@ -381,7 +381,8 @@ void Run::end_process(Fate fate) {
       world_.disk().faults = {};
       look_on();
     }
-    if (fate == Fate::kill_then_power || (fate == Fate::failed_sync && (sync_of_any_failed_ || random_.chance(500))) || (!closes && fate != Fate::rest && random_.chance(100))) world_.disk().cut_power();
+    const bool goes_down = fate == Fate::kill_then_power || (fate == Fate::failed_sync && (sync_of_any_failed_ || random_.chance(600)));
+    if (goes_down || (!closes && fate != Fate::rest && random_.chance(100))) world_.disk().cut_power();
   }
   derived_ = nullptr;
   store_ = nullptr;

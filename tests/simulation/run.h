@@ -141,7 +141,8 @@ class Run {
   void flip_bits();
   void flip_a_bit();
   std::optional<os::SimDisk::FlippedBit> flip_in(const std::function<bool(const std::string& path)>& eligible,
-                                                 const std::function<std::uint64_t(base::ByteView content)>& end);
+                                                 const std::function<std::uint64_t(const std::string& path, base::ByteView content)>& end);
+  [[nodiscard]] std::int64_t end_of(const std::string& segment) const;
 
   const Plan plan_;
   os::SimWorld world_;
