@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
+
+#include "store/limits.h"
 
 namespace baton::store {
 namespace {
@@ -37,15 +40,53 @@ bool take_number(std::string_view text, T& out) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-void put_offsets(std::string& out, std::span<const std::int64_t> offsets) {
-  for (std::size_t i = 0; i < offsets.size(); ++i) {
-    if (i > 0) out += ',';
-    if (offsets[i] == kNoOffset) {
-      out += '-';
-    } else {
-      put_number(out, offsets[i]);
+// The fields of a position: numbers, and '-' for a partition of which nothing was seen, '-<n>' for n of them in a row.
+class Fields {
+ public:
+  explicit Fields(std::string& out) : out_(out) {}
+  void put(std::int64_t offset) {
+    if (offset == kNoOffset) {
+      put_none(1);
+      return;
     }
+    end();
+    separate();
+    put_number(out_, offset);
   }
+  void put_none(std::size_t count) { none_ += count; }
+  void end() {
+    if (none_ == 0) return;
+    separate();
+    out_ += '-';
+    if (none_ > 1) put_number(out_, static_cast<std::int64_t>(none_));
+    none_ = 0;
+  }
+
+ private:
+  void separate() {
+    if (!std::exchange(first_, false)) out_ += ',';
+  }
+
+  std::string& out_;
+  std::size_t none_ = 0;
+  bool first_ = true;
+};
+
+void put_offsets(std::string& out, std::span<const std::int64_t> offsets) {
+  Fields fields(out);
+  for (const std::int64_t offset : offsets) fields.put(offset);
+  fields.end();
+}
+
+// A field, which may stand for several partitions.
+bool take_field(std::string_view field, std::vector<std::int64_t>& offsets) {
+  if (!field.starts_with('-')) return take_number(field, offsets.emplace_back());
+  std::size_t count = 1;
+  field.remove_prefix(1);
+  if (!field.empty() && (!take_number(field, count) || count < 2)) return false;
+  if (count > kPartitionsMax - std::min(offsets.size(), kPartitionsMax)) return false;
+  offsets.insert(offsets.end(), count, kNoOffset);
+  return true;
 }
 
 std::string prefix_of(const log::TopicId& topic) {
@@ -75,10 +116,7 @@ Result<PositionParts> parse_position(const Position& position) {
   text.remove_prefix(dot + 1);
   for (;;) {
     const auto comma = text.find(',');
-    const std::string_view field = text.substr(0, comma);
-    std::int64_t offset = kNoOffset;
-    if (field != "-" && !take_number(field, offset)) return malformed(position);
-    parts.offsets.push_back(offset);
+    if (!take_field(text.substr(0, comma), parts.offsets)) return malformed(position);
     if (comma == std::string_view::npos) return parts;
     text.remove_prefix(comma + 1);
   }
@@ -145,11 +183,13 @@ PositionContext::PositionContext(const log::TopicId& topic, std::int32_t partiti
     : prefix_(prefix_of(topic)), seen_(static_cast<std::size_t>(partitions), kNoOffset) {}
 
 void PositionContext::saw(log::PartitionId partition, std::int64_t offset, log::Epoch epoch) {
+  any_seen_ = true;
   seen_[static_cast<std::size_t>(partition.value())] = offset;
   epoch_ = std::max(epoch_, epoch);
 }
 
 void PositionContext::resume(std::span<const std::int64_t> next, log::Epoch epoch) {
+  any_seen_ = true;
   for (std::size_t i = 0; i < seen_.size() && i < next.size(); ++i) seen_[i] = next[i] - 1;  // 0 becomes kNoOffset
   epoch_ = epoch;
 }
@@ -169,19 +209,16 @@ Position PositionContext::position_of(std::int32_t partition, std::int64_t offse
   position.token = prefix_;
   put_number(position.token, std::max(epoch_.value(), epoch));
   position.token += '.';
-  if (seen_.size() == 1) {
-    put_number(position.token, offset);
-    return position;
+  Fields fields(position.token);
+  const auto at = static_cast<std::size_t>(partition);
+  if (any_seen_) {
+    for (std::size_t i = 0; i < seen_.size(); ++i) fields.put(i == at ? offset : seen_[i]);
+  } else {
+    fields.put_none(at);
+    fields.put(offset);
+    fields.put_none(seen_.size() - at - 1);
   }
-  for (std::size_t i = 0; i < seen_.size(); ++i) {
-    if (i > 0) position.token += ',';
-    const std::int64_t at = static_cast<std::int32_t>(i) == partition ? offset : seen_[i];
-    if (at == kNoOffset) {
-      position.token += '-';
-    } else {
-      put_number(position.token, at);
-    }
-  }
+  fields.end();
   return position;
 }
 

@@ -71,6 +71,7 @@ class PositionContext {
   std::string prefix_;              // "p1.<topic>."
   log::Epoch epoch_;                // the largest seen
   std::vector<std::int64_t> seen_;
+  bool any_seen_ = false;           // something may be in seen_
 };
 
 }  // namespace baton::store

@@ -26,9 +26,25 @@ TEST(Position, IsWrittenAsTheFormatSaysAndReadBack) {
   EXPECT_TRUE(make_position(kTopic, log::Epoch(1), kNoOffset).is_beginning());
 }
 
+TEST(Position, PartitionsOfWhichNothingWasSeenAreCounted) {
+  PositionContext context(kTopic, 1000);
+  const Position position = context.position_of(2, 7, 3);
+  EXPECT_EQ(position.token, "p1.0f3a96b1c2d4e5f6.3.-2,7,-997");
+  std::vector<std::int64_t> expected(1000, kNoOffset);
+  expected[2] = 7;
+  EXPECT_EQ(parse_position(position).value().offsets, expected);
+  EXPECT_EQ(make_position(kTopic, log::Epoch(3), expected), position);
+  EXPECT_EQ(context.position_of(0, 7, 3).token, "p1.0f3a96b1c2d4e5f6.3.7,-999");
+  EXPECT_EQ(context.position_of(999, 7, 3).token, "p1.0f3a96b1c2d4e5f6.3.-999,7");
+  context.saw(log::PartitionId(998), 5, log::Epoch(3));
+  EXPECT_EQ(context.position_of(999, 7, 3).token, "p1.0f3a96b1c2d4e5f6.3.-998,5,7");
+  EXPECT_EQ(parse_position({"p1.0f3a96b1c2d4e5f6.3.-2048"}).value().offsets.size(), 2048U);
+}
+
 TEST(Position, TextThatIsNotOneIsRefused) {
   for (const auto* text : {"p1", "p1.", "p2.0f3a96b1c2d4e5f6.3.41", "p1.0f3a96b1c2d4e5f6.3.", "p1.0f3a96b1c2d4e5f6.3.41,", "p1.0f3a96b1c2d4e5f6..41",
-                           "p1.0F3a96b1c2d4e5f6.3.41", "p1.0f3a96b1c2d4e5f.3.41", "p1.0f3a96b1c2d4e5f6.3", "p1.0f3a96b1c2d4e5f6.3.-1",
+                           "p1.0F3a96b1c2d4e5f6.3.41", "p1.0f3a96b1c2d4e5f.3.41", "p1.0f3a96b1c2d4e5f6.3", "p1.0f3a96b1c2d4e5f6.3.-1", "p1.0f3a96b1c2d4e5f6.3.-0", "p1.0f3a96b1c2d4e5f6.3.--", "p1.0f3a96b1c2d4e5f6.3.-02,1",
+                           "p1.0f3a96b1c2d4e5f6.3.-2049", "p1.0f3a96b1c2d4e5f6.3.-2000,-2000", "p1.0f3a96b1c2d4e5f6.3.-99999999999999999999",
                            "p1.0f3a96b1c2d4e5f6.3.041", "p1.0f3a96b1c2d4e5f6.3.41 ", "p1.0f3a96b1c2d4e5f6.99999999999.41",
                            "p1.0f3a96b1c2d4e5f6.3.99999999999999999999", "41", " "}) {
     const auto parts = parse_position({text});
