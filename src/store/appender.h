@@ -95,6 +95,7 @@ class Appender {
   std::vector<Item> items_;
   std::size_t new_items_ = 0;
   std::vector<std::uint32_t> deltas_;         // per new event: where its record starts in the batch
+  std::vector<IndexEntry> entries_;           // of the new events
   std::vector<std::uint64_t> hashes_;
   std::vector<std::uint32_t> looked_up_;      // what hashes_ belong to
   std::vector<std::optional<IndexHit>> hits_;

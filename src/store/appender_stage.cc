@@ -51,7 +51,7 @@ void Appender::encode(ContextState& context, const Append& append, std::int64_t 
 }
 
 void Appender::take_in(ContextState& context, PartitionState& partition, const log::Log::Staged& staged, Appended& reply) {
-  Index& index = partition.view->index();
+  entries_.clear();
   std::size_t number = 0;
   for (std::size_t i = 0; i < items_.size(); ++i) {
     Item& item = items_[i];
@@ -61,12 +61,12 @@ void Appender::take_in(ContextState& context, PartitionState& partition, const l
     item.offset = staged.place.base_offset.plus(static_cast<std::int64_t>(number));
     item.epoch = partition.staged_epoch;
     if (item.event->id.empty()) item.id_hash = id_hash(stream.name, item.source, id);
-    feed_event(index,
-               {.offset = item.offset,
-                .version = StreamVersion(item.version),
-                .position = staged.place.position,
-                .record_delta = deltas_[number]},
-               stream.hash, item.id_hash, bare_type(context.view->name, item.event->type), item.event->tags);
+    collect_event(entries_,
+                  {.offset = item.offset,
+                   .version = StreamVersion(item.version),
+                   .position = staged.place.position,
+                   .record_delta = deltas_[number]},
+                  stream.hash, item.id_hash, bare_type(context.view->name, item.event->type), item.event->tags);
     partition.staged.add(item.offset, {.event = item.event,
                                        .stream = stream.name,
                                        .source = item.source,
@@ -75,6 +75,7 @@ void Appender::take_in(ContextState& context, PartitionState& partition, const l
     stream.head.last_offset = item.offset;
     ++number;
   }
+  partition.view->index().add(entries_);
   for (const Stream& stream : streams_) {
     if (!stream.appended) continue;
     partition.heads.put(stream.hash, stream.name, stream.head);

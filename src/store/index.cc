@@ -146,12 +146,19 @@ void Index::Core::close() {
   drop_merge();
 }
 
-void Index::Core::add(std::uint64_t hash, const IndexHit& hit) {
-  if (hit.offset < acknowledged_.next) {
-    BATON_CHECK(options_.read_only, "an index entry came after its offset had been acknowledged");
-    return;
+void Index::Core::add(std::span<const IndexEntry> entries) {
+  constexpr std::size_t kAtOnce = 64;  // as many as a near cache holds for sure
+  for (; !entries.empty(); entries = entries.subspan(std::min(kAtOnce, entries.size()))) {
+    const auto some = entries.first(std::min(kAtOnce, entries.size()));
+    for (const IndexEntry& entry : some) active_->prefetch(entry.hash);
+    for (const IndexEntry& entry : some) {
+      if (entry.offset() >= acknowledged_.next.value()) {
+        active_->add(entry);
+      } else {
+        BATON_CHECK(options_.read_only, "an index entry came after its offset had been acknowledged");
+      }
+    }
   }
-  active_->add(IndexEntry::pack(hash, hit));
 }
 
 void Index::Core::acknowledge(const IndexCovered& upto) {
@@ -323,7 +330,11 @@ Index::~Index() { core_->close(); }
 
 IndexCovered Index::covered() const { return core_->covered(); }
 Status Index::reset(log::Offset start) { return core_->reset(start); }
-void Index::add(std::uint64_t hash, const IndexHit& hit) { core_->add(hash, hit); }
+void Index::add(std::uint64_t hash, const IndexHit& hit) {
+  const IndexEntry entry = IndexEntry::pack(hash, hit);
+  core_->add(std::span(&entry, 1));
+}
+void Index::add(std::span<const IndexEntry> entries) { core_->add(entries); }
 void Index::acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc, std::int64_t streams) {
   core_->acknowledge({.next = next, .epoch = epoch, .batch_crc = batch_crc, .streams = streams});
 }

@@ -73,6 +73,8 @@ class Index {
   // Never fails; past full() the table grows beyond its size, so the caller bounds what it adds then.
   // An entry cannot be taken back: what is staged either becomes acknowledgeable or the store ends.
   void add(std::uint64_t hash, const IndexHit& hit);
+  // Several at once, which is cheaper: their places in memory are fetched side by side. In the order of their offsets.
+  void add(std::span<const IndexEntry> entries);
 
   // [owner] All records below `next` have been added and may be written; `next` is the end of a batch with this epoch and CRC.
   // With transactions: min(acknowledgeable, last stable offset). May freeze the table at exactly this point.

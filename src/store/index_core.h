@@ -24,7 +24,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   // index.cc: the owner's side.
   [[nodiscard]] Status open();
   void close();
-  void add(std::uint64_t hash, const IndexHit& hit);
+  void add(std::span<const IndexEntry> entries);
   void acknowledge(const IndexCovered& upto);
   [[nodiscard]] bool full() const;
   [[nodiscard]] Status flush();

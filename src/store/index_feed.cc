@@ -8,19 +8,21 @@
 namespace baton::store {
 namespace {
 
-auto adder(Index& index) {
-  return [&index](std::uint64_t hash, const IndexHit& hit) { index.add(hash, hit); };
+auto collector(std::vector<IndexEntry>& out) {
+  return [&out](std::uint64_t hash, const IndexHit& hit) { out.push_back(IndexEntry::pack(hash, hit)); };
 }
 
 }  // namespace
 
-void feed_event(Index& index, const IndexHit& hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
-                std::string_view bare_type, std::span<const std::string> tags) {
-  entries_of_event(hit, stream_hash_value, id_hash_value, bare_type, tags, adder(index));
+void collect_event(std::vector<IndexEntry>& out, const IndexHit& hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
+                   std::string_view bare_type, std::span<const std::string> tags) {
+  entries_of_event(hit, stream_hash_value, id_hash_value, bare_type, tags, collector(out));
 }
 
 void feed_system(Index& index, const IndexHit& hit, std::string_view stream, std::string_view type) {
-  entries_of_system(hit, stream, type, adder(index));
+  std::vector<IndexEntry> entries;
+  entries_of_system(hit, stream, type, collector(entries));
+  index.add(entries);
 }
 
 IndexFeeder::IndexFeeder(const ContextView& context, PartitionView& partition)
@@ -32,8 +34,10 @@ Status IndexFeeder::feed_record(const EventView& event, IndexHit hit) {
   Index& index = partition_.index();
   if (event.system.empty()) {
     hit.version = StreamVersion(event.version);
+    entries_.clear();
     entries_of_event(hit, stream_hash(event.stream), id_hash(event.stream, event.source, event.id), event.type,
-                     std::span(event.tags, event.tag_count), adder(index));
+                     std::span(event.tags, event.tag_count), collector(entries_));
+    index.add(entries_);
     return {};
   }
   // A system record has no version of its own: its entry takes that of the event before it.

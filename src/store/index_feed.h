@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include <baton/event.h>
 #include <baton/result.h>
@@ -47,9 +48,10 @@ void entries_of_system(const IndexHit& hit, std::string_view stream, std::string
   add(type_hash(type), typed);
 }
 
-// An event. `stream_hash_value` and `id_hash_value` were needed for the checks already. `hit.version` is the event's.
-void feed_event(Index& index, const IndexHit& hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
-                std::string_view bare_type, std::span<const std::string> tags);
+// Puts the entries of an event behind `out`. `stream_hash_value` and `id_hash_value` were needed for the checks already. `hit.version` is
+// the event's.
+void collect_event(std::vector<IndexEntry>& out, const IndexHit& hit, std::uint64_t stream_hash_value, std::uint64_t id_hash_value,
+                   std::string_view bare_type, std::span<const std::string> tags);
 
 // A system record; `hit.version` is the version of the stream's last event.
 void feed_system(Index& index, const IndexHit& hit, std::string_view stream, std::string_view type);
@@ -71,6 +73,7 @@ class IndexFeeder {
   EventDecoder decoder_;
   RecordFetcher fetcher_;
   log::RecordCursor cursor_;
+  std::vector<IndexEntry> entries_;  // of one record
 };
 
 }  // namespace baton::store
