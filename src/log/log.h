@@ -28,6 +28,8 @@
 
 namespace baton::log {
 
+class Segment;  // segment.h: behind the readers
+
 struct LogOptions {
   bool read_only = false;                        // beside a writer, or without one; changes nothing on disk
   std::uint64_t segment_bytes = 64u << 20;       // at most 2 GiB; a topic setting `segment.bytes` overrides it
@@ -77,6 +79,18 @@ class PartitionReader {
   // `length` bytes from the segment that holds `within`, at `position`: for a record whose place an index knows. The range's mark is
   // checked once after open (corrupt otherwise); bytes of this process's own writes are trusted. Fewer bytes only at the segment's end. [any]
   [[nodiscard]] virtual Status read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const = 0;
+  // The sealed segment that holds `within`, mapped, for a caller that reads many records of it: its bytes up to its end, for offsets from
+  // `begin` to before `end`. Nothing when that segment is not sealed, or is the last one. check() is to be called for a range before it is
+  // relied on: what read_at() checks; it returns how far the bytes are checked, which is at least the range. A media error behind the mapping ends the process (docs/decisions/004). [any]
+  struct Mapped {
+    std::shared_ptr<const Segment> segment;
+    std::shared_ptr<const os::Mapping> mapping;
+    base::ByteView bytes;
+    Offset begin;
+    Offset end;
+  };
+  [[nodiscard]] virtual Result<std::optional<Mapped>> map(Offset within) const = 0;
+  [[nodiscard]] virtual Result<FilePosition> check(const Mapped& mapped, FilePosition position, std::size_t length) const = 0;
   // The first offset whose record timestamp is >= ms, and that timestamp; nullopt: none. [any]
   struct TimeResult {
     Offset offset;

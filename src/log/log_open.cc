@@ -158,7 +158,10 @@ Status LogImpl::add_recovered_segment(PartitionTail& tail, const RecoveredPartit
   segment->set_saved(found.saved.end_position);
   segment->publish(found.end, found.max_timestamp);
   list.push_back(segment);
-  if (found.sealed) return {};
+  if (found.sealed) {
+    segment->set_sealed();
+    return {};
+  }
   const MarksEnd saved = found.saved.end_position > 0 ? found.saved : start_of_marks(tail.key, found.base);
   OpenSegment& open = tail.open.emplace_back(segment, saved);
   open.staged_end = open.end = open.allocated = found.end;

@@ -197,6 +197,22 @@ Status Partition::read_at(Offset within, FilePosition position, std::size_t leng
   return got ? Status() : Status(got.error());
 }
 
+Result<std::optional<PartitionReader::Mapped>> Partition::map(Offset within) const {
+  BATON_TRY(check_bounds(within));
+  const auto list = segments();
+  const auto found = segment_of(*list, within);
+  if (found == list->end() || std::next(found) == list->end()) return std::optional<Mapped>();
+  BATON_TRY_ASSIGN(auto mapping, (*found)->mapping());
+  if (!mapping) return std::optional<Mapped>();
+  const base::ByteView bytes = mapping->bytes().first((*found)->end());
+  return std::optional(Mapped{*found, std::move(mapping), bytes, (*found)->base(), (*std::next(found))->base()});
+}
+
+Result<FilePosition> Partition::check(const Mapped& mapped, FilePosition position, std::size_t length) const {
+  BATON_TRY_ASSIGN(const std::uint64_t to, mapped.segment->check_range(position.value(), length));
+  return FilePosition(to);
+}
+
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int64_t ms) const {
   const Offset limit = visible();
   const auto start = Offset(log_start_.load(std::memory_order_acquire));

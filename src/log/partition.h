@@ -30,6 +30,8 @@ class Partition final : public PartitionReader {
   Bounds bounds() const override;
   Result<ReadResult> read(Offset from, std::size_t bytes_max, base::Bytes& out, std::optional<Offset> end) const override;
   Status read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const override;
+  Result<std::optional<Mapped>> map(Offset within) const override;
+  Result<FilePosition> check(const Mapped& mapped, FilePosition position, std::size_t length) const override;
   Result<std::optional<TimeResult>> find_time(std::int64_t ms) const override;
   Result<std::optional<Epoch>> epoch_of(Offset offset) const override;
   std::optional<Offset> epoch_end(Epoch epoch) const override;

@@ -59,6 +59,7 @@ void Segment::seal() {
   saved_ = {};
   loaded_ = false;
   pinned_ = false;
+  set_sealed();
 }
 
 void Segment::forget_marks() {
@@ -89,8 +90,10 @@ void Segment::release() {
 
 void Segment::close_idle() const {
   std::shared_ptr<os::File> closed;  // outside the lock
+  std::shared_ptr<const os::Mapping> unmapped;
   const std::lock_guard guard(mutex_);
   if (pinned_) return;
+  unmapped = std::move(mapping_);
   closed = std::move(file_);
   file_ = nullptr;
   saved_ = {};
@@ -111,6 +114,21 @@ Result<std::shared_ptr<os::File>> Segment::file() const {
   }
   open_files_->opened(weak_from_this());
   return file;
+}
+
+Result<std::shared_ptr<const os::Mapping>> Segment::mapping() const {
+  if (!sealed_.load(std::memory_order_acquire)) return std::shared_ptr<const os::Mapping>();
+  {
+    const std::lock_guard guard(mutex_);
+    if (mapping_) return mapping_;
+  }
+  BATON_TRY_ASSIGN(const auto from, file());
+  BATON_TRY_ASSIGN(auto mapped, from->map());
+  if (mapped->bytes().size() < end()) return corrupt_at(mapped->bytes().size(), "the file ends here, and should be longer");
+  std::shared_ptr<const os::Mapping> mapping = std::move(mapped);
+  const std::lock_guard guard(mutex_);
+  if (!mapping_ && file_) mapping_ = mapping;  // goes with the file
+  return mapping;
 }
 
 Status Segment::read(std::uint64_t position, base::MutableByteView out) const {
@@ -208,22 +226,26 @@ Result<std::int64_t> Segment::last_arrival_ms() const {
   }
 }
 
-Status Segment::check_range(std::uint64_t position, std::uint64_t length) const {
+Result<std::uint64_t> Segment::check_range(std::uint64_t position, std::uint64_t length) const {
   struct Range {
     std::size_t index;
     std::uint64_t begin;
     Mark mark;
   };
   std::vector<Range> unchecked;
-  BATON_TRY(load_marks());
-  {
+  std::uint64_t checked_to = 0;
+  for (bool known = false; !known;) {
+    BATON_TRY(load_marks());
     const std::lock_guard guard(mutex_);
-    if (position >= saved_end_ || !loaded_) return {};
+    if (position >= saved_end_) return end();
+    known = loaded_;  // not when another thread has closed the file since
+    if (!known) continue;
     auto mark = std::ranges::upper_bound(saved_, position, {}, &Mark::end_position);
     for (; mark != saved_.end(); ++mark) {
       const auto index = static_cast<std::size_t>(mark - saved_.begin());
       const std::uint64_t begin = index == 0 ? 0 : saved_[index - 1].end_position;
       if (begin >= position + length) break;
+      checked_to = mark->end_position;
       if (!verified_[index]) unchecked.push_back({index, begin, *mark});
     }
   }
@@ -238,7 +260,7 @@ Status Segment::check_range(std::uint64_t position, std::uint64_t length) const 
     const std::lock_guard guard(mutex_);
     if (range.index < verified_.size()) verified_[range.index] = true;
   }
-  return {};
+  return std::max(checked_to, position);
 }
 
 }  // namespace baton::log

@@ -54,6 +54,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   void add_mark(const Mark& mark);                        // [owner] not in the file yet
   void publish(std::uint64_t end, std::int64_t max_timestamp);  // [owner] readers may go so far
   void seal();                                            // [owner] all marks are in the file: memory is given back
+  void set_sealed() { sealed_.store(true, std::memory_order_release); }  // [owner] found sealed at open
   [[nodiscard]] Result<std::shared_ptr<os::File>> open_for_writing();  // [owner] stays open until release()
   void release();                                         // [owner]
   void forget_marks();                                    // [owner] read-only logs: the file has more marks now
@@ -70,13 +71,16 @@ class Segment : public std::enable_shared_from_this<Segment> {
   [[nodiscard]] Result<std::uint64_t> position_before_time(std::int64_t ms) const;
   // By the store's clock, of the last batch under a mark; 0: none.
   [[nodiscard]] Result<std::int64_t> last_arrival_ms() const;
-  // Checks the marks that overlap the range, each once. corrupt names file and position.
-  [[nodiscard]] Status check_range(std::uint64_t position, std::uint64_t length) const;
+  // Checks the marks that overlap the range, each once. corrupt names file and position. Returns up to which position the bytes from
+  // `position` on are checked: the end of the last of these marks, or of the segment when there is none to check by.
+  [[nodiscard]] Result<std::uint64_t> check_range(std::uint64_t position, std::uint64_t length) const;
   // The same, but fewer bytes when the segment is one that its writer may still cut to its end (set_end_offset).
   [[nodiscard]] Result<std::size_t> read_some(std::uint64_t position, base::MutableByteView out) const;
   // Exactly out.size() bytes.
   [[nodiscard]] Status read(std::uint64_t position, base::MutableByteView out) const;
   [[nodiscard]] Result<std::shared_ptr<os::File>> file() const;
+  // All bytes of a sealed segment up to end(), mapped; null of one that still grows. As unchecked as those of read().
+  [[nodiscard]] Result<std::shared_ptr<const os::Mapping>> mapping() const;
   [[nodiscard]] Error corrupt_at(std::uint64_t position, std::string_view what) const;
 
  private:
@@ -94,9 +98,11 @@ class Segment : public std::enable_shared_from_this<Segment> {
   std::atomic<std::uint64_t> end_{0};
   std::atomic<std::int64_t> max_timestamp_{INT64_MIN};
   std::atomic<std::int64_t> end_offset_{INT64_MAX};
+  std::atomic<bool> sealed_{false};
 
   mutable std::mutex mutex_;  // never held during I/O
   mutable std::shared_ptr<os::File> file_;
+  mutable std::shared_ptr<const os::Mapping> mapping_;  // of file_, when it was asked for
   bool pinned_ = false;
   std::uint64_t saved_end_ = 0;
   mutable bool loaded_ = false;

@@ -73,6 +73,10 @@ class FakePartition final : public log::PartitionReader {
   [[nodiscard]] Status read_at(log::Offset, log::FilePosition, std::size_t, base::Bytes&) const override {
     return Error{Code::internal, "not part of the fake"};
   }
+  [[nodiscard]] Result<std::optional<Mapped>> map(log::Offset) const override { return std::optional<Mapped>(); }
+  [[nodiscard]] Result<log::FilePosition> check(const Mapped&, log::FilePosition, std::size_t) const override {
+    return Error{Code::internal, "nothing is mapped"};
+  }
   [[nodiscard]] Result<std::optional<TimeResult>> find_time(std::int64_t ms) const override {
     const std::lock_guard lock(mutex_);
     for (const auto& batch : batches_) {

@@ -25,8 +25,35 @@ Error RecordFetcher::misplaced(const IndexHit& hit) const {
                              " of its segment, and it does not; delete the index directory, it is made again"};
 }
 
+void RecordFetcher::release() {
+  if (!mapped_) return;
+  mapped_.reset();
+  has_batch_ = false;
+}
+
+Status RecordFetcher::choose_segment(const IndexHit& hit) {
+  if (mapped_ && hit.offset >= mapped_->begin && hit.offset < mapped_->end) return {};
+  const bool was_mapped = mapped_.has_value();
+  mapped_.reset();
+  checked_to_ = 0;
+  BATON_TRY_ASSIGN(mapped_, reader_.map(hit.offset));
+  if (was_mapped || mapped_) has_batch_ = false;
+  return {};
+}
+
 // At least `length` bytes of the segment from `at`, fewer only at its end.
 Result<base::ByteView> RecordFetcher::window(const IndexHit& hit, std::uint64_t at, std::size_t length) {
+  if (mapped_) {
+    if (at >= mapped_->bytes.size()) return misplaced(hit);
+    const base::ByteView rest = mapped_->bytes.subspan(at);
+    const std::size_t wanted = std::min(length, rest.size());
+    if (at < checked_from_ || at + wanted > checked_to_) {
+      BATON_TRY_ASSIGN(const auto to, reader_.check(*mapped_, log::FilePosition(at), wanted));
+      checked_from_ = at;
+      checked_to_ = to.value();
+    }
+    return rest;
+  }
   const bool inside = at >= window_position_ && at + length <= window_position_ + window_.size();
   if (!inside) {
     window_.clear();
@@ -72,13 +99,14 @@ Result<const EventView*> RecordFetcher::fetch_unpacked(const IndexHit& hit) {
 
 Result<const EventView*> RecordFetcher::fetch(const IndexHit& hit) {
   if (hit.record_delta == 0) return fetch_unpacked(hit);
+  BATON_TRY(choose_segment(hit));
   BATON_TRY(load_header(hit));
   if (header_.codec() != log::Codec::none) return fetch_unpacked(hit);
   const std::uint64_t at = hit.position.value() + hit.record_delta;
   BATON_TRY_ASSIGN(base::ByteView bytes, window(hit, at, base::kMaxVarint32Bytes));
   BATON_TRY_ASSIGN(const auto size, log::record_size(bytes, log::kEventBatchBytesMax));
   if (!size) return misplaced(hit);
-  if (bytes.size() < *size) {
+  if (mapped_ || bytes.size() < *size) {
     BATON_TRY_ASSIGN(bytes, window(hit, at, *size));
     if (bytes.size() < *size) return misplaced(hit);
   }

@@ -28,9 +28,12 @@ class RecordFetcher {
 
   // The event at `hit`; valid until the next call. corrupt: there is no such record. incompatible: F31.
   [[nodiscard]] Result<const EventView*> fetch(const IndexHit& hit);
+  // Holds no segment any more, so that one which a retention removes gives its space back. For fetchers that live long.
+  void release();
 
  private:
   [[nodiscard]] Status load_header(const IndexHit& hit);
+  [[nodiscard]] Status choose_segment(const IndexHit& hit);
   [[nodiscard]] Result<base::ByteView> window(const IndexHit& hit, std::uint64_t at, std::size_t length);
   [[nodiscard]] Result<const EventView*> fetch_unpacked(const IndexHit& hit);
   [[nodiscard]] Error misplaced(const IndexHit& hit) const;
@@ -46,6 +49,10 @@ class RecordFetcher {
   bool has_batch_ = false;
   std::uint64_t batch_position_ = 0;
   log::BatchHeader header_;
+  // Of a sealed segment all bytes are at hand.
+  std::optional<log::PartitionReader::Mapped> mapped_;
+  std::uint64_t checked_from_ = 0;
+  std::uint64_t checked_to_ = 0;
   std::uint64_t window_position_ = 0;
   base::Bytes window_;
   std::size_t read_ahead_ = 0;

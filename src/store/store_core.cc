@@ -238,6 +238,7 @@ void StoreCore::acknowledge_indexes() {
     if (index.full()) full_.push_back(partition);
     partition->staged.clear();
     partition->heads.end_round();
+    partition->fetcher.release();
     partition->touched = false;
   }
   appender_->touched().clear();
