@@ -1,5 +1,4 @@
 // Durable appends: many writers, one writer, conditional appends.
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
@@ -11,43 +10,6 @@
 
 namespace baton::bench {
 namespace {
-
-struct Load {
-  double seconds = 0;
-  std::uint64_t appends = 0;
-  double cpu_s = 0;
-};
-
-// `writers` asynchronous callers, each with one append of one event outstanding, until `count` are done. The appends are made before the
-// clock starts, as the peer's bytes are: what a caller does to make an event is not the store's work.
-Load run_async(Store& store, const std::string& context, std::size_t writers, std::uint64_t count, std::uint64_t first_event) {
-  std::vector<Append> appends;
-  appends.reserve(count);
-  for (std::uint64_t n = 0; n < count; ++n) appends.push_back(make_append(context, n % writers, first_event + n, 1));
-  struct Shared {
-    std::mutex m;
-    std::condition_variable done;
-    bool ended = false;
-    std::uint64_t next = 0, answered = 0;  // on the store's thread only, once the first ones are under way
-  } shared;
-  std::function<void(Result<Appended>)> completion = [&](Result<Appended> result) {
-    must(std::move(result), "append");
-    if (++shared.answered == count) {
-      const std::lock_guard lock(shared.m);
-      shared.ended = true;
-      shared.done.notify_all();
-    } else if (shared.next < count) {
-      store.append_async(std::move(appends[shared.next++]), completion);
-    }
-  };
-  shared.next = std::min<std::uint64_t>(writers, count);
-  const double start = now_s(), cpu = process_cpu_s();
-  const auto first = shared.next;
-  for (std::uint64_t w = 0; w < first; ++w) store.append_async(std::move(appends[w]), completion);
-  std::unique_lock lock(shared.m);
-  shared.done.wait(lock, [&] { return shared.ended; });
-  return {now_s() - start, count, process_cpu_s() - cpu};
-}
 
 // The same with a thread a writer, each blocked until its append is durable.
 Load run_threads(Store& store, const std::string& context, std::size_t writers, double seconds) {

@@ -92,14 +92,14 @@ void load() {
   auto store = must(Store::open(shared_store()), "open");
   std::vector<double> plain, with_snapshot;
   Loaded loaded;
-  for (int i = 0; i < 51; ++i) {
+  for (std::uint64_t i = 0; i < setting("BATON_BENCH_LOADS", 51); ++i) {
     const double start = now_s();
     loaded = must(store->load("orders", "aggregate-1", {.shape = 1, .snapshot_every = 0}), "load");
     plain.push_back((now_s() - start) * 1e3);
   }
   const auto count = loaded.events.size();
   must(store->save_snapshot("orders", "aggregate-1", {.version = loaded.version - 5, .shape = 1, .bytes = std::string(500, 's')}), "snapshot");
-  for (int i = 0; i < 51; ++i) {
+  for (std::uint64_t i = 0; i < setting("BATON_BENCH_LOADS", 51); ++i) {
     const double start = now_s();
     loaded = must(store->load("orders", "aggregate-1", {.shape = 1, .snapshot_every = 0}), "load");
     with_snapshot.push_back((now_s() - start) * 1e3);

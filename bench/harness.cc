@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 namespace baton::bench {
@@ -120,6 +122,36 @@ Append make_append(std::string_view context, std::uint64_t stream, std::uint64_t
   append.streams[0].events.reserve(count);
   for (std::size_t i = 0; i < count; ++i) append.streams[0].events.push_back(make_event(first + i));
   return append;
+}
+
+// The appends are made before the clock starts, as the peer's bytes are: what a caller does to make an event is not the store's work.
+Load run_async(Store& store, const std::string& context, std::size_t writers, std::uint64_t count, std::uint64_t first_event) {
+  std::vector<Append> appends;
+  appends.reserve(count);
+  for (std::uint64_t n = 0; n < count; ++n) appends.push_back(make_append(context, n % writers, first_event + n, 1));
+  struct Shared {
+    std::mutex m;
+    std::condition_variable done;
+    bool ended = false;
+    std::uint64_t next = 0, answered = 0;  // on the store's thread only, once the first ones are under way
+  } shared;
+  std::function<void(Result<Appended>)> completion = [&](Result<Appended> result) {
+    must(std::move(result), "append");
+    if (++shared.answered == count) {
+      const std::lock_guard lock(shared.m);
+      shared.ended = true;
+      shared.done.notify_all();
+    } else if (shared.next < count) {
+      store.append_async(std::move(appends[shared.next++]), completion);
+    }
+  };
+  shared.next = std::min<std::uint64_t>(writers, count);
+  const double start = now_s(), cpu = process_cpu_s();
+  const auto first = shared.next;
+  for (std::uint64_t w = 0; w < first; ++w) store.append_async(std::move(appends[w]), completion);
+  std::unique_lock lock(shared.m);
+  shared.done.wait(lock, [&] { return shared.ended; });
+  return {now_s() - start, count, process_cpu_s() - cpu};
 }
 
 }  // namespace baton::bench

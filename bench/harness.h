@@ -80,6 +80,14 @@ class RssSampler {
 [[nodiscard]] NewEvent make_event(std::uint64_t n);
 [[nodiscard]] Append make_append(std::string_view context, std::uint64_t stream, std::uint64_t first, std::size_t count);
 
+struct Load {
+  double seconds = 0;
+  std::uint64_t appends = 0;
+  double cpu_s = 0;
+};
+// `writers` asynchronous callers, each with one append of one event outstanding, each on a stream of its own, until `count` are done.
+Load run_async(Store& store, const std::string& context, std::size_t writers, std::uint64_t count, std::uint64_t first_event);
+
 // Ends the program with the error: a benchmark that cannot run has no number.
 template <typename T>
 T must(Result<T> result, std::string_view what) {
