@@ -74,6 +74,12 @@ class Views : public testing::Test {
     return out;
   }
   std::string ask(std::string_view sql) { return text(manager_->query("bikes", sql)); }
+  // Until the view answers so, or for 20 seconds.
+  void wait_for(std::string_view sql, const std::string& answer) {
+    const auto end = env_->clock().monotonic_ns() + 20'000'000'000;
+    while (ask(sql) != answer && env_->clock().monotonic_ns() < end) (void)env_->make_waiter()->wait(1'000'000);
+    EXPECT_EQ(ask(sql), answer);
+  }
   std::string ask_as_of(const AsOf& as_of, std::string_view sql) { return text(manager_->query_as_of("bikes", sql, as_of)); }
   std::int64_t catch_up() {
     auto done = manager_->catch_up("bikes");
@@ -366,19 +372,33 @@ TEST_F(Views, ALiveViewFollowsTheLog) {
   ASSERT_TRUE(manager_->start("bikes"));
   EXPECT_EQ(manager_->info("bikes")->state, ViewInfo::State::live);
   rides(0, 50);
-  const auto wait_for = [&](const std::string& trips) {
-    const auto end = env_->clock().monotonic_ns() + 20'000'000'000;
-    while (ask("SELECT sum(trips) FROM bike") != trips && env_->clock().monotonic_ns() < end)
-      (void)env_->make_waiter()->wait(1'000'000);
-    return ask("SELECT sum(trips) FROM bike");
-  };
-  EXPECT_EQ(wait_for("50"), "50");
+  wait_for("SELECT sum(trips) FROM bike", "50");
   ASSERT_TRUE(manager_->rebuild("bikes"));
   rides(50, 60);
-  EXPECT_EQ(wait_for("60"), "60");
+  wait_for("SELECT sum(trips) FROM bike", "60");
   EXPECT_EQ(manager_->info("bikes")->generation, 2);
   manager_->stop("bikes");
   EXPECT_EQ(manager_->info("bikes")->state, ViewInfo::State::ready);
+}
+
+TEST_F(Views, ALiveViewGoesOnAfterASwapThatFailed) {
+  load(kBikes);
+  rides(0, 5);
+  catch_up();
+  ASSERT_TRUE(manager_->rebuild("bikes"));
+  ASSERT_TRUE(manager_->start("bikes"));
+  // CURRENT cannot be replaced: neither swap can be made.
+  const std::string in_the_way = directory_ + "/bikes/CURRENT.tmp";
+  ASSERT_TRUE(env_->fs().make_directory(in_the_way));
+  EXPECT_FALSE(manager_->rollback("bikes"));
+  EXPECT_FALSE(manager_->rebuild("bikes"));
+  rides(5, 9);
+  wait_for("SELECT sum(trips) FROM bike", "9");
+  EXPECT_EQ(manager_->info("bikes")->state, ViewInfo::State::live);
+  ASSERT_TRUE(env_->fs().remove(in_the_way));
+  ASSERT_TRUE(manager_->rollback("bikes"));
+  EXPECT_EQ(manager_->info("bikes")->generation, 1);
+  wait_for("SELECT sum(trips) FROM bike", "9");
 }
 
 TEST_F(Views, ALiveViewThatStopsSaysWhy) {
