@@ -1,12 +1,17 @@
-// Scan, load of one aggregate, restart, memory: on one store of 10 million events in 1 million streams.
+// Scan, load of one aggregate, restart, appends during a replay, memory: on one store of 10 million events in 1 million streams.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include "harness.h"
 
@@ -140,6 +145,69 @@ void restart() {
           .detail = "target: 100 ms + 1 s per GB not yet indexed, here at most 0.3 GB"});
 }
 
+struct Latency {
+  double p50_ms = 0, p99_ms = 0, max_ms = 0;
+};
+
+// One append of one event every millisecond, whatever became of those before it; timed from when it was due.
+Latency paced_appends(Store& store, std::uint64_t first_event, std::uint64_t count) {
+  std::vector<Append> appends;
+  for (std::uint64_t n = 0; n < count; ++n) appends.push_back(make_append("orders", n % 1000, first_event + n, 1));
+  std::vector<double> taken(count);
+  std::mutex m;
+  std::condition_variable ended;
+  std::uint64_t answered = 0;
+  const double start = now_s();
+  for (std::uint64_t n = 0; n < count; ++n) {
+    const double due = start + static_cast<double>(n) * 1e-3;
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::max(0.0, due - now_s())));
+    store.append_async(std::move(appends[n]), [&, n, due](Result<Appended> result) {
+      must(std::move(result), "append");
+      taken[n] = (now_s() - due) * 1e3;
+      const std::lock_guard lock(m);
+      if (++answered == count) ended.notify_all();
+    });
+  }
+  std::unique_lock lock(m);
+  ended.wait(lock, [&] { return answered == count; });
+  std::sort(taken.begin(), taken.end());
+  return {taken[count / 2], taken[count * 99 / 100], taken.back()};
+}
+
+// How long appends take while another thread reads the whole history again and again.
+void replay() {
+  auto store = must(Store::open(shared_store()), "open");
+  const std::uint64_t count = setting("BATON_BENCH_SECONDS", 3) * 3000;
+  std::vector<double> ratios;
+  Latency quiet, busy;
+  double rate = 0;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    quiet = paced_appends(*store, 8'000'000'000 + i * 2 * count, count);
+    std::atomic<bool> stop{false};
+    std::uint64_t events = 0;
+    const double start = now_s();
+    std::thread reader([&] {
+      while (!stop) {
+        must(store->scan({.context = "orders", .limit = SIZE_MAX}, [&](const EventView&) {
+          ++events;
+          return !stop;
+        }), "scan");
+      }
+    });
+    busy = paced_appends(*store, 8'000'000'000 + (i * 2 + 1) * count, count);
+    stop = true;
+    reader.join();
+    rate = static_cast<double>(events) / (now_s() - start);
+    ratios.push_back(busy.p99_ms / quiet.p99_ms);
+  }
+  char detail[300];
+  std::snprintf(detail, sizeof detail,
+                "1,000 appends a second, the last of three: quiet p50 %.2f ms, p99 %.2f ms, at most %.1f ms; while the history is read at %.0f events/s p50 %.2f ms, "
+                "p99 %.2f ms, at most %.1f ms",
+                quiet.p50_ms, quiet.p99_ms, quiet.max_ms, rate, busy.p50_ms, busy.p99_ms, busy.max_ms);
+  report({.name = "append p99 during a replay", .unit = "x", .measured = median(ratios), .target = 2, .lower_is_better = true, .detail = detail});
+}
+
 void memory() {
   // In a child, so that what the other benchmarks left in this process does not count.
   const auto path = shared_store();
@@ -155,7 +223,8 @@ void memory() {
 const Registered r1{{"scan", "store", &scan}};
 const Registered r2{{"load", "store", &load}};
 const Registered r3{{"restart", "store", &restart}};
-const Registered r4{{"memory", "store", &memory}};
+const Registered r4{{"replay", "store", &replay}};
+const Registered r5{{"memory", "store", &memory}};
 
 }  // namespace
 
