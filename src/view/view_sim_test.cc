@@ -242,6 +242,23 @@ TEST_F(ViewSimulation, AViewKilledInTheMiddleOfAnythingIsTheFoldOfTheEventsOfIts
   EXPECT_GT(rebuilt, 0);
 }
 
+TEST_F(ViewSimulation, ASyncThatFailsWhenAViewIsClosedIsAnErrorAndStopsTheView) {
+  os::SimWorld world(options_of(2));
+  os::SimEnv env(world);
+  FakeEngine engine(env);
+  engine.add("RideStarted", R"({"bike":1,"place":"here"})", "ride-1", "2024-01-01T00:10:00Z");
+  auto views = ViewManager::open(env, &engine, "/data/views");
+  ASSERT_TRUE(views);
+  ASSERT_TRUE((*views)->load_text(kView, "views.yaml"));
+  EXPECT_EQ((*views)->catch_up("bikes").value_or(-1), 1);
+  world.disk().faults.fail_sync_at = world.disk().counters().syncs + 1;
+  EXPECT_FALSE((*views)->close());
+  const auto info = (*views)->info("bikes");
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->state, ViewInfo::State::stopped) << info->detail;
+  EXPECT_TRUE((*views)->close());
+}
+
 TEST_F(ViewSimulation, ASeedGivesTheSameTraceTwice) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     ViewRun first(seed);

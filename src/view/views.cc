@@ -40,16 +40,23 @@ ViewManager::ViewManager(os::Env& env, engine::Engine* engine, std::string direc
     : env_(env), engine_(engine), directory_(std::move(directory)), options_(std::move(options)), vfs_(env) {}
 
 ViewManager::~ViewManager() {
+  if (auto closed = close(); !closed) warn(closed.error().detail);
+}
+
+Status ViewManager::close() {
   for (auto& [name, view] : views_) {
     if (view->live) view->live->stop();
   }
+  Status out;
   for (auto& [name, view] : views_) {
     const std::lock_guard guard(view->mutex);
     if (view->projector == nullptr) continue;
     view->projector->rollback();
-    if (auto flushed = view->projector->flush(); !flushed) warn("view '" + name + "': " + flushed.error().detail);
+    if (auto flushed = view->projector->flush(); !flushed && out) out = Error{flushed.error().code, "view '" + name + "': " + flushed.error().detail};
     if (view->projector->spoiled()) (void)record_spoiled(*view, view->current.live);
+    view->projector.reset();  // opened again by whoever goes on
   }
+  return out;
 }
 
 Result<std::unique_ptr<ViewManager>> ViewManager::open(os::Env& env, engine::Engine* engine, const std::string& directory,

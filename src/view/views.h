@@ -70,7 +70,10 @@ class ViewManager {
   // `directory` is DIR/views. `engine` may be null: then only load, list and query of now work. Env and engine outlive the manager.
   [[nodiscard]] static Result<std::unique_ptr<ViewManager>> open(os::Env& env, engine::Engine* engine,
                                                                  const std::string& directory, ViewOptions options = {});
-  // Ends live views, and copies what is in their WAL into their files.
+  // Ends live views, and copies what is in their WAL into their files; the first failure of it. A view whose sync fails here has stopped.
+  // Nobody else uses the manager meanwhile.
+  [[nodiscard]] Status close();
+  // Closes; what fails then is only a warning.
   ~ViewManager();
   ViewManager(const ViewManager&) = delete;
   ViewManager& operator=(const ViewManager&) = delete;

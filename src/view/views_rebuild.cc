@@ -127,7 +127,9 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
 
 // The projector of a generation that is live no more: its WAL goes into its file, so that a rollback opens a whole one.
 void ViewManager::retire(View& view, std::int64_t generation) {
-  if (!view.projector->spoiled()) (void)view.projector->flush();
+  if (!view.projector->spoiled()) {
+    if (auto flushed = view.projector->flush(); !flushed) warn("view '" + view.name + "', the one before: " + flushed.error().detail);
+  }
   if (view.projector->spoiled()) (void)record_spoiled(view, generation);
 }
 
