@@ -29,6 +29,7 @@ Result<Opened> open_views(Session& session, bool write) {
   opened.engine = engine::make_embedded(*opened.store);
   view::ViewOptions options;
   options.read_only = !write;
+  options.on_warning = print_warning;
   BATON_TRY_ASSIGN(opened.views, view::ViewManager::open(session.env(), opened.engine.get(), os::join(session.data(), "views"), options));
   return opened;
 }
@@ -123,7 +124,7 @@ Status update(Session& session, Opened& opened, std::vector<std::string> names) 
     session.out().line(session.out().json() ? fmt::format("{{\"view\":\"{}\",\"applied\":{}}}", name, applied)
                                             : fmt::format("view {}: {} events applied", name, with_commas(static_cast<std::uint64_t>(applied))));
   }
-  return {};
+  return opened.views->close();
 }
 
 Status load(Session& session, const std::string& file, bool only_load) {
@@ -136,7 +137,7 @@ Status load(Session& session, const std::string& file, bool only_load) {
                                             : fmt::format("view {}: {}{}{}", v.name, outcome, v.detail.empty() ? "" : "; ", v.detail));
     if (v.outcome != view::LoadedView::Outcome::needs_rebuild) names.push_back(v.name);
   }
-  return only_load || names.empty() ? Status() : update(session, opened, names);
+  return only_load || names.empty() ? opened.views->close() : update(session, opened, names);
 }
 
 Status rebuild(Session& session, const std::string& name) {
@@ -154,7 +155,7 @@ Status rebuild(Session& session, const std::string& name) {
       text += fmt::format(",\"only_old\":{},\"only_new\":{},\"changed\":{}}}", t.only_old, t.only_new, t.changed);
     }
     session.out().line(text + "]}");
-    return {};
+    return opened.views->close();
   }
   session.out().line(fmt::format("view {} rebuilt from {} events in {:.1f} s; {}", name, with_commas(static_cast<std::uint64_t>(report.events)), report.seconds,
                                  report.equal ? "equal to the one before" : "it differs from the one before:"));
@@ -165,7 +166,7 @@ Status rebuild(Session& session, const std::string& name) {
   }
   if (!report.note.empty()) session.out().line("note: " + report.note);
   session.out().line("the one before is kept: baton view rollback " + name);
-  return {};
+  return opened.views->close();
 }
 
 }  // namespace
@@ -235,7 +236,7 @@ void add_view_commands(CLI::App& app, Session& session) {
     BATON_TRY_ASSIGN(auto opened, open_views(session, true));
     BATON_TRY(opened.views->rollback(name));
     session.out().line(session.out().json() ? "{\"rolled_back\":true}" : "view " + name + ": back to the one before; 'rollback' again undoes it");
-    return {};
+    return opened.views->close();
   });
   named("drop", "Remove a view and its files; the events stay", [&session](const std::string& name) -> Status {
     BATON_TRY_ASSIGN(auto opened, open_views(session, true));

@@ -17,10 +17,12 @@ Output& Session::out() {
   return *out_;
 }
 
+void print_warning(const std::string& text) { std::fprintf(stderr, "baton: warning: %s\n", text.c_str()); }
+
 namespace {
 Options options_with_warnings() {
   Options options;
-  options.on_warning = [](const std::string& text) { std::fprintf(stderr, "baton: warning: %s\n", text.c_str()); };
+  options.on_warning = print_warning;
   options.on_fatal = [](const Error& error) { std::fprintf(stderr, "baton: the store has ended: %s\n", error.to_string().c_str()); };
   return options;
 }

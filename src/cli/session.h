@@ -45,6 +45,9 @@ class Session {
   Exit exit_ = Exit::ok;
 };
 
+// What went wrong beside the command's work, on standard error.
+void print_warning(const std::string& text);
+
 // Options that several commands have.
 struct FilterOptions {
   Filter filter;
