@@ -121,7 +121,7 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
   view.next_copy_at = 0;
   (void)env_.fs().remove(view.files.path("next.yaml"));
   if (before.previous != 0) (void)view.files.remove_generation(before.previous);
-  (void)env_.fs().sync_directory(view.files.directory());
+  if (auto synced = env_.fs().sync_directory(view.files.directory()); !synced) warn("view '" + view.name + "': " + synced.error().detail);
   return report;
 }
 
