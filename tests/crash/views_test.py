@@ -122,6 +122,28 @@ class CrashViews(CrashCase):
                 self.check(self.runs < 30 + 3 * target, "too few runs come to their kill")
             self.check_end()
 
+    def test_F12_a_failed_sync_ends_the_keeping_of_a_view_and_a_rebuild_is_right_again(self):
+        target, history = harness.kills(220) // 8, 0
+
+        def fail_a_sync(step, *arguments, **options):
+            # A kept copy, or the generation that a rebuild has replaced, is beside the work.
+            return self.run_and_fail_a_sync(step, *arguments, warned=arguments[0] == "view", **options)
+
+        while self.failed < target:
+            self.begin(history)
+            history += 1
+            self.baton("view", "load", VIEWS)
+            self.check_views()
+            while self.failed < target and len(self.events) < 500:
+                before = self.failed
+                self.step(fail_a_sync)
+                if self.failed > before:
+                    for view in map(json.loads, self.baton("view", "list").out.splitlines()):
+                        if view["state"] != "ready":
+                            self.baton("view", "rebuild", view["view"])
+                self.check(self.runs < 30 + 8 * target, "too few runs come to their failure")
+            self.check_end()
+
 
 if __name__ == "__main__":
     harness.main()
