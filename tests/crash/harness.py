@@ -129,6 +129,8 @@ class CrashCase(unittest.TestCase):
         self.story = []
 
     def tearDown(self):
+        if self.runs == 0:
+            return
         name = self.id().split(".", 1)[-1]
         print(f"{name}: seed {SEED}, {self.runs} runs, {self.killed} killed, {self.failed} with a failed sync")
         sys.stdout.flush()
