@@ -192,6 +192,13 @@ class Pages(TreeCase):
         self.write("docs/guarantees.md", "\nG1 `Log.keeps_everything`\n")
         self.expect(tidy.check_guarantees, "docs/guarantees.md:2:", "Log.keeps_everything")
 
+    def test_a_guarantee_may_name_a_test_in_python(self):
+        self.write("tests/a/log_test.py", "class Other:\n    def test_b(self):\n        pass\nclass Log(Case):\n    def test_it_keeps(self):\n        pass\n")
+        self.write("docs/guarantees.md", "G1 `Log.test_it_keeps`\n")
+        self.assertEqual(self.findings(tidy.check_guarantees), [])
+        self.write("docs/guarantees.md", "G1 `Log.test_b`\n")
+        self.expect(tidy.check_guarantees, "docs/guarantees.md:1:", "Log.test_b")
+
     def test_a_link_leads_somewhere(self):
         self.write("docs/a.md", "[b](b.md#x) [c](https://example.com) [d](#here) `[e](f)` [up](../LICENSE)\n")
         self.write("docs/b.md", "```\n[x](y.md)\n```\n")
