@@ -163,7 +163,7 @@ class ViewRun {
           auto done = views.rollback("bikes");
           if (!done && done.error().code != Code::not_found) return "rollback: " + done.error().to_string();
           // It may have been left because a sync of it failed.
-          if (done && views.info("bikes")->state == ViewInfo::State::stopped && !views.rollback("bikes")) return "no way back";
+          if (const auto info = views.info("bikes"); done && info && info->state == ViewInfo::State::stopped && !views.rollback("bikes")) return "no way back";
           break;
         }
         case 3: {
@@ -257,6 +257,42 @@ TEST_F(ViewSimulation, ASyncThatFailsWhenAViewIsClosedIsAnErrorAndStopsTheView) 
   ASSERT_TRUE(info);
   EXPECT_EQ(info->state, ViewInfo::State::stopped) << info->detail;
   EXPECT_TRUE((*views)->close());
+}
+
+TEST_F(ViewSimulation, AViewWhoseSyncFailedIsNotWrittenByTheNextProcess) {
+  os::SimWorld world(options_of(2));
+  const auto content = [](os::SimEnv& env) {
+    std::string out;
+    for (const char* name : {"g000001.sqlite", "g000001.sqlite-wal"}) {
+      const auto bytes = os::read_file(env.fs(), "/data/views/bikes/" + std::string(name), 1u << 20);
+      out += bytes ? std::string(base::as_text(*bytes)) : "none";
+    }
+    return out;
+  };
+  std::string before;
+  {
+    os::SimEnv env(world);
+    FakeEngine engine(env);
+    engine.add("RideStarted", R"({"bike":1,"place":"here"})", "ride-1", "2024-01-01T00:10:00Z");
+    auto views = ViewManager::open(env, &engine, "/data/views");
+    ASSERT_TRUE((*views)->load_text(kView, "views.yaml"));
+    ASSERT_TRUE((*views)->catch_up("bikes"));
+    world.disk().faults.fail_sync_at = world.disk().counters().syncs + 1;
+    ASSERT_FALSE((*views)->close());
+    world.disk().faults = {};
+    before = content(env);
+  }
+  os::SimEnv env(world);
+  FakeEngine engine(env);
+  auto views = ViewManager::open(env, &engine, "/data/views");
+  const auto refused = (*views)->catch_up("bikes");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::incompatible);
+  EXPECT_TRUE((*views)->close());
+  EXPECT_TRUE(content(env) == before);
+  ASSERT_TRUE((*views)->rebuild("bikes"));
+  EXPECT_TRUE((*views)->close());
+  EXPECT_TRUE(content(env) == before);
 }
 
 TEST_F(ViewSimulation, ASeedGivesTheSameTraceTwice) {

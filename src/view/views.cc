@@ -52,8 +52,7 @@ Status ViewManager::close() {
     const std::lock_guard guard(view->mutex);
     if (view->projector == nullptr) continue;
     view->projector->rollback();
-    if (auto flushed = view->projector->flush(); !flushed && out) out = Error{flushed.error().code, "view '" + name + "': " + flushed.error().detail};
-    if (view->projector->spoiled()) (void)record_spoiled(*view, view->current.live);
+    if (auto flushed = flush(*view, view->current.live); !flushed && out) out = Error{flushed.error().code, "view '" + name + "': " + flushed.error().detail};
     view->projector.reset();  // opened again by whoever goes on
   }
   return out;
@@ -211,6 +210,15 @@ Status ViewManager::record_stop(View& view, std::int64_t generation, const Stop&
 Status ViewManager::record_spoiled(View& view, std::int64_t generation) {
   return record_stop(view, generation,
                      {.view = view.name, .cause = "a sync of its file failed, so that the file cannot be trusted"});
+}
+
+// The WAL goes into the file, unless the generation has stopped: after a failed sync, of this process or one before, it is not written again.
+Status ViewManager::flush(View& view, std::int64_t generation) {
+  BATON_TRY_ASSIGN(const auto stopped, stored_stop(view, generation));
+  if (stopped) return {};
+  auto flushed = view.projector->flush();
+  if (view.projector->spoiled()) (void)record_spoiled(view, generation);
+  return flushed;
 }
 
 Status ViewManager::keep_copy(Generations& files, std::int64_t generation, Projector& projector) {

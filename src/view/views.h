@@ -124,6 +124,7 @@ class ViewManager {
   Status keep_copy(Generations& files, std::int64_t generation, Projector& projector);
   Status record_stop(View& view, std::int64_t generation, const Stop& stop);
   Status record_spoiled(View& view, std::int64_t generation);
+  Status flush(View& view, std::int64_t generation);
   void retire(View& view, std::int64_t generation);
   Result<std::optional<std::string>> stored_stop(const View& view, std::int64_t generation);
   Result<ViewInfo> describe(View& view);

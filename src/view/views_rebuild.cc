@@ -127,10 +127,7 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
 
 // The projector of a generation that is live no more: its WAL goes into its file, so that a rollback opens a whole one.
 void ViewManager::retire(View& view, std::int64_t generation) {
-  if (!view.projector->spoiled()) {
-    if (auto flushed = view.projector->flush(); !flushed) warn("view '" + view.name + "', the one before: " + flushed.error().detail);
-  }
-  if (view.projector->spoiled()) (void)record_spoiled(view, generation);
+  if (auto flushed = flush(view, generation); !flushed) warn("view '" + view.name + "', the one before: " + flushed.error().detail);
 }
 
 Status ViewManager::rollback(const std::string& name) {
