@@ -50,29 +50,29 @@ class Trace:
 
     def __init__(self, text):
         self.lines = text.splitlines()
-        counts = Counter()
-        self.calls = []  # (name, the rest of the line)
+        counts, running = Counter(), {}
+        self.calls = []      # (name, its arguments), by when they began
+        self.failed = None   # of the call that was made to fail: its arguments, and how many calls had begun until then
         for line in self.lines:
             if match := CALL.match(line):
                 counts[match[1], match[2]] += 1
                 self.calls.append((match[2], match[3]))
+                running[match[1]] = match[3]
+            if "(INJECTED)" in line and self.failed is None:
+                # With several threads a call and its result are two lines.
+                self.failed = (running[line.split()[0]], len(self.calls))
         self.most = Counter()  # name -> the most calls of one thread
         for (_, name), count in counts.items():
             self.most[name] = max(self.most[name], count)
 
-    def injected(self):
-        """Index into calls of the first one that was made to fail; None: none was."""
-        return next((i for i, (_, rest) in enumerate(self.calls) if "(INJECTED)" in rest), None)
-
     def syncs_again(self):
         """Syncs of the file whose sync failed, after that."""
-        at = self.injected()
-        path = PATH.match(self.calls[at][1])[1]
+        path = PATH.match(self.failed[0])[1]
         if re.search(r"/views/\w+$", path):
             # SQLite syncs this directory for each of a view's files: one that failed for a generation that is given up says nothing about
             # the others. What a lost name of a view could do is no more than to lose the view, which the log can build again.
             return []
-        return [name + "(" + rest for name, rest in self.calls[at + 1:] if name in ("fsync", "fdatasync") and PATH.match(rest)[1] == path]
+        return [name + "(" + rest for name, rest in self.calls[self.failed[1]:] if name in ("fsync", "fdatasync") and PATH.match(rest)[1] == path]
 
     def last_mark(self):
         """The largest number of an event (Event.mark) that was on its way into the journal; -1: none."""
@@ -194,11 +194,11 @@ class CrashCase(unittest.TestCase):
         run = self.strace(f"{drawn[0]}:error=EIO:when={drawn[1]}" if drawn else None, *arguments)
         self.learn(step, run)
         self.check(not run.killed, "killed by nobody")
-        if run.trace.injected() is None:
+        if run.trace.failed is None:
             self.check(run.code in expect, "no sync failed, and it did not end well")
             return run
         self.failed += 1
-        self.check(run.code == 1 or (warned and "warning:" in run.err), f"a sync failed, and the command did not end with 1: {run.trace.calls[run.trace.injected()]}")
+        self.check(run.code == 1 or (warned and "warning:" in run.err), f"a sync failed, and the command did not end with 1: {run.trace.failed[0]}")
         self.check(not run.trace.syncs_again(), f"a failed sync was tried again: {run.trace.syncs_again()}")
         return run
 
