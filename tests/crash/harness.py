@@ -2,7 +2,8 @@
 
 strace counts the calls of each thread by name. `inject=NAME:signal=SIGKILL:when=N` ends the process before a thread's Nth call of that name,
 `inject=NAME:error=EIO:when=N` makes that call fail without doing it. Which call it is to be is drawn from what earlier runs of the same
-command have called: first the name, so that the rare ones (rename, mkdir) come as often as the frequent ones, then the number.
+command have called: half the time any call that changes a file, and else first the name, so that the rare ones (rename, mkdir) come as
+often as the frequent ones, then the number.
 
     BATON_CRASH_SEED    where the random choices start (default 1)
     BATON_CRASH_KILLS   the number of kills of each test that counts them
@@ -28,6 +29,7 @@ SEED = int(os.environ.get("BATON_CRASH_SEED", "1"))
 CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 PATH = re.compile(r"\d+<([^>]*)>")
 MARK = re.compile(r"#(\d{6})#")
+CHANGES = {"pwrite64", "pwritev", "write", "fdatasync", "fsync", "fallocate", "ftruncate", "rename", "renameat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"}
 LOOKS_ONLY = {"execve", "access", "readlink", "ioctl"}  # the loader's and the terminal's: nothing of the store is under way
 
 
@@ -171,7 +173,11 @@ class CrashCase(unittest.TestCase):
         most = {name: n for name, n in self.most.get(step, {}).items() if name not in LOOKS_ONLY and (only is None or name in only)}
         if not most:
             return None
-        name = self.rng.choice(sorted(most))
+        changes = sorted(name for name in most if name in CHANGES)
+        if changes and self.rng.random() < .5:
+            name = self.rng.choices(changes, [most[name] for name in changes])[0]
+        else:
+            name = self.rng.choice(sorted(most))
         return name, self.rng.randint(1, most[name])
 
     def learn(self, step, run):

@@ -96,7 +96,7 @@ class CrashViews(CrashCase):
     def step(self, run):
         """One command that may be killed, and what holds after it; run: as run_and_kill."""
         known = len(self.checkpoint) == 2
-        kind = self.rng.choices(["update", "rebuild", "append", "rollback", "load"], [6, 5, 3, 1, 1])[0] if known else "load"
+        kind = self.rng.choices(["update", "rebuild", "append", "rollback", "load"], [10, 5, 3, 1, 1])[0] if known else "load"
         view = self.rng.choice(["accounts", "entries"])
         if kind == "append":
             self.append_more(25, run)
