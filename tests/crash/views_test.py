@@ -135,12 +135,11 @@ class CrashViews(CrashCase):
             self.baton("view", "load", VIEWS)
             self.check_views()
             while self.failed < target and len(self.events) < 500:
-                before = self.failed
                 self.step(fail_a_sync)
-                if self.failed > before:
-                    for view in map(json.loads, self.baton("view", "list").out.splitlines()):
-                        if view["state"] != "ready":
-                            self.baton("view", "rebuild", view["view"])
+                # Stopped by the sync that failed, or by a rollback to a generation that one had stopped.
+                for view in map(json.loads, self.baton("view", "list").out.splitlines()):
+                    if view["state"] != "ready":
+                        self.baton("view", "rebuild", view["view"])
                 self.check(self.runs < 30 + 8 * target, "too few runs come to their failure")
             self.check_end()
 
