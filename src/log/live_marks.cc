@@ -133,6 +133,8 @@ void LiveWriter::set_state(LiveState state) {
   publish_header();
 }
 
+Result<bool> LiveWriter::held() const { return file_->is_locked(os::LockKind::exclusive, 0, 0); }
+
 void LiveWriter::publish_header() {
   SlotWords words{};
   words[1] = header_.slot_count | std::uint64_t{static_cast<std::uint32_t>(header_.state)} << 32;
@@ -166,6 +168,12 @@ Result<LiveHeader> LiveReader::header() const {
   header.state = static_cast<LiveState>(words[1] >> 32);
   header.catalogue_bytes = words[2];
   return header;
+}
+
+Status LiveReader::hold() {
+  BATON_TRY_ASSIGN(const bool held, file_->try_lock(os::LockKind::shared, 0, 0));
+  if (held) return {};
+  return Error{Code::unavailable, "live: something else than Baton holds a lock on the file"};
 }
 
 Result<LiveSlot> LiveReader::slot(std::size_t number) {

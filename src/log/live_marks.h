@@ -50,6 +50,8 @@ class LiveWriter {
   void publish(std::size_t number, const LiveSlot& slot);
   void set_catalogue_bytes(std::uint64_t bytes);
   void set_state(LiveState state);
+  // Whether another process copies the store, and so wants no file removed (LiveReader::hold).
+  [[nodiscard]] Result<bool> held() const;
 
  private:
   LiveWriter() = default;
@@ -70,6 +72,8 @@ class LiveReader {
   // unavailable: the writer died in the middle of a change.
   [[nodiscard]] Result<LiveHeader> header() const;
   [[nodiscard]] Result<LiveSlot> slot(std::size_t number);
+  // As long as this object lives, the writer removes nothing that the catalogue needs which is read after this call.
+  [[nodiscard]] Status hold();
 
  private:
   LiveReader() = default;

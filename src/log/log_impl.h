@@ -148,7 +148,7 @@ class LogImpl final : public Log {
   bool on_this_thread_ = false;               // a checkpoint is made by checkpoint_now: none is begun beside it
   std::shared_ptr<os::Env::Waiter> waiter_;
   std::weak_ptr<void> backup_hold_;
-  std::vector<std::string> to_remove_;       // absolute; held back while a backup copies
+  std::vector<std::string> to_remove_;       // absolute; held back while a backup copies, here or in another process
 
   bool failed_ = false;
   bool closed_ = false;
