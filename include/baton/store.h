@@ -272,6 +272,8 @@ class Store {
   virtual Result<Position> truncate_stream(const std::string& context, const std::string& stream, std::int64_t before_version,
                                            Expect condition) = 0;
 
+  // Copies what was acknowledged when this was called, and perhaps more, into a new or empty directory, while appends go on; `restore` takes it.
+  // Of a read-only store too, beside a writer in another process. already_exists: the target is not empty; corrupt: damage was met.
   virtual Status backup(const std::string& target_directory,
                         const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) = 0;
   virtual Result<StoreInfo> info() = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "log/backup_beside.h"
 #include "os/file.h"
 #include "store/copy_files.h"
 
@@ -10,6 +11,7 @@ namespace baton::store {
 namespace {
 
 constexpr std::size_t kCopyBytes = 1u << 20;
+constexpr int kWritersMax = 5;  // that may come and go before a backup beside them is given up
 
 }  // namespace
 
@@ -19,6 +21,13 @@ Status need_empty(os::FileSystem& fs, const std::string& target) {
   BATON_TRY_ASSIGN(const auto entries, fs.list(target));
   if (entries.empty()) return {};
   return Error{Code::already_exists, target + " is not empty: name a new or an empty directory"};
+}
+
+void clear_directory(os::FileSystem& fs, const std::string& directory) {
+  (void)fs.remove(os::join(directory, kCatalogueFile));
+  if (const auto entries = fs.list(directory)) {
+    for (const auto& entry : *entries) (void)os::remove_tree(fs, os::join(directory, entry.name));
+  }
 }
 
 FileCopier::FileCopier(os::Env& env, std::string from, std::string to, const BackupProgress& progress, ReplayPace* pace)
@@ -76,6 +85,21 @@ Status backup_store(os::Env& env, const std::string& directory, const std::strin
     return {};
   }));
   return FileCopier(env, directory, target, progress, pace).run(plan.files);
+}
+
+Status backup_beside(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress) {
+  BATON_TRY(need_empty(env.fs(), target));
+  for (int writers = 1;; ++writers) {
+    BATON_TRY_ASSIGN(const auto backup, log::BackupBeside::begin(env, directory));
+    std::uint64_t done = 0;
+    const Status copied = backup->copy_to(target, [&](std::uint64_t bytes) {
+      done += bytes;
+      if (progress) progress(std::min(done, backup->bytes()), backup->bytes());
+    });
+    if (copied && progress) progress(backup->bytes(), backup->bytes());
+    if (copied || writers == kWritersMax || !backup->writer_changed()) return copied;
+    clear_directory(env.fs(), target);
+  }
 }
 
 }  // namespace baton::store

@@ -26,6 +26,10 @@ using RunOnOwner = std::function<Status(std::function<Status()>)>;
 [[nodiscard]] Status backup_store(os::Env& env, const std::string& directory, const std::string& target, log::Log& log,
                                   const RunOnOwner& run, const BackupProgress& progress, ReplayPace* pace);
 
+// Copies what a process that may go on writing it has made visible, checking all of it, and writes nothing in `directory`. corrupt names
+// file and position; unavailable: nobody writes, and the store needs recovery. already_exists: the target is not empty.
+[[nodiscard]] Status backup_beside(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress);
+
 // Copies, verifies, opens once and raises the epoch, so that positions issued after the backup are refused as lost.
 // already_exists: the target is not empty. corrupt: the backup is damaged; the target is left empty.
 [[nodiscard]] Status restore_store(os::Env& env, const std::string& backup, const std::string& target, const BackupProgress& progress);

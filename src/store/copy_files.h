@@ -21,6 +21,9 @@ inline constexpr const char* kCatalogueFile = "catalogue";
 // Makes the directory if it is not there. already_exists: it is not empty.
 [[nodiscard]] Status need_empty(os::FileSystem& fs, const std::string& target);
 
+// Removes all that is in it, the catalogue first: a kill in here leaves no store either.
+void clear_directory(os::FileSystem& fs, const std::string& directory);
+
 class FileCopier {
  public:
   // `progress` and `pace` may be empty; all outlive it.

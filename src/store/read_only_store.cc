@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "log/read_only_log.h"
 #include "os/file.h"
+#include "store/backup.h"
 #include "store/checkpoint_store.h"
 #include "store/index_feed.h"
 #include "store/index_recovery.h"
@@ -173,8 +174,8 @@ class ReadOnlyStore final : public StoreReads {
   Status save_snapshot(const std::string&, const std::string&, const Snapshot&) override { return refuse("save snapshot"); }
   Result<Position> delete_stream(const std::string&, const std::string&, Expect) override { return refuse("delete stream"); }
   Result<Position> truncate_stream(const std::string&, const std::string&, std::int64_t, Expect) override { return refuse("truncate stream"); }
-  Status backup(const std::string&, const std::function<void(std::uint64_t, std::uint64_t)>&) override {
-    return Error{Code::read_only, "backup: it is made by the process that has the store open for writing"};
+  Status backup(const std::string& target, const std::function<void(std::uint64_t, std::uint64_t)>& progress) override {
+    return backup_beside(env_, directory_, target, progress);
   }
   Status apply_retention() override { return refuse("apply retention"); }
 

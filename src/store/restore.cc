@@ -85,11 +85,7 @@ Status restore_store(os::Env& env, const std::string& backup, const std::string&
     return raise_epoch(env, target);
   }();
   if (restored) return {};
-  // What is half there must not be taken for a store. The catalogue goes first, so that a kill in here leaves none either.
-  (void)env.fs().remove(os::join(target, kCatalogueFile));
-  if (const auto entries = env.fs().list(target)) {
-    for (const auto& entry : *entries) (void)os::remove_tree(env.fs(), os::join(target, entry.name));
-  }
+  clear_directory(env.fs(), target);  // what is half there must not be taken for a store
   return restored;
 }
 

@@ -1,10 +1,12 @@
 // What other processes may do with a store: read beside its writer, and nothing more. With real processes, one of which is killed.
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <thread>
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,6 +246,75 @@ TEST_F(Processes, AReaderSurvivesMergesAndRetention) {
     if (first_kept > 0) ++after;
   }
   EXPECT_GT(first_kept, 0);
+}
+
+// A number that a child writes and its parent reads.
+class SharedCount {
+ public:
+  SharedCount() : at_(::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    BATON_CHECK(at_ != MAP_FAILED, "mmap");
+    new (at_) std::atomic<int>(0);
+  }
+  ~SharedCount() { ::munmap(at_, sizeof(std::atomic<int>)); }
+  SharedCount(const SharedCount&) = delete;
+  SharedCount& operator=(const SharedCount&) = delete;
+  std::atomic<int>& operator*() const { return *static_cast<std::atomic<int>*>(at_); }
+
+ private:
+  void* at_;
+};
+
+TEST_F(Processes, ABackupBesideAWriterThatNeverPausesHasAllThatWasAcknowledgedBefore) {
+  const SharedCount acknowledged;
+  Child writer([&](Child& child) {
+    Options options = small_options();
+    options.segment_bytes = 64u << 10;
+    options.journal_bytes = 128u << 10;
+    options.index_table_entries = 256;
+    auto store = Store::open(directory_, options);
+    if (!store || !(*store)->create_context("rides", {.history_deletable = true, .retention_bytes = 512 << 10})) ::_exit(1);
+    for (int i = 0;; ++i) {
+      if (!append_number(**store, i)) ::_exit(2);
+      *acknowledged = i + 1;
+      if (i % 100 == 99 && !(*store)->apply_retention()) ::_exit(3);
+      if (i == 3'000) child.tell('a');  // by now retention has removed the first
+    }
+  });
+  ASSERT_EQ(writer.await(), 'a');
+  const auto reader = open(reading());
+  ASSERT_NE(reader, nullptr);
+  const std::string target = directory_ + "-backup";
+  const std::string restored = directory_ + "-restored";
+  std::int64_t first_first = -1, last_first = -1;
+  for (int round = 0; round < 10; ++round) {
+    std::filesystem::remove_all(target);
+    std::filesystem::remove_all(restored);
+    const int at_least = *acknowledged;
+    const Status done = reader->backup(target, {});
+    ASSERT_TRUE(done) << done.error().to_string();
+    const int at_most = *acknowledged + 1;
+    ASSERT_TRUE(writer.alive());
+    const Status back = restore(target, restored, {});
+    ASSERT_TRUE(back) << back.error().to_string();
+    auto copy = Store::open(restored, small_options()).value();
+    auto page = copy->read_context({.context = "rides", .limit = 1'000'000});
+    ASSERT_TRUE(page) << page.error().to_string();
+    ASSERT_FALSE(page->events.empty());
+    const std::int64_t first = page->events.front().offset;
+    for (std::size_t i = 0; i < page->events.size(); ++i) {
+      ASSERT_EQ(page->events[i].offset, first + static_cast<std::int64_t>(i));
+      ASSERT_EQ(page->events[i].data, std::to_string(first + static_cast<std::int64_t>(i)));
+    }
+    EXPECT_GE(page->events.back().offset + 1, at_least);
+    EXPECT_LE(page->events.back().offset + 1, at_most);
+    EXPECT_GE(first, last_first);
+    last_first = first;
+    if (round == 0) first_first = first;
+    while (*acknowledged < at_most + 400) std::this_thread::yield();
+  }
+  EXPECT_GT(last_first, first_first);  // the writer's retention has gone on meanwhile
+  std::filesystem::remove_all(target);
+  std::filesystem::remove_all(restored);
 }
 
 std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> files_of(const std::string& directory) {
