@@ -107,7 +107,7 @@ void add_store_commands(CLI::App& app, Session& session) {
     sub->add_option("target", *target, "A new or empty directory")->required();
     sub->callback([&session, target] {
       session.run([&]() -> Status {
-        BATON_TRY_ASSIGN(auto store, session.open_for_writing(false));
+        BATON_TRY_ASSIGN(auto store, session.open_for_reading());
         BATON_TRY(store->backup(*target, [&](std::uint64_t done, std::uint64_t total) {
           session.out().progress(session.env().clock(), "copied", done, total, "bytes");
         }));

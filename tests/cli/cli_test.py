@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Runs the program as a user does: cli_test.py BATON."""
+import fcntl
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -161,6 +163,18 @@ class Cli(unittest.TestCase):
         self.run_baton("view", "query", "nothing", "SELECT 1", expect=5)
         self.run_baton("view", "drop", "totals")
         self.assertEqual(self.lines("view", "list"), [])
+
+    def test_a_backup_is_taken_while_another_process_has_the_store_open_for_writing(self):
+        self.append()
+        with (self.data / "LOCK").open("r+b") as lock:
+            fcntl.fcntl(lock, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))  # F_OFD_SETLK, as a writer does
+            self.append(expect=6)
+            self.run_baton("backup", str(self.directory / "backup"))
+            self.run_baton("backup", str(self.directory / "backup"), expect=2)
+        self.append()
+        self.data = self.directory / "restored"
+        self.run_baton("restore", str(self.directory / "backup"))
+        self.assertEqual(self.lines("info")[0]["events"], 1)
 
     def test_a_backup_is_restored_and_a_flipped_bit_is_found(self):
         for n in range(20):
