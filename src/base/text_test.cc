@@ -1,14 +1,25 @@
-// Bytes, hashes and times as text.
+// Bytes, hashes, times and names as text.
 #include <gtest/gtest.h>
 
 #include <limits>
 
 #include "base/hex.h"
 #include "base/sha256.h"
+#include "base/suggest.h"
 #include "base/time.h"
 
 namespace baton::base {
 namespace {
+
+TEST(Suggest, TheNearestNameOrAllOfThem) {
+  EXPECT_EQ(edit_distance("retention.byte", "retention.bytes"), 1u);
+  EXPECT_EQ(edit_distance("Stream", "stream"), 0u);
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(suggest("colum", {"row", "column", "volume"}), "did you mean 'column'?");
+  EXPECT_EQ(suggest("tpye", {"type", "tape"}), "did you mean 'type'?");  // the first of equals
+  EXPECT_EQ(suggest("position", {"row", "id"}), "known are row, id");
+  EXPECT_EQ(suggest(std::string(1'000, 'x'), {}), "known are ");
+}
 
 TEST(Hex, RoundTripsAndRefusesWhatIsNotHex) {
   const Bytes data = {std::byte{0x00}, std::byte{0xAB}, std::byte{0x7F}};

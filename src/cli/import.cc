@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/suggest.h"
 #include "base/try.h"
 #include "cli/import_append.h"
 #include "cli/import_checkpoint.h"
@@ -17,7 +18,6 @@
 #include "cli/map_file.h"
 #include "cli/map_row.h"
 #include "cli/sort.h"
-#include "view/sql_text.h"
 
 namespace baton::cli {
 
@@ -91,7 +91,7 @@ class Import {
     if (!rows->missing().empty()) {
       const auto at = rows->missing().front();
       return Error{Code::invalid_argument,
-                   map_->columns_where[at] + ": " + options_.file + " has no column '" + map_->columns[at] + "': " + view::suggest(map_->columns[at], rows->header())};
+                   map_->columns_where[at] + ": " + options_.file + " has no column '" + map_->columns[at] + "': " + base::suggest(map_->columns[at], rows->header())};
     }
     return rows;
   }

@@ -1,8 +1,8 @@
 #include "cli/lookup.h"
 
 #include "base/hash.h"
+#include "base/suggest.h"
 #include "base/try.h"
-#include "view/sql_text.h"
 
 namespace baton::cli {
 
@@ -15,7 +15,7 @@ Result<LookupTable> LookupTable::load(os::Env& env, const Spec& spec) {
   BATON_TRY_ASSIGN(const auto rows, CellReader::open(env, spec.path, spec.format, columns));
   if (!rows->missing().empty()) {
     const auto& name = columns[rows->missing().front()];
-    return Error{Code::invalid_argument, spec.path + " has no column '" + name + "': " + view::suggest(name, rows->header())};
+    return Error{Code::invalid_argument, spec.path + " has no column '" + name + "': " + base::suggest(name, rows->header())};
   }
   CellReader::Next row;
   for (;;) {

@@ -1,9 +1,9 @@
 // What a map makes of fields: names, templates, expressions and data.
 #include <algorithm>
 
+#include "base/suggest.h"
 #include "cli/map_fields.h"
 #include "cli/output.h"
-#include "view/sql_text.h"
 
 namespace baton::cli {
 
@@ -23,7 +23,7 @@ std::optional<std::size_t> find_field(const ImportMap& map, std::string_view nam
 std::string unknown_field(const ImportMap& map, std::string_view name) {
   std::vector<std::string> names;
   for (const auto& field : map.fields) names.push_back(field.name);
-  return "there is no field '" + std::string(name) + "' (before this place): " + view::suggest(name, names);
+  return "there is no field '" + std::string(name) + "' (before this place): " + base::suggest(name, names);
 }
 
 class DataParser {

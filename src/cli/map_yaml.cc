@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/suggest.h"
 #include "store/limits.h"
-#include "view/sql_text.h"
 
 namespace baton::cli {
 
@@ -24,7 +24,7 @@ void MapYaml::check_keys(const YAML::Node& map, const std::vector<std::string>& 
     const std::string& key = entry.first.Scalar();
     if (std::ranges::find(seen, key) != seen.end()) fail(entry.first, "the key '" + key + "' is there twice");
     if (!known.empty() && std::ranges::find(known, key) == known.end())
-      fail(entry.first, "unknown key '" + key + "' in " + what + ": " + view::suggest(key, known));
+      fail(entry.first, "unknown key '" + key + "' in " + what + ": " + base::suggest(key, known));
     seen.push_back(key);
   }
 }
@@ -45,7 +45,7 @@ std::string MapYaml::text(const YAML::Node& node, const std::string& what, std::
 std::size_t MapYaml::word(const YAML::Node& node, const std::string& what, const std::vector<std::string>& words) const {
   const std::string given = node.IsNull() ? "null" : text(node, what);
   const auto found = std::ranges::find(words, given);
-  if (found == words.end()) fail(node, "'" + given + "' is no value of " + what + ": " + view::suggest(given, words));
+  if (found == words.end()) fail(node, "'" + given + "' is no value of " + what + ": " + base::suggest(given, words));
   return static_cast<std::size_t>(found - words.begin());
 }
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <vector>
 
+#include "base/suggest.h"
 #include "base/try.h"
 
 namespace baton::log {
@@ -53,21 +54,6 @@ bool one_of(std::string_view value, std::string_view choices) {
   return false;
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 const Known* find(std::string_view key) {
   const auto found = std::ranges::find(kKnown, key, &Known::key);
   return found == kKnown.end() ? nullptr : &*found;
@@ -75,7 +61,7 @@ const Known* find(std::string_view key) {
 
 Error unknown_key(const std::string& key) {
   const auto nearest =
-      std::ranges::min_element(kKnown, {}, [&](const Known& known) { return edit_distance(key, known.key); });
+      std::ranges::min_element(kKnown, {}, [&](const Known& known) { return base::edit_distance(key, known.key); });
   return {Code::invalid_argument, "there is no topic setting '" + key + "'; the nearest is '" + std::string(nearest->key) + "'"};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/suggest.h"
 #include "base/try.h"
 
 namespace baton::view {
@@ -169,7 +170,7 @@ Result<PreparedText> number_parameters(std::string_view sql) {
       if (name != "data" && std::ranges::find(kEnvelope, name) == kEnvelope.end()) {
         std::vector<std::string> known(kEnvelope.begin(), kEnvelope.end());
         known.emplace_back("data");
-        return bad(written + " is not a part of the envelope: " + suggest(name, known) +
+        return bad(written + " is not a part of the envelope: " + base::suggest(name, known) +
                    "; a field of the data is written :field");
       }
       parameter.source = Parameter::Source::envelope;
@@ -272,36 +273,6 @@ std::string impure_word(std::string_view sql) {
     }
     before = *token;
   }
-}
-
-std::string suggest(std::string_view given, const std::vector<std::string>& known) {
-  const auto distance = [](std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= b.size(); ++j) {
-        const std::size_t up = row[j];
-        row[j] = std::min({up + 1, row[j - 1] + 1, diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0U : 1U)});
-        diagonal = up;
-      }
-    }
-    return row[b.size()];
-  };
-  given = given.substr(0, 64);
-  std::string list;
-  std::string nearest;
-  std::size_t best = 1000;
-  for (const auto& name : known) {
-    list += (list.empty() ? "" : ", ") + name;
-    const std::size_t d = distance(given, name);
-    if (d < best && d <= std::max<std::size_t>(1, name.size() / 2)) {
-      best = d;
-      nearest = name;
-    }
-  }
-  return nearest.empty() ? "known are " + list : "did you mean '" + nearest + "'?";
 }
 
 }  // namespace baton::view

@@ -63,7 +63,5 @@ struct PreparedText {
 
 [[nodiscard]] std::string_view strip(std::string_view text);
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
-// "did you mean 'x'?" for the nearest of `known` within a third of its length; else the list.
-[[nodiscard]] std::string suggest(std::string_view given, const std::vector<std::string>& known);
 
 }  // namespace baton::view

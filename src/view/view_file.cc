@@ -7,6 +7,7 @@
 
 #include "base/hex.h"
 #include "base/sha256.h"
+#include "base/suggest.h"
 #include "base/try.h"
 #include "view/json_text.h"
 #include "view/sql_text.h"
@@ -85,7 +86,7 @@ class Parser {
       const std::string& key = entry.first.Scalar();
       if (std::ranges::find(seen, key) != seen.end()) fail(entry.first, "the key '" + key + "' is there twice");
       if (!known.empty() && std::ranges::find(known, key) == known.end()) {
-        fail(entry.first, "unknown key '" + key + "' in " + what + ": " + suggest(key, known));
+        fail(entry.first, "unknown key '" + key + "' in " + what + ": " + base::suggest(key, known));
       }
       seen.push_back(key);
     }
