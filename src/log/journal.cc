@@ -153,8 +153,11 @@ Status Journal::reserve(std::uint64_t bytes) {
   const std::uint64_t wanted = position_ + reserved_ + bytes;
   if (wanted > allocated_) {
     const std::uint64_t least = wanted - allocated_;
-    const std::uint64_t step = std::max(least, std::clamp(journal_bytes_ / 8, kStepBytesMin, kStepBytesMax));
-    BATON_TRY(check_space(env_.fs(), directory_, reserve_bytes_, least));
+    std::uint64_t step = std::max(least, std::clamp(journal_bytes_ / 8, kStepBytesMin, kStepBytesMax));
+    if (!check_space(env_.fs(), directory_, reserve_bytes_, step)) {  // the reserve is not for what would only be convenient
+      BATON_TRY(check_space(env_.fs(), directory_, reserve_bytes_, least));
+      step = least;
+    }
     std::uint64_t got = step;
     auto status = extend(*file_, allocated_, step);
     if (!status && status.error().code == Code::no_space && least < step) {

@@ -72,10 +72,13 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
   if (end <= segment.allocated) return {};
   const std::uint64_t chunk = std::clamp(segment.allocated, kChunkBytesMin, kChunkBytesMax);
   const std::uint64_t wanted = std::max(end, std::min(segment.allocated + chunk, std::max(segment_bytes, end)));
-  BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, end - segment.allocated));
   std::uint64_t target = wanted;
+  if (!check_space(fs_, directory_, options_.reserve_bytes, wanted - segment.allocated)) {
+    BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, end - segment.allocated));
+    target = end;
+  }
   auto status = segment.file->allocate(segment.allocated, target - segment.allocated);
-  if (!status && status.error().code == Code::no_space && end < wanted) {
+  if (!status && status.error().code == Code::no_space && end < target) {
     target = end;
     status = segment.file->allocate(segment.allocated, target - segment.allocated);
   }
