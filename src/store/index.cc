@@ -257,6 +257,12 @@ Status Index::Core::reset(log::Offset start) {
   return {};
 }
 
+void Index::Core::drop_below(log::Offset log_start) {
+  if (options_.read_only || log_start.value() <= log_start_.load()) return;
+  log_start_.store(log_start.value());
+  schedule();
+}
+
 Result<bool> Index::Core::refresh() {
   if (!options_.read_only) return Error{Code::invalid_argument, "refresh is for an index that was opened read-only"};
   const auto old = state();
@@ -335,6 +341,7 @@ void Index::add(std::uint64_t hash, const IndexHit& hit) {
   core_->add(std::span(&entry, 1));
 }
 void Index::add(std::span<const IndexEntry> entries) { core_->add(entries); }
+void Index::drop_below(log::Offset log_start) { core_->drop_below(log_start); }
 void Index::acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_crc, std::int64_t streams) {
   core_->acknowledge({.next = next, .epoch = epoch, .batch_crc = batch_crc, .streams = streams});
 }

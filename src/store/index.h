@@ -68,6 +68,11 @@ class Index {
   // start, what is below being known from a heads snapshot. Earlier snapshots keep working. io_error: the store must end.
   [[nodiscard]] Status reset(log::Offset start = log::Offset(0));
 
+  // [owner] The log holds nothing below `log_start` any more, durably: entries of what is below leave with the next merges, and runs of nothing
+  // else at once. Look-ups bound themselves by the log's start, and read it no earlier than they take their snapshot: what is below is
+  // known from a heads snapshot.
+  void drop_below(log::Offset log_start);
+
   // [owner] Adds an entry. Look-ups find it from now on: readers bound themselves by the visible offset. The offset is at
   // least that of the last acknowledge() (and of covered()); in the order of offsets it is fastest, any order is right.
   // Never fails; past full() the table grows beyond its size, so the caller bounds what it adds then.

@@ -29,6 +29,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   [[nodiscard]] bool full() const;
   [[nodiscard]] Status flush();
   [[nodiscard]] Status reset(log::Offset start);
+  void drop_below(log::Offset log_start);
   [[nodiscard]] Result<bool> refresh();
   [[nodiscard]] std::shared_ptr<const IndexState> state() const;
   [[nodiscard]] IndexCovered covered() const;
@@ -59,6 +60,8 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   void work();
   [[nodiscard]] bool has_work() const;
   [[nodiscard]] Status write_frozen();
+  [[nodiscard]] std::size_t removed_runs() const;
+  [[nodiscard]] Status drop_runs(std::size_t count);
   [[nodiscard]] Result<bool> merge_some();
   [[nodiscard]] Status finish_merge();
   void drop_merge();
@@ -82,6 +85,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   std::size_t acknowledged_entries_ = 0;  // of active_: so many from the first are below it
   mutable bool waiting_ = false;          // full() has been true
 
+  std::atomic<std::int64_t> log_start_{0};
   std::atomic<bool> closed_{false};
   std::atomic<bool> has_frozen_{false};
   std::atomic<bool> posted_{false};

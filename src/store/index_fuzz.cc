@@ -73,10 +73,9 @@ void fuzz_run(base::Bytes bytes, bool fix) {
       require(!found.ok() || *found <= layout.entries);
     }
   }
-  auto merge = IndexMerge::start(env.fs(), "/i", {*run, *run}, 2);
-  require(merge.ok());
+  IndexMerge merge(env.fs(), "/i", {*run, *run}, 2, info.end / 3);
   while (true) {
-    const auto done = (*merge)->step(100);
+    const auto done = merge.step(100);
     if (!done || *done) break;
   }
 }

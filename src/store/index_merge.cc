@@ -38,19 +38,33 @@ std::optional<std::size_t> pick_merge(const std::vector<RunInfo>& runs, std::siz
   return best;
 }
 
-Result<std::unique_ptr<IndexMerge>> IndexMerge::start(os::FileSystem& fs, const std::string& directory,
-                                                      std::vector<std::shared_ptr<const IndexRun>> inputs,
-                                                      std::uint64_t number) {
-  RunInfo info{.number = number, .first = inputs.front()->info().first, .end = inputs.back()->info().end};
-  for (const auto& run : inputs) info.entries += run->info().entries;
-  BATON_TRY_ASSIGN(auto writer, RunWriter::create(fs, directory, info));
-  std::unique_ptr<IndexMerge> merge(new IndexMerge(std::move(inputs), info, std::move(writer)));
-  return merge;
+IndexMerge::IndexMerge(os::FileSystem& fs, std::string directory, std::vector<std::shared_ptr<const IndexRun>> inputs, std::uint64_t number,
+                       std::int64_t log_start)
+    : fs_(fs),
+      directory_(std::move(directory)),
+      inputs_(std::move(inputs)),
+      log_start_(log_start),
+      info_{.number = number, .first = std::max(inputs_.front()->info().first, log_start), .end = inputs_.back()->info().end} {
+  for (const auto& run : inputs_) read_max_ += run->info().entries;
+  info_.entries = read_max_;
 }
 
-IndexMerge::IndexMerge(std::vector<std::shared_ptr<const IndexRun>> inputs, const RunInfo& info,
-                       std::unique_ptr<RunWriter> writer)
-    : inputs_(std::move(inputs)), info_(info), writer_(std::move(writer)) {}
+// A run's writer wants to know how many entries will come: those that are left out are counted first. Only inputs that the log's start
+// lies in need be looked at. True when all have been.
+Result<bool> IndexMerge::count(std::uint64_t entries) {
+  for (; count_input_ < inputs_.size(); ++count_input_, count_block_ = 0) {
+    const IndexRun& run = *inputs_[count_input_];
+    if (run.info().first >= log_start_) continue;
+    for (; count_block_ < run.layout().blocks; ++count_block_) {
+      const std::size_t here = run.block_entries(count_block_);
+      if (entries < here) return false;
+      entries -= here;
+      BATON_TRY_ASSIGN(const std::byte* const block, run.block(count_block_));
+      for (std::size_t i = 0; i < here; ++i) info_.entries -= IndexEntry::load(block + i * IndexEntry::kBytes).offset() < log_start_ ? 1 : 0;
+    }
+  }
+  return true;
+}
 
 IndexMerge::Key IndexMerge::key_of(std::size_t input) const {
   const Cursor& cursor = cursors_[input];
@@ -89,13 +103,19 @@ Status IndexMerge::prepare() {
 // Entries of one hash come from the oldest input first, whose offsets are all below those of the next: so comparing hash and
 // input is comparing (hash, offset).
 Result<bool> IndexMerge::step(std::uint64_t entries) {
-  if (cursors_.empty()) BATON_TRY(prepare());
-  const std::uint64_t until = std::min(info_.entries, done_ + entries);
+  if (!writer_) {
+    BATON_TRY_ASSIGN(const bool counted, count(std::max<std::uint64_t>(entries, RunLayout::kBlockEntries)));
+    if (!counted) return false;
+    if (info_.entries == 0) return true;
+    BATON_TRY_ASSIGN(writer_, RunWriter::create(fs_, directory_, info_));
+    BATON_TRY(prepare());
+  }
+  const std::uint64_t until = std::min(read_max_, done_ + entries);
   Key least = tree_[0];
   for (; done_ < until; ++done_) {
     const auto input = static_cast<std::uint32_t>(least);
     Cursor& cursor = cursors_[input];
-    writer_->add(IndexEntry::load(cursor.next));
+    if (const IndexEntry entry = IndexEntry::load(cursor.next); entry.offset() >= log_start_) writer_->add(entry);
     cursor.next += IndexEntry::kBytes;
     if (cursor.next == cursor.block_end) [[unlikely]] {
       if (auto entered = enter_block(input); !entered) return entered.error();
@@ -110,7 +130,7 @@ Result<bool> IndexMerge::step(std::uint64_t entries) {
   }
   tree_[0] = least;
   if (!writer_->status()) return writer_->status().error();
-  if (done_ < info_.entries) return false;
+  if (done_ < read_max_) return false;
   BATON_TRY_ASSIGN(info_, writer_->finish());
   writer_.reset();
   return true;

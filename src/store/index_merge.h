@@ -26,13 +26,14 @@ namespace baton::store {
 // through their mappings, each block's CRC checked.
 class IndexMerge {
  public:
-  // `inputs` are neighbours, oldest first. no_space, or another error of the disk.
-  [[nodiscard]] static Result<std::unique_ptr<IndexMerge>> start(os::FileSystem& fs, const std::string& directory,
-                                                                 std::vector<std::shared_ptr<const IndexRun>> inputs,
-                                                                 std::uint64_t number);
-  // Merges about `entries` more; true when all are written and synced. corrupt: a block of an input is damaged.
+  // `inputs` are neighbours, oldest first. Entries of offsets below `log_start` are left out.
+  IndexMerge(os::FileSystem& fs, std::string directory, std::vector<std::shared_ptr<const IndexRun>> inputs, std::uint64_t number,
+             std::int64_t log_start);
+  // Merges about `entries` more; true when all are written and synced. no_space, or another error of the disk; corrupt: a block of
+  // an input is damaged.
   [[nodiscard]] Result<bool> step(std::uint64_t entries);
-  [[nodiscard]] const RunInfo& output() const { return info_; }  // complete after step() has said true
+  // Complete after step() has said true; without entries there is no file.
+  [[nodiscard]] const RunInfo& output() const { return info_; }
   [[nodiscard]] const std::vector<std::shared_ptr<const IndexRun>>& inputs() const { return inputs_; }
 
  private:
@@ -42,19 +43,25 @@ class IndexMerge {
     const std::byte* block_end = nullptr;
     std::uint64_t block = 0;
   };
-  IndexMerge(std::vector<std::shared_ptr<const IndexRun>> inputs, const RunInfo& info, std::unique_ptr<RunWriter> writer);
+  [[nodiscard]] Result<bool> count(std::uint64_t entries);
   [[nodiscard]] Status prepare();
   [[nodiscard]] Status enter_block(std::size_t input);
   [[nodiscard]] Key key_of(std::size_t input) const;
 
+  os::FileSystem& fs_;
+  const std::string directory_;
   std::vector<std::shared_ptr<const IndexRun>> inputs_;
+  const std::int64_t log_start_;
   RunInfo info_;
+  std::uint64_t read_max_ = 0;       // entries of all inputs
+  std::size_t count_input_ = 0;      // the inputs before it have been counted,
+  std::uint64_t count_block_ = 0;    // and of it the blocks before this one
   std::unique_ptr<RunWriter> writer_;
   std::vector<Cursor> cursors_;
   // A tree of losers: node n > 0 holds the key that lost between the two below it, node 0 the least of all.
   std::vector<Key> tree_;
   std::size_t leaves_ = 1;
-  std::uint64_t done_ = 0;
+  std::uint64_t done_ = 0;  // entries read
 };
 
 }  // namespace baton::store

@@ -291,6 +291,89 @@ TEST(IndexModel, AnswersLikeAMapThroughFreezesMergesAndKills) {
   }
 }
 
+// A log of whose records the newest 300 are kept.
+TEST_F(IndexTest, EntriesBelowTheLogsStartLeaveWithMergesAndRunsOfNothingElseAtOnce) {
+  constexpr std::int64_t kKept = 300;
+  Process process(world_);
+  ASSERT_TRUE(process.open());
+  std::int64_t end = 0;
+  std::uint64_t most = 0;
+  while (end < 12'000) {
+    const std::int64_t at = log_.append(20);
+    process.feed(log_, end, at);
+    process.acknowledge(end = at);
+    if (end % 100 == 0) process.index->drop_below(log::Offset(std::max<std::int64_t>(0, end - kKept)));
+    world_.run_until_idle();
+    most = std::max(most, process.index->stats().run_entries);
+    if (end % 1'000 != 0) continue;
+    const IndexSnapshot snapshot = process.index->snapshot();
+    const std::int64_t start = end - kKept;
+    for (const auto& [hash, entries] : log_.keys()) {
+      EXPECT_EQ(collect(snapshot.find(hash, log::Offset(start), log::Offset(end), Direction::forward)), log_.range(hash, start, end));
+      const auto newest = snapshot.newest(hash, log::Offset(end));
+      ASSERT_TRUE(newest);
+      const auto expected = log_.range(hash, start, end);
+      if (!expected.empty()) EXPECT_EQ(*newest, expected.back());
+    }
+    EXPECT_TRUE(process.index->verify({}, [](const Index::Finding& finding) { ADD_FAILURE() << finding.file << " " << finding.what; }));
+    if (HasFailure()) return;
+  }
+  EXPECT_TRUE(process.failures.empty());
+  EXPECT_GT(process.index->stats().merges, 10u);
+  EXPECT_LT(most, 3 * 3 * kKept);  // three entries a record
+  std::uint64_t files = 0;
+  for (const auto& file : world_.disk().files()) files += file.path.ends_with(".idx") ? 1 : 0;
+  EXPECT_EQ(files, process.index->stats().runs);
+  // Nothing at all is kept.
+  process.index->drop_below(log::Offset(end));
+  ASSERT_TRUE(process.index->flush());
+  world_.run_until_idle();
+  EXPECT_EQ(process.index->stats().run_entries, 0u);
+  EXPECT_EQ(process.index->covered().next, log::Offset(end));
+  ASSERT_TRUE(process.open());
+  EXPECT_TRUE(process.warnings.empty());
+  EXPECT_EQ(process.index->covered().next, log::Offset(end));
+}
+
+TEST_F(IndexTest, AMergeCountsWhatItLeavesOutInStepsToo) {
+  Process process(world_);
+  ASSERT_TRUE(process.open({.table_entries = 64, .merge_fan = 64}));
+  for (std::int64_t end = 0; end < 1'000;) {
+    const std::int64_t at = log_.append(20);
+    process.feed(log_, end, at);
+    process.acknowledge(end = at);
+    world_.run_until_idle();
+  }
+  ASSERT_TRUE(process.index->flush());
+  os::FileSystem& fs = process.env->fs();
+  auto manifest = IndexManifest::read(fs, "/index");
+  ASSERT_TRUE(manifest);
+  std::vector<std::shared_ptr<const IndexRun>> inputs;
+  for (const RunInfo& info : manifest->runs) inputs.push_back(IndexRun::open(fs, "/index", info).value());
+  ASSERT_GT(inputs.size(), 20u);
+  const std::int64_t end = manifest->covered.next.value();
+  for (const std::int64_t start : {std::int64_t{0}, std::int64_t{1}, std::int64_t{777}, end - 1, end}) {
+    std::size_t wanted = 0;
+    for (std::int64_t offset = start; offset < end; ++offset) wanted += log_.entries(offset).size();
+    IndexMerge merge(fs, "/index", inputs, 100'000 + static_cast<std::uint64_t>(start), start);
+    int steps = 1;
+    for (;; ++steps) {
+      const auto done = merge.step(100);
+      ASSERT_TRUE(done) << done.error().to_string();
+      if (*done) break;
+    }
+    EXPECT_GT(steps, 5);
+    EXPECT_EQ(merge.output().entries, wanted);
+    if (wanted == 0) continue;
+    const auto run = IndexRun::open(fs, "/index", merge.output());
+    ASSERT_TRUE(run) << run.error().to_string();
+    std::size_t there = 0;
+    (*run)->verify([&](const IndexEntry& entry) { there += entry.offset() >= start ? 1 : 0; },
+                   [](std::uint64_t, const std::string& what) { ADD_FAILURE() << what; });
+    EXPECT_EQ(there, wanted);
+  }
+}
+
 TEST(IndexMergePolicy, KeepsRunsFewAndWritesEachEntryOncePerClass) {
   for (const std::size_t fan : {2, 3, 8}) {
     std::vector<RunInfo> runs;

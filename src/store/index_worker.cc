@@ -45,7 +45,7 @@ void Index::Core::work() {
 
 bool Index::Core::has_work() const {
   if (has_frozen_.load() || !strays_.empty()) return true;
-  return !merging_stopped_ && (merge_ || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
+  return !merging_stopped_ && (merge_ || removed_runs() > 0 || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
 }
 
 // Does nothing when no table is frozen.
@@ -99,16 +99,37 @@ Status Index::Core::write_frozen() {
   return {};
 }
 
+// So many of the oldest runs hold nothing but entries of records that a retention has removed.
+std::size_t Index::Core::removed_runs() const {
+  const auto first_kept = std::ranges::find_if(manifest_.runs, [&](const RunInfo& run) { return run.end > log_start_.load(); });
+  return static_cast<std::size_t>(first_kept - manifest_.runs.begin());
+}
+
+// They leave without a merge, which the big ones among them would long wait for.
+Status Index::Core::drop_runs(std::size_t count) {
+  IndexManifest next = manifest_;
+  next.runs.erase(next.runs.begin(), next.runs.begin() + static_cast<std::ptrdiff_t>(count));
+  BATON_TRY(next.write(fs_, directory_));
+  const IndexManifest old = std::exchange(manifest_, std::move(next));
+  publish([&](IndexState& state) { state.runs.erase(state.runs.begin(), state.runs.begin() + static_cast<std::ptrdiff_t>(count)); });
+  for (std::size_t i = 0; i < count; ++i) remove_run_file(old.runs[i].number);
+  return {};
+}
+
 // One step of the merge that is running, or of the next one. False when there is none.
 Result<bool> Index::Core::merge_some() {
   if (merging_stopped_) return false;
+  if (const std::size_t removed = merge_ ? 0 : removed_runs(); removed > 0) {
+    BATON_TRY(drop_runs(removed));
+    return true;
+  }
   if (!merge_) {
     const auto first = pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries);
     if (!first) return false;
     const Runs runs = state()->runs;
     merge_first_ = *first;
-    BATON_TRY_ASSIGN(merge_, IndexMerge::start(fs_, directory_, {runs.begin() + static_cast<std::ptrdiff_t>(*first), runs.end()},
-                                               manifest_.next_number++));
+    merge_ = std::make_unique<IndexMerge>(fs_, directory_, Runs(runs.begin() + static_cast<std::ptrdiff_t>(*first), runs.end()),
+                                          manifest_.next_number++, log_start_.load());
   }
   merge_debt_ -= static_cast<std::int64_t>(kStepEntries);
   auto done = merge_->step(kStepEntries);
@@ -128,22 +149,24 @@ Result<bool> Index::Core::merge_some() {
 Status Index::Core::finish_merge() {
   const std::unique_ptr<IndexMerge> merge = std::move(merge_);
   const std::size_t count = merge->inputs().size();
-  BATON_TRY(fs_.sync_directory(directory_));
-  BATON_TRY_ASSIGN(auto run, IndexRun::open(fs_, directory_, merge->output()));
+  std::shared_ptr<const IndexRun> run;  // none when nothing is left
+  if (merge->output().entries > 0) {
+    BATON_TRY(fs_.sync_directory(directory_));
+    BATON_TRY_ASSIGN(run, IndexRun::open(fs_, directory_, merge->output()));
+  }
+  const auto replace = [&](auto& runs, const auto& output) {
+    const auto at = runs.begin() + static_cast<std::ptrdiff_t>(merge_first_);
+    if (run) *at = output;
+    runs.erase(at + (run ? 1 : 0), at + static_cast<std::ptrdiff_t>(count));
+  };
   IndexManifest next = manifest_;
-  const auto at = next.runs.begin() + static_cast<std::ptrdiff_t>(merge_first_);
-  *at = merge->output();
-  next.runs.erase(at + 1, at + static_cast<std::ptrdiff_t>(count));
+  replace(next.runs, merge->output());
   BATON_TRY(next.write(fs_, directory_));
   manifest_ = std::move(next);
-  written_bytes_.fetch_add(run->layout().file_bytes);
-  merged_entries_.fetch_add(run->info().entries);
+  if (run) written_bytes_.fetch_add(run->layout().file_bytes);
+  merged_entries_.fetch_add(merge->output().entries);
   merges_.fetch_add(1);
-  publish([&](IndexState& state) {
-    const auto place = state.runs.begin() + static_cast<std::ptrdiff_t>(merge_first_);
-    *place = run;
-    state.runs.erase(place + 1, place + static_cast<std::ptrdiff_t>(count));
-  });
+  publish([&](IndexState& state) { replace(state.runs, run); });
   // Snapshots and other processes that have them open go on reading them.
   for (const auto& input : merge->inputs()) remove_run_file(input->info().number);
   return {};

@@ -97,6 +97,7 @@ Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::Part
                              .on_failure = [this, key](const Error& error) { on_index_failure(key, error); }};
   BATON_TRY_ASSIGN(auto index, Index::open(env_, os::join(directory, "index"), index_options, owner_.get(), worker_.get()));
   auto view = std::make_shared<PartitionView>(key, directory, std::move(reader), std::move(index));
+  view->index().drop_below(view->reader().bounds().log_start);
   const auto& snapshots = log_->catalogue().heads_snapshot;
   if (const auto found = snapshots.find(key); found != snapshots.end() && found->second.value() > 0) {
     BATON_TRY_ASSIGN(auto heads, HeadsReader::open(env_, os::join(directory, heads_file_name(found->second)), key));

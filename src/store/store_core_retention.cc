@@ -30,7 +30,10 @@ Status StoreCore::apply_retention() {
     return new_start;
   };
   BATON_TRY(log_->apply_retention(keep_heads));
-  for (const auto& [partition, start] : moved) BATON_TRY(remove_other_heads(env_, *partition->view, start));
+  for (const auto& [partition, start] : moved) {
+    partition->view->index().drop_below(start);
+    BATON_TRY(remove_other_heads(env_, *partition->view, start));
+  }
   return {};
 }
 

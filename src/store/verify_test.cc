@@ -264,6 +264,34 @@ TEST_F(StoreVerify, StoresThatLostTheirBeginningAreCleanAndEveryByteOfTheirHeads
   EXPECT_THAT(text_of(run()), HasSubstr("/heads-"));
 }
 
+TEST_F(StoreVerify, TheIndexOfAContextWithRetentionStaysBoundedAndRight) {
+  options_.segment_bytes = 16 << 10;
+  options_.index_table_entries = 64;
+  reopen();
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 64 << 10}));
+  std::uint64_t most = 0;
+  for (int i = 0; i < 6'000; ++i) {
+    appended("ride-" + std::to_string(i % 500), {event("A", std::to_string(i), {}, {"t:" + std::to_string(i % 3)})});
+    if (i % 100 != 99) continue;
+    ASSERT_TRUE(store_->apply_retention());
+    world_.run_until_idle();
+    std::uint64_t bytes = 0;
+    for (const auto& name : files_with(".idx")) bytes += world_.disk().read(name)->size();
+    most = std::max(most, bytes);
+  }
+  // About 500 events are kept, of four entries each; all of them would have more than 700,000 bytes.
+  EXPECT_LT(most, 200'000u);
+  EXPECT_EQ(text_of(run()), "");
+  for (int s = 0; s < 500; ++s) {
+    const auto head = store_->stream_head("rides", "ride-" + std::to_string(s));
+    ASSERT_TRUE(head) << head.error().to_string();
+    EXPECT_EQ(head->last_version, 11);
+  }
+  kill_and_reopen();
+  EXPECT_EQ(text_of(run()), "");
+  EXPECT_EQ(appended("ride-7", {event("A")}, Expect::exact(11)).events[0].version, 12);
+}
+
 TEST(StoreVerifyThreads, ItIsCleanWhileAppendsGoOn) {
   const auto env = os::make_posix_env();
   const std::string root = ::testing::TempDir() + "baton_verify_" + std::to_string(env->process_id());
