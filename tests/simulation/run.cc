@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "derived.h"
+#include "os/file.h"
+#include "store/backup.h"
 #include "store/store_impl.h"
 
 namespace baton::simulation {
@@ -134,6 +136,41 @@ void Run::look_on() {
     });
     if (!done && done.error().code != Code::not_found) wrong("read beside a killed writer: " + done.error().to_string());
   }
+  if (wrong_.empty() && random_.chance(250)) back_up_beside(env, **opened);
+}
+
+// A copy that the reader takes holds what the reader shows, event by event.
+void Run::back_up_beside(os::SimEnv& env, Store& reader) {
+  const auto clear = [&] {
+    (void)os::remove_tree(env.fs(), "/backup");
+    (void)os::remove_tree(env.fs(), "/restored");
+    (void)env.fs().sync_directory("/");  // no power loss brings them back
+  };
+  clear();
+  const auto done = reader.backup("/backup", {});
+  // The writer may have died before it had published its first marks; or the disk is full.
+  if (!done && (done.error().code == Code::unavailable || done.error().code == Code::no_space)) return clear();
+  if (!done) return wrong("back up beside a killed writer: " + done.error().to_string());
+  const auto restored = store::restore_store(env, "/backup", "/restored", {});
+  if (!restored && restored.error().code == Code::no_space) return clear();
+  if (!restored) return wrong("restore a backup of beside a killed writer: " + restored.error().to_string());
+  const auto copy = store::open_store(env, "/restored", Options{});
+  if (!copy) return wrong("open a restored backup: " + copy.error().to_string());
+  const auto text_of = [&](Store& store, const std::string& context) {
+    std::string text;
+    const auto read = store.scan({.context = context, .after = {}, .filter = {}, .as_of = {}}, [&](const EventView& event) {
+      text += std::to_string(event.partition) + " " + std::to_string(event.offset) + " " + std::to_string(event.epoch) + " " +
+              std::string(event.stream) + " " + std::to_string(event.version) + " " + std::string(event.data) + "\n";
+      return true;
+    });
+    return read ? text : read.error().to_string();
+  };
+  for (const auto& history : histories_) {
+    if (text_of(reader, history.context()) != text_of(**copy, history.context())) wrong("a backup of " + history.context() + " is not what its reader shows");
+  }
+  (void)(*copy)->close();
+  clear();
+  say("backed up beside the killed writer");
 }
 
 std::string Run::go_short(const Script& script, std::uint64_t point, os::Choices& choices, bool& struck) {

@@ -86,6 +86,7 @@ class Run {
   [[nodiscard]] bool make_contexts();
   void work(Fate fate);
   void look_on();
+  void back_up_beside(os::SimEnv& env, Store& reader);
   void live_on();
   void free_the_disk();
   void wait_for_answers();
