@@ -136,7 +136,7 @@ void Run::look_on() {
     });
     if (!done && done.error().code != Code::not_found) wrong("read beside a killed writer: " + done.error().to_string());
   }
-  if (wrong_.empty() && random_.chance(250)) back_up_beside(env, **opened);
+  if (wrong_.empty()) back_up_beside(env, **opened);
 }
 
 // A copy that the reader takes holds what the reader shows, event by event.
