@@ -5,7 +5,6 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <vector>
 
@@ -17,6 +16,7 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 256u << 10;
 constexpr std::uint64_t kXzMemoryBytes = 128u << 20;
+constexpr std::size_t kMagicBytes = 6;  // the longest of them, xz's
 
 // The packed bytes, refilled from the file.
 class Source {
@@ -24,13 +24,15 @@ class Source {
   Source(std::unique_ptr<os::File> file, std::string path, std::uint64_t total)
       : file_(std::move(file)), path_(std::move(path)), total_(total), buffer_(kBufferBytes) {}
 
-  // Makes at least one byte available, unless the file is at its end.
-  [[nodiscard]] Status fill() {
-    if (begin_ < end_) return {};
-    BATON_TRY_ASSIGN(const auto got, file_->read_at(offset_, buffer_));
-    offset_ += got;
-    begin_ = 0;
-    end_ = got;
+  // Makes at least `bytes` available (a few), unless the file is at its end. A pipe gives them bit by bit.
+  [[nodiscard]] Status fill(std::size_t bytes = 1) {
+    if (begin_ == end_) begin_ = end_ = 0;
+    while (end_ - begin_ < bytes) {
+      BATON_TRY_ASSIGN(const auto got, file_->read_at(offset_, base::MutableByteView(buffer_).subspan(end_)));
+      if (got == 0) break;
+      offset_ += got;
+      end_ += got;
+    }
     return {};
   }
   [[nodiscard]] base::ByteView available() const { return {buffer_.data() + begin_, end_ - begin_}; }
@@ -189,10 +191,10 @@ class ZstdStream final : public StreamBase {
 Result<std::unique_ptr<InputStream>> InputStream::open(os::Env& env, const std::string& path) {
   BATON_TRY_ASSIGN(auto file, env.fs().open(path, {}));
   BATON_TRY_ASSIGN(const auto total, file->size());
-  std::array<std::byte, 6> head{};
-  BATON_TRY_ASSIGN(const auto got, file->read_at(0, head));
-  const auto starts = [&](std::string_view magic) { return got >= magic.size() && std::memcmp(head.data(), magic.data(), magic.size()) == 0; };
   Source source(std::move(file), path, total);
+  BATON_TRY(source.fill(kMagicBytes));
+  const base::ByteView head = source.available();
+  const auto starts = [&](std::string_view magic) { return base::as_text(head).starts_with(magic); };
   using namespace std::string_view_literals;
   std::unique_ptr<InputStream> stream;
   if (starts("\x1f\x8b"sv)) stream = std::make_unique<GzipStream>(std::move(source));

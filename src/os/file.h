@@ -41,7 +41,8 @@ class File {
  public:
   virtual ~File() = default;  // closes; releases the locks taken through this object
 
-  // Reads up to out.size() bytes at `offset`; fewer only at the end of the file. EINTR and short reads are looped.
+  // Reads up to out.size() bytes at `offset`; fewer only at the end of the file. EINTR and short reads are looped. A pipe or terminal has no
+  // offsets: it gives its next bytes, as many as are there, and none at its end.
   [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset, base::MutableByteView out) const = 0;
   // Writes all of `data` at `offset`, growing the file if need be. On an error an unknown prefix may have been written.
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, base::ByteView data) = 0;

@@ -78,6 +78,7 @@ class PosixFile final : public File {
     while (done < out.size()) {
       const ssize_t got =
           retry([&] { return ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+      if (got < 0 && errno == ESPIPE) return read_pipe(out);
       if (got < 0) return failed("read");
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
@@ -116,6 +117,11 @@ class PosixFile final : public File {
 
   Status allocate(std::uint64_t offset, std::uint64_t length) override;
   Result<std::unique_ptr<Mapping>> map() const override;
+  Result<std::size_t> read_pipe(base::MutableByteView out) const {
+    const ssize_t got = retry([&] { return ::read(descriptor_, out.data(), out.size()); });
+    if (got < 0) return failed("read");
+    return static_cast<std::size_t>(got);
+  }
   Result<std::unique_ptr<SharedMapping>> map_shared(std::uint64_t offset, std::uint64_t length) override;
 
   Result<bool> try_lock(LockKind kind, std::uint64_t start, std::uint64_t length) override {

@@ -114,6 +114,18 @@ class Cli(unittest.TestCase):
         self.assertIn("line 3", refused.stderr)
         self.assertEqual(self.lines("info")[0]["events"], 2)
 
+    def test_lines_of_json_come_through_a_pipe(self):
+        line = '{{"stream":"cart-{0}","type":"LineAdded","id":"{0}","data":{{"n":{0}}}}}\n'
+        count = 200
+        self.run_baton("append", "shop", "--ndjson", "-", text="".join(line.format(i) for i in range(count)))
+        self.assertEqual([e["data"]["n"] for e in self.lines("tail", "--from", "beginning", "--no-follow")], list(range(count)))
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo)
+        writer = subprocess.Popen(["sh", "-c", f"printf '%s\\n' '{line.format(777_777).strip()}' > {fifo}"])
+        self.run_baton("append", "shop", "--ndjson", str(fifo))
+        self.assertEqual(writer.wait(), 0)
+        self.assertEqual(self.lines("info")[0]["events"], count + 1)
+
     def test_tail_filters_and_starts_where_it_is_told(self):
         self.append("cart-1", "LineAdded", "{}", "--tag", "sku:a")
         self.append("cart-2", "CartPaid", "{}")
