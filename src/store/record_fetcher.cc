@@ -25,6 +25,17 @@ Error RecordFetcher::misplaced(const IndexHit& hit) const {
                              " of its segment, and it does not; delete the index directory, it is made again"};
 }
 
+void RecordFetcher::prefetch(const IndexHit& hit) const {
+  if (!mapped_ || hit.offset < mapped_->begin || hit.offset >= mapped_->end) return;
+  const auto fetch_lines = [&](std::uint64_t at, std::size_t bytes) {
+    constexpr std::size_t kLine = 64;
+    const std::uint64_t end = std::min<std::uint64_t>(at + bytes, mapped_->bytes.size());
+    for (; at < end; at += kLine) __builtin_prefetch(mapped_->bytes.data() + at);
+  };
+  fetch_lines(hit.position.value(), log::kBatchHeaderBytes);
+  fetch_lines(hit.position.value() + hit.record_delta, likely_bytes_);
+}
+
 void RecordFetcher::release() {
   if (!mapped_) return;
   mapped_.reset();

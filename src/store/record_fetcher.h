@@ -28,6 +28,8 @@ class RecordFetcher {
 
   // The event at `hit`; valid until the next call. corrupt: there is no such record. incompatible: F31.
   [[nodiscard]] Result<const EventView*> fetch(const IndexHit& hit);
+  // A hit that fetch() will soon be called with: its bytes are on their way from memory when they lie in the segment that is at hand.
+  void prefetch(const IndexHit& hit) const;
   // Holds no segment any more, so that one which a retention removes gives its space back. For fetchers that live long.
   void release();
 

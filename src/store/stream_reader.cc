@@ -12,6 +12,7 @@
 namespace baton::store {
 namespace {
 
+constexpr std::size_t kAhead = 4;  // events of a stream lie far from each other: so many are on their way from memory at a time
 constexpr std::size_t kChunkBytes = 256u << 10;  // of a scan in place of the index
 
 // Where a read ends: what is visible, or as of a position or an append time.
@@ -173,8 +174,9 @@ Result<std::vector<IndexHit>> StreamReader::find(std::int64_t first, std::int64_
 Status StreamReader::try_read(std::int64_t first, std::int64_t last, Direction direction, const Visit& visit, bool& again) {
   BATON_TRY_ASSIGN(auto hits, find(first, last));
   if (direction == Direction::backward) std::ranges::reverse(hits);
-  for (const IndexHit& hit : hits) {
-    BATON_TRY_ASSIGN(const EventView* const event, fetcher_.fetch(hit));
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    if (i + kAhead < hits.size()) fetcher_.prefetch(hits[i + kAhead]);
+    BATON_TRY_ASSIGN(const EventView* const event, fetcher_.fetch(hits[i]));
     if (event->stream != stream_) {
       // Entries of two streams are mixed: what was found so far may lack some. Begin again, from all entries.
       if (!trust_versions_) continue;
