@@ -1,4 +1,4 @@
-// A backup that is taken by another process than the one that writes, which goes on (docs/formats/live.md, "Backups").
+// A backup beside the writer, which goes on, in this process or another (docs/formats/live.md, "Backups").
 //
 // The order of reading makes the copy a consistent prefix: named checkpoints, then the catalogue, then the live marks. So every offset that
 // checkpoints and catalogue speak of lies below the end that the marks give. Segments are copied up to that end; a journal with nothing but

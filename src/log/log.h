@@ -167,23 +167,6 @@ class Log {
   [[nodiscard]] virtual bool failed() const = 0;
   [[nodiscard]] virtual const Error& failure() const = 0;
 
-  // [owner] Backup support: checkpoints, then calls `copy(path relative to the directory, bytes to copy)` for each file that makes a
-  // consistent prefix as of now; files are held (not removed) until it returns.
-  using CopyFile = std::function<Status(const std::string& relative_path, std::uint64_t bytes)>;
-  [[nodiscard]] virtual Status backup(const CopyFile& copy) = 0;
-
-  // [owner] The same in two steps, so that the copying can go on elsewhere while appends continue: what is named is not removed,
-  // overwritten or shortened as long as `hold` lives.
-  struct BackupPlan {
-    struct CopiedFile {
-      std::string relative_path;
-      std::uint64_t bytes = 0;
-    };
-    std::vector<CopiedFile> files;
-    std::shared_ptr<void> hold;
-  };
-  [[nodiscard]] virtual Result<BackupPlan> plan_backup() = 0;
-
   // [owner] An operator says that the wall clock is right though it contradicts the log (design rule 9): noted, and retention by
   // age goes on.
   [[nodiscard]] virtual Status confirm_clock() = 0;

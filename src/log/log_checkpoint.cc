@@ -19,7 +19,7 @@ std::shared_ptr<CheckpointJob> LogImpl::make_checkpoint(bool all) {
   job->journal = journal_;
   job->lock = lock_;
   job->sync_journal = durable_round_ < last_round_;
-  if (all && backup_hold_.expired()) job->free_before = journal_->generation();
+  if (all) job->free_before = journal_->generation();
   for (const auto& [key, tail] : tails_) {
     if (tail->removed) continue;
     for (auto& segment : tail->open) {

@@ -43,8 +43,6 @@ class LogImpl final : public Log {
   Status remove_before(const PartitionKey& key, Offset start, const KeepHeads& keep_heads) override;
   bool failed() const override { return failed_; }
   const Error& failure() const override { return failure_; }
-  Status backup(const CopyFile& copy) override;
-  Result<BackupPlan> plan_backup() override;
   Status refresh() override { return {}; }
   Status confirm_clock() override;
   Status close() override;
@@ -147,8 +145,7 @@ class LogImpl final : public Log {
   std::vector<std::function<void(Status)>> served_;   // by the one that runs
   bool on_this_thread_ = false;               // a checkpoint is made by checkpoint_now: none is begun beside it
   std::shared_ptr<os::Env::Waiter> waiter_;
-  std::weak_ptr<void> backup_hold_;
-  std::vector<std::string> to_remove_;       // absolute; held back while a backup copies, here or in another process
+  std::vector<std::string> to_remove_;       // absolute; held back while a backup copies
 
   bool failed_ = false;
   bool closed_ = false;

@@ -83,7 +83,7 @@ Status LogImpl::set_log_start(PartitionTail& tail, Offset start, bool asked, con
 
 // On the worker, since unlinking a large file takes its time. What is left after a crash goes at the next open.
 void LogImpl::remove_files() {
-  if (to_remove_.empty() || !backup_hold_.expired()) return;
+  if (to_remove_.empty()) return;
   if (const auto held = live_->held(); !held || *held) return;
   worker_.post([&fs = fs_, paths = std::exchange(to_remove_, {}), lock = lock_] {
     for (const auto& path : paths) (void)os::remove_tree(fs, path);

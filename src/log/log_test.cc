@@ -307,27 +307,6 @@ TEST_F(LogTest, RetentionRemovesWholeSegmentsAndNothingElse) {
   EXPECT_EQ(read_all(*log_->reader(key)).size(), static_cast<std::size_t>(40 - start.value()));
 }
 
-TEST_F(LogTest, ABackupIsAStoreOfItsOwn) {
-  reopen();
-  const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "4096"}});
-  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'x'));
-  auto plan = log_->plan_backup();
-  ASSERT_OK(plan);
-  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'y'));
-  settle();
-  TemporaryDirectory target;
-  for (const auto& file : plan->files) {
-    const auto to = std::filesystem::path(target.path()) / file.relative_path;
-    std::filesystem::create_directories(to.parent_path());
-    std::filesystem::copy_file(std::filesystem::path(directory_.path()) / file.relative_path, to);
-    ASSERT_GE(std::filesystem::file_size(to), file.bytes);
-    std::filesystem::resize_file(to, file.bytes);
-  }
-  auto restored = Log::open(*env_, target.path(), {}, owner_, worker_);
-  ASSERT_OK(restored);
-  EXPECT_EQ(read_all(*(*restored)->reader(key)).size(), 20u);
-}
-
 TEST_F(LogTest, ReadersInOtherThreadsSeeWholeRoundsInOrder) {
   reopen({.journal_bytes = 64 << 10});
   const auto key = make_topic("rides", TopicKind::event, {{"segment.bytes", "8192"}});

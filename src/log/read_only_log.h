@@ -41,8 +41,6 @@ class ReadOnlyLog final : public Log {
   void checkpoint(std::function<void(Status)> done) override { done(refused_); }
   Status apply_retention(const KeepHeads&) override { return refused_; }
   Status remove_before(const PartitionKey&, Offset, const KeepHeads&) override { return refused_; }
-  Status backup(const CopyFile&) override { return refused_; }
-  Result<BackupPlan> plan_backup() override { return refused_; }
   Status confirm_clock() override { return refused_; }
 
  private:

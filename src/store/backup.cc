@@ -30,8 +30,8 @@ void clear_directory(os::FileSystem& fs, const std::string& directory) {
   }
 }
 
-FileCopier::FileCopier(os::Env& env, std::string from, std::string to, const BackupProgress& progress, ReplayPace* pace)
-    : fs_(env.fs()), from_(std::move(from)), to_(std::move(to)), progress_(progress), pace_(pace), waiter_(env.make_waiter()), buffer_(kCopyBytes) {}
+FileCopier::FileCopier(os::Env& env, std::string from, std::string to, const BackupProgress& progress)
+    : fs_(env.fs()), from_(std::move(from)), to_(std::move(to)), progress_(progress), buffer_(kCopyBytes) {}
 
 Status FileCopier::run(const CopiedFiles& files) {
   total_ = 0;
@@ -70,31 +70,21 @@ Status FileCopier::copy(const std::string& from_name, const std::string& to_name
     at += want;
     done_ += want;
     if (progress_) progress_(done_, total_);
-    if (pace_ == nullptr) continue;
-    if (const std::int64_t rest_ns = pace_->took(want); rest_ns > 0) (void)waiter_->wait(rest_ns);
   }
   return out->sync_data();
 }
 
-Status backup_store(os::Env& env, const std::string& directory, const std::string& target, log::Log& log, const RunOnOwner& run,
-                    const BackupProgress& progress, ReplayPace* pace) {
+Status backup_store(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress, ReplayPace* pace) {
   BATON_TRY(need_empty(env.fs(), target));
-  log::Log::BackupPlan plan;
-  BATON_TRY(run([&]() -> Status {
-    BATON_TRY_ASSIGN(plan, log.plan_backup());
-    return {};
-  }));
-  return FileCopier(env, directory, target, progress, pace).run(plan.files);
-}
-
-Status backup_beside(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress) {
-  BATON_TRY(need_empty(env.fs(), target));
+  const auto waiter = env.make_waiter();
   for (int writers = 1;; ++writers) {
     BATON_TRY_ASSIGN(const auto backup, log::BackupBeside::begin(env, directory));
     std::uint64_t done = 0;
     const Status copied = backup->copy_to(target, [&](std::uint64_t bytes) {
       done += bytes;
       if (progress) progress(std::min(done, backup->bytes()), backup->bytes());
+      if (pace == nullptr) return;
+      if (const std::int64_t rest_ns = pace->took(bytes); rest_ns > 0) (void)waiter->wait(rest_ns);
     });
     if (copied && progress) progress(backup->bytes(), backup->bytes());
     if (copied || writers == kWritersMax || !backup->writer_changed()) return copied;

@@ -26,9 +26,10 @@ class BackupBeside : public StoreTest {
   }
   Status back_up(const std::function<void()>& meanwhile = {}) {
     os::SimEnv beside(world_);
-    return backup_beside(beside, "/data", "/backup", [&](std::uint64_t, std::uint64_t) {
+    const auto progress = [&](std::uint64_t, std::uint64_t) {
       if (meanwhile) meanwhile();
-    });
+    };
+    return backup_store(beside, "/data", "/backup", progress, nullptr);
   }
   // The restored copy holds a prefix: the events from `first` on (at most, when `kept` is false), up to at least `end`.
   void expect_restored(int end, bool all_kept = true) {
@@ -146,9 +147,9 @@ TEST_F(BackupBeside, OfAStoreWhoseEndNobodyKnowsIsRefused) {
   world_.disk().restart();
   EXPECT_THAT(back_up(), FailsWith(Code::unavailable));
   os::SimEnv beside(world_);
-  EXPECT_THAT(backup_beside(beside, "/nothing", "/other", {}), FailsWith(Code::not_found));
+  EXPECT_THAT(backup_store(beside, "/nothing", "/other", {}, nullptr), FailsWith(Code::not_found));
   start();
-  EXPECT_THAT(backup_beside(beside, "/data", "/data", {}), FailsWith(Code::already_exists));
+  EXPECT_THAT(backup_store(beside, "/data", "/data", {}, nullptr), FailsWith(Code::already_exists));
 }
 
 TEST_F(BackupBeside, BeginsAgainWhenTheWriterIsFollowedByAnotherThatRemovesWhatItNeeds) {
@@ -172,7 +173,7 @@ TEST_F(BackupBeside, ThatIsKilledAnywhereIsNeverTakenForAStore) {
     {
       os::SimEnv beside(world_);
       beside.kill_in(n);
-      const Status done = backup_beside(beside, "/data", "/backup", {});
+      const Status done = backup_store(beside, "/data", "/backup", {}, nullptr);
       survived = beside.alive();
       EXPECT_TRUE(done.ok() || !survived);
     }

@@ -1,20 +1,22 @@
-// Copies the files of a store into another directory, for backup and restore: each durable, the catalogue last.
+// Copies the files of a store into another directory, for a restore: each durable, the catalogue last.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <baton/result.h>
 
 #include "base/bytes.h"
-#include "log/log.h"
 #include "os/env.h"
 #include "store/backup.h"
 
 namespace baton::store {
 
-using CopiedFiles = std::vector<log::Log::BackupPlan::CopiedFile>;
+struct CopiedFile {
+  std::string relative_path;
+  std::uint64_t bytes = 0;
+};
+using CopiedFiles = std::vector<CopiedFile>;
 
 inline constexpr const char* kCatalogueFile = "catalogue";
 
@@ -26,8 +28,8 @@ void clear_directory(os::FileSystem& fs, const std::string& directory);
 
 class FileCopier {
  public:
-  // `progress` and `pace` may be empty; all outlive it.
-  FileCopier(os::Env& env, std::string from, std::string to, const BackupProgress& progress, ReplayPace* pace);
+  // `progress` may be empty; it outlives the copier.
+  FileCopier(os::Env& env, std::string from, std::string to, const BackupProgress& progress);
 
   // Every file durable, its name too, and the catalogue last: before it is there, the target is no store.
   [[nodiscard]] Status run(const CopiedFiles& files);
@@ -38,8 +40,6 @@ class FileCopier {
   os::FileSystem& fs_;
   std::string from_, to_;
   const BackupProgress& progress_;
-  ReplayPace* pace_;
-  std::unique_ptr<os::Env::Waiter> waiter_;
   base::Bytes buffer_;
   std::vector<std::string> directories_;  // made, to be synced
   std::uint64_t done_ = 0, total_ = 0;

@@ -175,7 +175,7 @@ class ReadOnlyStore final : public StoreReads {
   Result<Position> delete_stream(const std::string&, const std::string&, Expect) override { return refuse("delete stream"); }
   Result<Position> truncate_stream(const std::string&, const std::string&, std::int64_t, Expect) override { return refuse("truncate stream"); }
   Status backup(const std::string& target, const std::function<void(std::uint64_t, std::uint64_t)>& progress) override {
-    return backup_beside(env_, directory_, target, progress);
+    return backup_store(env_, directory_, target, progress, nullptr);
   }
   Status apply_retention() override { return refuse("apply retention"); }
 

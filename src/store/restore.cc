@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/try.h"
 #include "log/catalogue.h"
+#include "log/log.h"
 #include "os/file.h"
 #include "store/backup.h"
 #include "store/copy_files.h"
@@ -79,7 +80,7 @@ Status restore_store(os::Env& env, const std::string& backup, const std::string&
   const Status restored = [&]() -> Status {
     CopiedFiles files;
     BATON_TRY(list_files(env.fs(), backup, "", files));
-    BATON_TRY(FileCopier(env, backup, target, progress, nullptr).run(files));
+    BATON_TRY(FileCopier(env, backup, target, progress).run(files));
     BATON_TRY(check_copy(env, backup, target));
     BATON_TRY(open_once(env, target));
     return raise_epoch(env, target);

@@ -123,8 +123,7 @@ Status StoreImpl::save_snapshot(const std::string& context, const std::string& s
 Status StoreImpl::backup(const std::string& target_directory,
                          const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   BATON_TRY(core_->health());
-  return backup_store(core_->env(), core_->directory(), target_directory, core_->log(),
-                      [this](std::function<Status()> task) { return core_->run(std::move(task)); }, progress, &pace_);
+  return backup_store(core_->env(), core_->directory(), target_directory, progress, &pace_);
 }
 
 Result<StoreInfo> StoreImpl::info() {
