@@ -44,11 +44,10 @@ void RecordFetcher::release() {
 
 Status RecordFetcher::choose_segment(const IndexHit& hit) {
   if (mapped_ && hit.offset >= mapped_->begin && hit.offset < mapped_->end) return {};
-  const bool was_mapped = mapped_.has_value();
-  mapped_.reset();
+  if (mapped_) release();
   checked_to_ = 0;
   BATON_TRY_ASSIGN(mapped_, reader_.map(hit.offset));
-  if (was_mapped || mapped_) has_batch_ = false;
+  if (mapped_) has_batch_ = false;
   return {};
 }
 
