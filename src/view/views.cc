@@ -110,6 +110,11 @@ Status ViewManager::take_lock(View& view) {
   return {};
 }
 
+void ViewManager::drop_projector(View& view) {
+  if (view.projector != nullptr && view.projector->spoiled()) (void)record_spoiled(view, view.current.live);
+  view.projector.reset();
+}
+
 Status ViewManager::open_projector(View& view) {
   if (view.projector != nullptr) return {};
   BATON_TRY_ASSIGN(const auto current, view.files.read_current());

@@ -117,6 +117,7 @@ class ViewManager {
   View& slot(const std::string& name);
   Status writable(const std::string& name) const;
   Status take_lock(View& view);
+  void drop_projector(View& view);    // after a swap that failed; what its file has suffered is kept on record
   Status open_projector(View& view);  // by what CURRENT says; after a swap that failed there is none
   Result<LoadedView> load_one(const ViewDefinition& definition);
   Result<std::int64_t> apply(View& view, std::int64_t events_max, const std::function<bool(const FeedProgress&)>& progress);

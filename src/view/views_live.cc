@@ -87,7 +87,12 @@ ViewManager::Live::Step ViewManager::Live::take_batch() {
   // Whoever else writes the view may take its time, and may wait for what runs here.
   std::unique_lock lock(view_.mutex, std::try_to_lock);
   if (!lock.owns_lock()) return Step::busy;
-  if (auto opened = manager_.open_projector(view_); !opened) return ends(opened.error());
+  if (view_.projector == nullptr) {
+    if (auto opened = manager_.open_projector(view_); !opened) return ends(opened.error());
+    const auto stopped = manager_.stored_stop(view_, view_.current.live);
+    if (!stopped) return ends(stopped.error());
+    if (*stopped) return ends({Code::incompatible, **stopped});
+  }
   if (subscription_ == nullptr || is_behind()) {
     if (auto subscribed = subscribe(); !subscribed) return ends(subscribed.error());
   }

@@ -69,7 +69,7 @@ Result<RebuildReport> ViewManager::rebuild(const std::string& name, const std::f
       (void)view->files.remove_generation(generation);
     } else {
       const std::lock_guard guard(view->mutex);
-      view->projector.reset();
+      drop_projector(*view);
     }
     return error;
   };
@@ -139,7 +139,7 @@ Status ViewManager::rollback(const std::string& name) {
   const Current after{.live = view->current.previous, .previous = view->current.live};
   BATON_TRY_ASSIGN(auto projector, Projector::open(vfs_, view->files.database_path(after.live), options_.tuning));
   if (auto written = view->files.write_current(after); !written) {
-    view->projector.reset();  // opened again by what CURRENT says
+    drop_projector(*view);  // opened again by what CURRENT says
     return written;
   }
   retire(*view, after.previous);
