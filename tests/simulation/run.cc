@@ -300,6 +300,7 @@ bool Run::open_store(Fate fate) {
     world_.disk().faults = {};
     faulty_ = false;
     if (fate == Fate::failed_sync || fate == Fate::failed_write) return false;
+    ended_ = false;  // what was being opened may have told that it has; this is another
     opened = store::open_store(*env_, kDirectory, options());
   }
   if (!opened) {
