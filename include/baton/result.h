@@ -41,6 +41,8 @@ enum class Code : int {
   unavailable = 20,       // cannot be done now, may be later
   incompatible = 21,      // an event or a state has a shape that the reader does not know
   internal = 22,          // a defect in Baton
+  fenced = 23,            // another producer with the same id has taken over
+  out_of_order = 24,      // a producer's batch before this one is missing
 };
 
 // The stable, lower-case name of a code ("wrong_version").

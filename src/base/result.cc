@@ -29,6 +29,8 @@ std::string_view code_name(Code code) noexcept {
     case Code::unavailable: return "unavailable";
     case Code::incompatible: return "incompatible";
     case Code::internal: return "internal";
+    case Code::fenced: return "fenced";
+    case Code::out_of_order: return "out_of_order";
   }
   return "unknown";
 }

@@ -32,6 +32,7 @@ Result<std::unique_ptr<BackupBeside>> BackupBeside::begin(os::Env& env, const st
 
 Result<bool> BackupBeside::take() {
   BATON_TRY(take_checkpoints());
+  BATON_TRY(take_producers());
   auto live = LiveReader::open(env_, directory_);
   if (!live && live.error().code == Code::unsupported_format) return live.error();
   if (live) {
@@ -111,6 +112,16 @@ Status BackupBeside::take_checkpoints() {
     bytes_ += bytes->size();
     checkpoints_.emplace_back(name, *std::move(bytes));
   }
+  return {};
+}
+
+// Derived, but to derive it again the whole log would have to be read.
+Status BackupBeside::take_producers() {
+  auto bytes = os::read_file(fs_, os::join(directory_, kProducersName), kProducersFileBytesMax);
+  if (!bytes && bytes.error().code == Code::io_error) return bytes.error();
+  if (!bytes) return {};
+  bytes_ += bytes->size();
+  producers_ = *std::move(bytes);
   return {};
 }
 
@@ -221,6 +232,10 @@ Status BackupBeside::copy_to(const std::string& target, const std::function<void
   for (const auto& [name, bytes] : checkpoints_) {
     BATON_TRY(os::replace_file(fs_, os::join(target, name), bytes));
     copied(bytes.size());
+  }
+  if (!producers_.empty()) {
+    BATON_TRY(os::replace_file(fs_, os::join(target, kProducersName), producers_));
+    copied(producers_.size());
   }
   BATON_TRY(write_journal(target));
   // A writer that fails may take back the last record of its catalogue.

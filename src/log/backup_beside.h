@@ -58,6 +58,7 @@ class BackupBeside {
   [[nodiscard]] Status take_slots(const LiveHeader& header, std::map<PartitionKey, End>& ends);
   [[nodiscard]] Result<bool> take_closed(std::map<PartitionKey, End>& ends);
   [[nodiscard]] Status take_checkpoints();
+  [[nodiscard]] Status take_producers();
   [[nodiscard]] Result<bool> take_heads();
   [[nodiscard]] Status take_partition(const PartitionKey& key, const End& end);
   [[nodiscard]] Result<std::vector<Offset>> segments_of(const PartitionKey& key, Offset below) const;
@@ -76,6 +77,7 @@ class BackupBeside {
   Kept catalogue_file_;
   std::vector<Kept> heads_;
   std::vector<std::pair<std::string, base::Bytes>> checkpoints_;
+  base::Bytes producers_;
   std::map<PartitionKey, CopiedPartition> partitions_;
   std::vector<Extent> extents_;
   std::int64_t last_append_ms_ = 0;

@@ -21,6 +21,7 @@ namespace baton::log {
 
 inline constexpr std::size_t kBatchHeaderBytes = 61;
 inline constexpr std::size_t kBatchPrefixBytes = 12;          // base_offset + batch_length: what must be there to know the size
+inline constexpr std::size_t kBatchCrcAt = 17;                // where a batch has its CRC
 inline constexpr std::size_t kEventBatchBytesMax = 1u << 20;  // design rule 5
 
 struct BatchHeader {

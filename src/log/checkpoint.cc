@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "base/try.h"
+#include "log/producers.h"
 
 namespace baton::log {
 namespace {
@@ -30,6 +31,7 @@ Status CheckpointJob::do_run(os::FileSystem& fs) {
   if (sync_journal) BATON_TRY(journal->sync());
   BATON_TRY(sync_segments(fs));
   BATON_TRY(write_marks(fs));
+  BATON_TRY(write_producers(fs));
   if (free_before > 0) BATON_TRY(journal->free_before(free_before));
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (items[i].seal) BATON_TRY(finish_sealed(fs, i));
@@ -60,6 +62,14 @@ Status CheckpointJob::write_marks(os::FileSystem& fs) {
   if (count > kFilesOneByOne) return fs.sync_all(directory);
   for (const auto& file : files) BATON_TRY(file->sync_data());
   return {};
+}
+
+Status CheckpointJob::write_producers(os::FileSystem& fs) {
+  if (producers.empty()) return {};
+  const Status written = os::replace_file(fs, os::join(directory, kProducersName), producers);
+  // On a full disk the file before it stays, and the next open has more to read.
+  if (!written && written.error().code == Code::no_space) return {};
+  return written;
 }
 
 Status CheckpointJob::finish_sealed(os::FileSystem& fs, std::size_t index) {

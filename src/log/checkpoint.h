@@ -32,6 +32,7 @@ class CheckpointJob {
   };
   std::string directory;
   std::vector<Item> items;
+  base::Bytes producers;            // the file of that name (docs/formats/producers.md); empty: it stays as it is
   bool sync_journal = false;        // rounds of `interval` are in it that marks will cover
   std::uint64_t free_before = 0;    // 0: no generation is freed
   std::shared_ptr<Journal> journal;
@@ -48,6 +49,7 @@ class CheckpointJob {
   [[nodiscard]] Status do_run(os::FileSystem& fs);
   [[nodiscard]] Status sync_segments(os::FileSystem& fs);
   [[nodiscard]] Status write_marks(os::FileSystem& fs);
+  [[nodiscard]] Status write_producers(os::FileSystem& fs);
   [[nodiscard]] Status finish_sealed(os::FileSystem& fs, std::size_t index);
 
   std::atomic<bool> taken_{false};

@@ -23,6 +23,7 @@
 #include "base/bytes.h"
 #include "log/batch.h"
 #include "log/catalogue.h"
+#include "log/producers.h"
 #include "log/types.h"
 #include "os/env.h"
 
@@ -138,6 +139,9 @@ class Log {
   // The append time: monotone, design rule 9. Milliseconds since 1970. [owner]
   [[nodiscard]] virtual std::int64_t append_time_ms() = 0;
 
+  // [owner] Judges the sequence of a batch with a producer id, before anything else is judged (design rule 3); changes nothing. A batch: this one
+  // is a duplicate of it, which may still be on its way to the disk: it is answered when the round has ended. nullopt: stage it. fenced, out_of_order, not_found.
+  [[nodiscard]] virtual Result<std::optional<ProducedBatch>> check_producer(const PartitionKey& key, const BatchHeader& header) const = 0;
   // [owner] Puts a finished batch (its records' deltas from 0) on the tail: sets base offset and epoch, allocates space. no_space and
   // too_large refuse and change nothing; store_failed after a failure. The bytes are kept until the round has ended.
   struct Staged {

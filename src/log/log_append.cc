@@ -22,12 +22,19 @@ Status LogImpl::check_open() const {
   return {};
 }
 
+Result<std::optional<ProducedBatch>> LogImpl::check_producer(const PartitionKey& key, const BatchHeader& header) const {
+  BATON_TRY(check_open());
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
+  return found->second->producers.check(header);
+}
+
 Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::Bytes batch) {
   BATON_TRY(check_open());
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
   PartitionTail& tail = *found->second;
-  BATON_TRY_ASSIGN(const BatchHeader header, parse_batch_header(batch));
+  BATON_TRY_ASSIGN(BatchHeader header, parse_batch_header(batch));
   if (header.total_bytes() != batch.size() || header.last_offset_delta < 0) {
     return Error{Code::invalid_argument, "not one whole record batch"};
   }
@@ -48,6 +55,10 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::Bytes batch) {
   if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end});
   StagedGroup& group = tail.staged.back();
   const Staged staged{{tail.next, FilePosition(segment.staged_end)}, tail.next.plus(header.last_offset_delta + std::int64_t{1})};
+  if (header.producer_id >= 0) {
+    header.base_offset = tail.next;
+    tail.producers.take(header, clock_->now_ms());
+  }
   segment.staged_end += batch.size();
   group.length += batch.size();
   tail.next = staged.next;
@@ -233,6 +244,10 @@ void LogImpl::end_part(RoundPart& part) {
   segment.dirty = true;
   segment.end = part.part.end();
   segment.next_offset = tail.ended = part.part.next_offset;
+  const base::Bytes& last = part.group.batches.back().bytes;
+  tail.ended_epoch = epoch_;
+  tail.ended_crc = base::load_be<std::uint32_t>(last.data() + kBatchCrcAt);
+  producers_stale_ = true;
   segment.segment->publish(segment.end, segment.marks.max_timestamp());
   if (tail.removed) return;
   if (tail.config->durability == Durability::interval && durable_round_ != last_round_ && !tail.undurable) {

@@ -20,6 +20,11 @@ std::shared_ptr<CheckpointJob> LogImpl::make_checkpoint(bool all) {
   job->lock = lock_;
   job->sync_journal = durable_round_ < last_round_;
   if (all) job->free_before = journal_->generation();
+  // What is staged is in the tables, and must not be spoken of yet: the file before this one does as well.
+  if (all && producers_stale_ && dirty_.empty() && in_flight_ == nullptr) {
+    job->producers = producers_file();
+    producers_stale_ = false;
+  }
   for (const auto& [key, tail] : tails_) {
     if (tail->removed) continue;
     for (auto& segment : tail->open) {

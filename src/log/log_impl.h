@@ -33,6 +33,7 @@ class LogImpl final : public Log {
   Status remove_topic(const TopicId& id) override;
   std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const override;
   std::int64_t append_time_ms() override { return clock_->now_ms(); }
+  Result<std::optional<ProducedBatch>> check_producer(const PartitionKey& key, const BatchHeader& header) const override;
   Result<Staged> stage(const PartitionKey& key, base::Bytes batch) override;
   bool has_staged() const override { return !dirty_.empty(); }
   std::unique_ptr<FlushJob> begin_flush() override;
@@ -88,6 +89,12 @@ class LogImpl final : public Log {
   void publish(PartitionTail& tail);
   Status fail(const Error& cause);
 
+  // log_producers.cc
+  [[nodiscard]] Status recover_producers();
+  [[nodiscard]] Result<std::vector<ProducerSnapshot>> read_producers() const;
+  [[nodiscard]] Status recover_producers_of(PartitionTail& tail, ProducerSnapshot* known);
+  [[nodiscard]] base::Bytes producers_file() const;
+
   // log_checkpoint.cc
   [[nodiscard]] std::shared_ptr<CheckpointJob> make_checkpoint(bool all);
   void add_item(CheckpointJob& job, PartitionTail& tail, OpenSegment& segment);
@@ -136,6 +143,8 @@ class LogImpl final : public Log {
   std::int64_t first_undurable_ns_ = -1;
 
   bool extents_stale_ = true;                // rounds have ended since the newest generation began
+
+  bool producers_stale_ = false;             // rounds have ended since `producers` was written
 
   std::shared_ptr<CheckpointJob> running_;
   bool want_checkpoint_ = false;

@@ -103,6 +103,7 @@ Status LogImpl::recover() {
   clock_ = std::make_unique<LogClock>(env_.clock(), store.last_append_ms);
   if (!clock_->trusted()) store.warnings.push_back(clock_->warning());
   for (const auto& [key, recovered] : store.partitions) BATON_TRY(add_recovered(recovered, store.last_append_ms));
+  BATON_TRY(recover_producers());
   BATON_TRY(begin_journal(store));
   BATON_TRY(raise_epoch());
   BATON_TRY(open_live());

@@ -35,6 +35,7 @@ class ReadOnlyLog final : public Log {
   Result<TopicId> create_topic(const std::string&, TopicKind, std::int32_t, const Settings&) override { return refused_; }
   Status set_topic(const TopicId&, const Settings&) override { return refused_; }
   Status remove_topic(const TopicId&) override { return refused_; }
+  Result<std::optional<ProducedBatch>> check_producer(const PartitionKey&, const BatchHeader&) const override { return refused_; }
   Result<Staged> stage(const PartitionKey&, base::Bytes) override { return refused_; }
   std::unique_ptr<FlushJob> begin_flush() override { return nullptr; }
   Status end_flush(std::unique_ptr<FlushJob>) override { return refused_; }

@@ -8,6 +8,7 @@
 
 #include "log/marks.h"
 #include "log/partition.h"
+#include "log/producers.h"
 #include "log/settings.h"
 
 namespace baton::log {
@@ -50,6 +51,9 @@ struct PartitionTail {
   std::vector<StagedGroup> staged;
   Offset next;                        // of the next record to be staged
   Offset ended;                       // after the last record of the rounds that have ended
+  Epoch ended_epoch;                  // of the batch that ends there,
+  std::uint32_t ended_crc = 0;        // and its CRC
+  ProducerTable producers;            // with all that is staged
   base::Bytes edge;                   // the bytes from the last sector boundary to the end of what was given to a round
   std::string directory;              // relative: "topics/<id>/<partition>"
   bool directory_made = false;

@@ -16,8 +16,8 @@ ContextState::ContextState(std::shared_ptr<const ContextView> context)
       positions(view->id, static_cast<std::int32_t>(view->partitions.size())),
       encoder(view->name) {}
 
-std::size_t request_bytes(const Append& append) {
-  std::size_t bytes = sizeof(Request) + append.correlation_id.size() + append.causation_id.size() + append.tenant.size();
+std::size_t AppendRequest::measure() const {
+  std::size_t bytes = sizeof *this + append.correlation_id.size() + append.causation_id.size() + append.tenant.size();
   for (const StreamAppend& stream : append.streams) {
     bytes += sizeof stream + stream.stream.size();
     for (const NewEvent& event : stream.events) {
@@ -32,8 +32,8 @@ std::size_t request_bytes(const Append& append) {
 Appender::Appender(os::Env& env, log::Log& log)
     : log_(log), ids_([&env](base::MutableByteView out) { env.random().fill(out); }) {}
 
-void Appender::decide(ContextState& context, Request& request) {
-  request.result = request.kind == Request::Kind::append ? append(context, request) : append_system(context, request);
+void Appender::decide(ContextState& context, AppendRequest& request) {
+  request.result = request.kind == AppendRequest::Kind::append ? append(context, request) : append_system(context, request);
 }
 
 Result<PartitionState*> Appender::choose_partition(ContextState& context, const Append& append) const {
@@ -83,7 +83,7 @@ void Appender::collect(const ContextState& context, const Append& append) {
   new_items_ = items_.size();
 }
 
-Result<Appended> Appender::append(ContextState& context, Request& request) {
+Result<Appended> Appender::append(ContextState& context, AppendRequest& request) {
   const Append& append = request.append;
   BATON_TRY(check_append(append, context.view->options));
   BATON_TRY_ASSIGN(PartitionState* const partition, choose_partition(context, append));
@@ -96,7 +96,7 @@ Result<Appended> Appender::append(ContextState& context, Request& request) {
   return stage(context, *partition, append);
 }
 
-Result<Appended> Appender::append_system(ContextState& context, Request& request) {
+Result<Appended> Appender::append_system(ContextState& context, AppendRequest& request) {
   const StreamAppend& given = request.append.streams.front();
   BATON_TRY(check_stream_name(given.stream));
   BATON_TRY(check_expect(given.condition));
@@ -110,7 +110,7 @@ Result<Appended> Appender::append_system(ContextState& context, Request& request
     return Error{Code::not_found, "stream " + given.stream + " of context " + context.view->name +
                                       (stream.head.deleted ? " is deleted already" : " has no events")};
   }
-  const bool truncates = request.kind == Request::Kind::truncate_stream;
+  const bool truncates = request.kind == AppendRequest::Kind::truncate_stream;
   if (truncates && (request.before_version < 0 || request.before_version > last)) {
     return Error{Code::invalid_argument, "stream " + given.stream + ": cannot truncate before version " +
                                              std::to_string(request.before_version) + ": its last event has version " +

@@ -27,7 +27,7 @@ class Appender {
   Appender(os::Env& env, log::Log& log);
 
   // Sets request.result. What it is may only be told when the round has ended: it may rest on a record of this round.
-  void decide(ContextState& context, Request& request);
+  void decide(ContextState& context, AppendRequest& request);
 
   // The partitions that have something staged; cleared by the caller when the round has ended.
   [[nodiscard]] std::vector<PartitionState*>& touched() { return touched_; }
@@ -54,8 +54,8 @@ class Appender {
     log::Epoch epoch;
   };
 
-  [[nodiscard]] Result<Appended> append(ContextState& context, Request& request);
-  [[nodiscard]] Result<Appended> append_system(ContextState& context, Request& request);
+  [[nodiscard]] Result<Appended> append(ContextState& context, AppendRequest& request);
+  [[nodiscard]] Result<Appended> append_system(ContextState& context, AppendRequest& request);
   [[nodiscard]] Result<PartitionState*> choose_partition(ContextState& context, const Append& append) const;
   void collect(const ContextState& context, const Append& append);
   [[nodiscard]] std::uint32_t stream_of(std::string_view name);

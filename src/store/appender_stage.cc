@@ -7,19 +7,13 @@
 #include "store/limits.h"
 
 namespace baton::store {
-namespace {
-
-constexpr std::size_t kBatchCrcAt = 17;  // in a record batch: Kafka documentation, "Record Batch"
-
-}  // namespace
-
 std::string Appender::new_id(std::int64_t append_ms) { return ids_.next(append_ms).to_string(); }
 
 // Stages what is in batch_. After an error nothing has changed.
 Result<log::Log::Staged> Appender::stage_batch(PartitionState& partition, std::int64_t append_ms) {
   BATON_TRY_ASSIGN(base::Bytes bytes, batch_.finish(append_ms));
   BATON_TRY(check_batch_bytes(bytes.size()));
-  const auto crc = base::load_be<std::uint32_t>(bytes.data() + kBatchCrcAt);
+  const auto crc = base::load_be<std::uint32_t>(bytes.data() + log::kBatchCrcAt);
   BATON_TRY_ASSIGN(const log::Log::Staged staged, log_.stage(partition.view->key(), std::move(bytes)));
   if (!std::exchange(partition.touched, true)) touched_.push_back(&partition);
   partition.staged_end = staged.next;

@@ -36,6 +36,32 @@ std::shared_ptr<const ContextView> ReadView::find(std::string_view name) const {
   return found == contexts.end() || (*found)->name != name ? nullptr : *found;
 }
 
+std::shared_ptr<const TopicView> make_topic_view(const log::Log& log, const log::TopicInfo& topic) {
+  auto view = std::make_shared<TopicView>();
+  view->id = topic.id;
+  view->name = topic.name;
+  view->kind = topic.kind;
+  view->settings = topic.settings;
+  for (std::int32_t p = 0; p < topic.partitions; ++p) view->partitions.push_back(log.reader({topic.id, log::PartitionId(p)}));
+  return view;
+}
+
+std::shared_ptr<const TopicView> ReadView::find_topic(std::string_view name) const {
+  const auto found = std::ranges::lower_bound(topics_, name, {}, [](const auto& t) -> std::string_view { return t->name; });
+  return found == topics_.end() || (*found)->name != name ? nullptr : *found;
+}
+
+std::shared_ptr<const TopicView> ReadView::find_topic(const log::TopicId& id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : topics_[found->second];
+}
+
+void ReadView::sort_topics() {
+  std::ranges::sort(topics_, {}, [](const auto& topic) -> std::string_view { return topic->name; });
+  by_id_.clear();
+  for (std::size_t i = 0; i < topics_.size(); ++i) by_id_[topics_[i]->id] = i;
+}
+
 log::Settings to_settings(const ContextOptions& options) {
   const auto text = [](const std::optional<std::int64_t>& v) { return v ? std::to_string(*v) : std::string(kForEver); };
   return {{kPartitioner, options.partitioner},

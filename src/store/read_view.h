@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -93,10 +94,32 @@ struct ContextView {
   }
 };
 
-// All contexts, by name.
+// One topic of either kind, as a broker sees it. Immutable.
+struct TopicView {
+  log::TopicId id;
+  std::string name;
+  log::TopicKind kind = log::TopicKind::plain;
+  log::Settings settings;
+  std::vector<std::shared_ptr<const log::PartitionReader>> partitions;
+};
+[[nodiscard]] std::shared_ptr<const TopicView> make_topic_view(const log::Log& log, const log::TopicInfo& topic);
+
+// All contexts and all topics: a context is a topic, too. A view of a read-only store has no topics.
 struct ReadView {
   std::vector<std::shared_ptr<const ContextView>> contexts;  // ascending by name
   [[nodiscard]] std::shared_ptr<const ContextView> find(std::string_view name) const;
+
+  [[nodiscard]] const std::vector<std::shared_ptr<const TopicView>>& topics() const { return topics_; }  // ascending by name
+  // Null: there is none.
+  [[nodiscard]] std::shared_ptr<const TopicView> find_topic(std::string_view name) const;
+  [[nodiscard]] std::shared_ptr<const TopicView> find_topic(const log::TopicId& id) const;
+  // While it is made.
+  void add_topic(std::shared_ptr<const TopicView> topic) { topics_.push_back(std::move(topic)); }
+  void sort_topics();
+
+ private:
+  std::vector<std::shared_ptr<const TopicView>> topics_;
+  std::map<log::TopicId, std::size_t> by_id_;
 };
 
 // The settings of an event topic that are options of its context, both ways.

@@ -2,24 +2,81 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include <baton/store.h>
 
+#include "base/bytes.h"
+#include "log/types.h"
+
 namespace baton::store {
 
-struct Request {
+struct AppendRequest;
+struct BatchRequest;
+
+// Who decides a request: the store's core. False: not now, an index must be built again first.
+class Decider {
+ public:
+  [[nodiscard]] virtual bool decide(AppendRequest& request) = 0;
+  [[nodiscard]] virtual bool decide(BatchRequest& request) = 0;
+
+ protected:
+  ~Decider() = default;
+};
+
+// Ends with exactly one of answer() and fail().
+class Request {
+ public:
+  virtual ~Request() = default;
+  [[nodiscard]] virtual std::size_t measure() const = 0;       // what it holds in memory, about
+  [[nodiscard]] virtual bool decide(Decider& decider) = 0;
+  virtual void forget() = 0;                                   // what was decided: it will be decided again
+  virtual void answer() = 0;                                   // what was decided, when its round has ended
+  virtual void fail(Error error) = 0;
+
+  std::size_t bytes = 0;  // what it counts for in the bound on what is pending
+};
+
+// Events of a context.
+struct AppendRequest final : Request {
   enum class Kind { append, delete_stream, truncate_stream };
   Kind kind = Kind::append;
   Append append;                      // delete and truncate: one stream with its condition and no events
   std::int64_t before_version = 0;    // truncate_stream
   AppendDone done;
-  std::size_t bytes = 0;              // what it counts for in the bound on what is pending
-  std::optional<Result<Appended>> result;  // once decided; handed out when the round has ended
+  std::optional<Result<Appended>> result;  // once decided; it may rest on a record of this round
+
+  [[nodiscard]] std::size_t measure() const override;
+  [[nodiscard]] bool decide(Decider& decider) override { return decider.decide(*this); }
+  void forget() override { result.reset(); }
+  void answer() override { done(*std::move(result)); }
+  void fail(Error error) override { done(std::move(error)); }
 };
 
-// What a request holds in memory, about.
-[[nodiscard]] std::size_t request_bytes(const Append& append);
+// What became of a batch.
+struct BatchAppended {
+  log::Offset base_offset;
+  log::Offset log_start;
+  std::int64_t append_ms = -1;  // -1: the producer's own times are kept
+  bool duplicate = false;       // it was written before, with this offset
+};
+using BatchDone = std::function<void(Result<BatchAppended>)>;
+
+// A record batch for a plain topic, as it came. Its CRC and its records have been checked.
+struct BatchRequest final : Request {
+  log::PartitionKey partition;
+  base::Bytes batch;
+  bool append_time = false;  // the topic's message.timestamp.type is LogAppendTime
+  BatchDone done;
+  std::optional<Result<BatchAppended>> result;
+
+  [[nodiscard]] std::size_t measure() const override { return sizeof *this + batch.size(); }
+  [[nodiscard]] bool decide(Decider& decider) override { return decider.decide(*this); }
+  void forget() override { result.reset(); }
+  void answer() override { done(*std::move(result)); }
+  void fail(Error error) override { done(std::move(error)); }
+};
 
 }  // namespace baton::store

@@ -53,11 +53,11 @@ Status StoreCore::health() const {
 }
 
 void StoreCore::refuse(std::unique_ptr<Request> request, Error error) {
-  owner_->post([request = std::move(request), error = std::move(error)]() mutable { request->done(std::move(error)); });
+  owner_->post([request = std::move(request), error = std::move(error)]() mutable { request->fail(std::move(error)); });
 }
 
 void StoreCore::submit(std::unique_ptr<Request> request) {
-  request->bytes = request_bytes(request->append);
+  request->bytes = request->measure();
   std::optional<Error> refused;
   bool start = false;
   {
@@ -101,6 +101,17 @@ Status StoreCore::run(std::function<Status()> task) {
   return outcome;
 }
 
+void StoreCore::run_async(std::function<Status()> task, std::function<void(Status)> done) {
+  owner_->post([this, task = std::move(task), done = std::move(done)]() mutable {
+    run_between_rounds([this, task = std::move(task), done = std::move(done)] {
+      Status outcome = health();
+      if (outcome) outcome = task();
+      if (const Status status = fate(); !status) fail(status.error());
+      done(std::move(outcome));
+    });
+  });
+}
+
 void StoreCore::run_between_rounds(os::Task task) {
   if (flushing_) {
     between_rounds_.push_back(std::move(task));
@@ -131,9 +142,9 @@ void StoreCore::take_requests() {
 }
 
 // False when it cannot be decided now: the index that it needs is damaged, and is to be rebuilt first.
-bool StoreCore::decide(Request& request) {
+bool StoreCore::decide(AppendRequest& request) {
   ContextState* context = find_context(request.append.context);
-  if (context == nullptr && options_.create && request.kind == Request::Kind::append) {
+  if (context == nullptr && options_.create && request.kind == AppendRequest::Kind::append) {
     if (Status made = create_context(request.append.context, ContextOptions{}); !made) {
       request.result = std::move(made).error();
       return true;
@@ -160,10 +171,39 @@ bool StoreCore::decide(Request& request) {
   return !damaged;
 }
 
+bool StoreCore::decide(BatchRequest& request) {
+  request.result = append_batch(request);
+  return true;
+}
+
+Result<BatchAppended> StoreCore::append_batch(BatchRequest& request) {
+  const auto reader = log_->reader(request.partition);
+  const auto topic = log_->catalogue().topics.find(request.partition.topic);
+  if (reader == nullptr || topic == log_->catalogue().topics.end()) return Error{Code::not_found, "the topic has been removed"};
+  if (topic->second.kind != log::TopicKind::plain) {
+    return Error{Code::invalid_argument, "topic " + topic->second.name + " is a context: it takes events, not batches"};
+  }
+  BATON_TRY_ASSIGN(const log::BatchHeader header, log::parse_batch_header(request.batch));
+  const log::Offset log_start = reader->bounds().log_start;
+  if (header.producer_id >= 0) {
+    BATON_TRY_ASSIGN(const auto known, log_->check_producer(request.partition, header));
+    if (known) return BatchAppended{known->base_offset, log_start, known->timestamp, true};
+  }
+  BatchAppended appended{.log_start = log_start};
+  if (request.append_time) {
+    appended.append_ms = log_->append_time_ms();
+    log::stamp_append_time(request.batch, appended.append_ms);
+  }
+  BATON_TRY_ASSIGN(const log::Log::Staged staged, log_->stage(request.partition, std::move(request.batch)));
+  appended.base_offset = staged.place.base_offset;
+  moved_.push_back(request.partition);
+  return appended;
+}
+
 void StoreCore::decide_all() {
   for (std::size_t i = 0; i < round_.size(); ++i) {
     if (doomed_) return;
-    if (decide(*round_[i])) continue;
+    if (round_[i]->decide(*this)) continue;
     put_back(i);
     return;
   }
@@ -172,7 +212,7 @@ void StoreCore::decide_all() {
 // Requests from that one on are taken again, first of all, by a later round.
 void StoreCore::put_back(std::size_t from) {
   const auto first = round_.begin() + static_cast<std::ptrdiff_t>(from);
-  for (auto request = first; request != round_.end(); ++request) (*request)->result.reset();
+  for (auto request = first; request != round_.end(); ++request) (*request)->forget();
   const std::lock_guard lock(mutex_);
   inbox_.insert(inbox_.begin(), std::make_move_iterator(first), std::make_move_iterator(round_.end()));
   round_.erase(first, round_.end());
@@ -183,20 +223,21 @@ void StoreCore::put_back(std::size_t from) {
 void StoreCore::refuse_while_full() {
   constexpr std::int64_t kLookAgainNs = 200'000'000;
   std::vector<std::unique_ptr<Request>> refused;
+  Error cause;
   for (const PartitionState* partition : full_) {
     const Status health = partition->view->index().health();
     if (health || health.error().code != Code::no_space) continue;
     std::size_t bytes = 0;
+    cause = health.error();
     const std::lock_guard lock(mutex_);
     for (auto& request : inbox_) {
       bytes += request->bytes;
-      request->result = health.error();
       refused.push_back(std::move(request));
     }
     inbox_.clear();
     pending_bytes_ -= bytes;
   }
-  for (auto& request : refused) request->done(*std::move(request->result));
+  for (auto& request : refused) request->fail(cause);
   if (full_timer_) return;
   full_timer_ = owner_->run_at(env_.clock().monotonic_ns() + kLookAgainNs, [this] {
     full_timer_.reset();
@@ -234,6 +275,7 @@ void StoreCore::start_flush() {
 void StoreCore::acknowledge_indexes() {
   for (PartitionState* const partition : appender_->touched()) {
     Index& index = partition->view->index();
+    moved_.push_back(partition->view->key());
     index.acknowledge(partition->staged_end, partition->staged_epoch, partition->staged_crc, partition->streams);
     if (index.full()) full_.push_back(partition);
     partition->staged.clear();
@@ -254,6 +296,8 @@ void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
     }
     acknowledge_indexes();
     wake_list_.notify();
+    if (round_listener_) round_listener_(moved_);
+    moved_.clear();
   }
   if (const Status status = fate(); !status) {
     fail(status.error());
@@ -283,7 +327,7 @@ void StoreCore::answer_all() {
     const std::lock_guard lock(mutex_);
     pending_bytes_ -= bytes;
   }
-  for (auto& request : round_) request->done(*std::move(request->result));
+  for (auto& request : round_) request->answer();
   round_.clear();
 }
 
@@ -322,7 +366,7 @@ void StoreCore::fail(const Error& cause) {
     inbox_.clear();
     pending_bytes_ = 0;
   }
-  for (auto& request : waiting) request->done(error);
+  for (auto& request : waiting) request->fail(error);
   auto tasks = std::exchange(between_rounds_, {});
   for (os::Task& task : tasks) task();
   if (open_done_) std::exchange(open_done_, nullptr)(error);

@@ -32,7 +32,7 @@
 
 namespace baton::store {
 
-class StoreCore {
+class StoreCore final : private Decider {
  public:
   // Opens the directory for writing, recovers, brings every index up to date. Blocks the caller.
   [[nodiscard]] static Result<std::unique_ptr<StoreCore>> open(os::Env& env, const std::string& directory,
@@ -42,11 +42,19 @@ class StoreCore {
   StoreCore(const StoreCore&) = delete;
   StoreCore& operator=(const StoreCore&) = delete;
 
-  // [any] The reply comes through request->done on the executor, in the order of acceptance.
+  // [any] The reply comes through the request on the executor, in the order of acceptance.
   void submit(std::unique_ptr<Request> request);
 
   // [any] Runs `task` on the executor between two rounds and waits. An error when called from the executor itself.
   [[nodiscard]] Status run(std::function<Status()> task);
+
+  // [any] The same without waiting: `done` runs on the executor. Not called when the store is destroyed before the task's turn comes.
+  void run_async(std::function<Status()> task, std::function<void(Status)> done);
+
+  // [owner: inside run(), or before the first append] Called at the end of each round that wrote something, with the partitions whose visible
+  // offsets have moved (some more than once), before the round is answered. It must not block.
+  using RoundListener = std::function<void(const std::vector<log::PartitionKey>&)>;
+  void set_round_listener(RoundListener listener) { round_listener_ = std::move(listener); }
 
   // [any] Waits for what was accepted, then flushes the indexes and closes the log. Idempotent.
   [[nodiscard]] Status close();
@@ -65,6 +73,10 @@ class StoreCore {
   [[nodiscard]] log::Log& log() { return *log_; }
   [[nodiscard]] Status create_context(const std::string& name, const ContextOptions& options);
   [[nodiscard]] Status configure_context(const std::string& name, const ContextOptions& options);
+  // A plain topic. already_exists, invalid_argument.
+  [[nodiscard]] Result<log::TopicId> create_topic(const std::string& name, std::int32_t partitions, const log::Settings& settings);
+  [[nodiscard]] Status configure_topic(const log::TopicId& id, const log::Settings& changed);  // a plain one
+  [[nodiscard]] Status remove_topic(const log::TopicId& id);                                    // a plain one
   [[nodiscard]] std::int64_t streams() const;  // that have a head, over all contexts
   [[nodiscard]] ContextState* find_context(std::string_view name);
   [[nodiscard]] Status apply_retention();
@@ -92,7 +104,9 @@ class StoreCore {
   [[nodiscard]] bool may_stage();
   void take_requests();
   void decide_all();
-  [[nodiscard]] bool decide(Request& request);
+  [[nodiscard]] bool decide(AppendRequest& request) override;
+  [[nodiscard]] bool decide(BatchRequest& request) override;
+  [[nodiscard]] Result<BatchAppended> append_batch(BatchRequest& request);
   void put_back(std::size_t from);
   void refuse_while_full();
   void start_flush();
@@ -132,6 +146,8 @@ class StoreCore {
   std::unique_ptr<Appender> appender_;
   std::vector<std::unique_ptr<ContextState>> contexts_;  // ascending by name
   std::vector<std::unique_ptr<Request>> round_;
+  std::vector<log::PartitionKey> moved_;                 // by this round
+  RoundListener round_listener_;
   std::vector<PartitionState*> full_;                    // whose index was full after the last round
   bool in_round_ = false;                                // from the first decision to the last reply
   bool flushing_ = false;

@@ -21,6 +21,13 @@ log::LogOptions log_options(const Options& options) {
   return out;
 }
 
+Status check_plain(const log::Log& log, const log::TopicId& id) {
+  const auto found = log.catalogue().topics.find(id);
+  if (found == log.catalogue().topics.end() || found->second.removed) return Error{Code::not_found, "there is no such topic"};
+  if (found->second.kind == log::TopicKind::plain) return {};
+  return Error{Code::invalid_argument, "topic " + found->second.name + " is a context"};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::Env& env, const std::string& directory, const Options& options) {
@@ -135,6 +142,14 @@ Status StoreCore::add_context(const log::TopicInfo& topic) {
 void StoreCore::publish_view() {
   auto view = std::make_shared<ReadView>();
   for (const auto& context : contexts_) view->contexts.push_back(context->view);
+  const auto before = this->view();
+  for (const auto& [id, topic] : log_->catalogue().topics) {
+    if (topic.removed) continue;
+    // What has not changed is shared: with many topics, one more costs little.
+    auto same = before == nullptr ? nullptr : before->find_topic(id);
+    view->add_topic(same != nullptr && same->settings == topic.settings ? std::move(same) : make_topic_view(*log_, topic));
+  }
+  view->sort_topics();
   const std::lock_guard lock(mutex_);
   view_ = std::move(view);
 }
@@ -230,6 +245,26 @@ Status StoreCore::configure_context(const std::string& name, const ContextOption
   auto changed = std::make_shared<ContextView>(*context->view);
   changed->options = options;
   context->view = std::move(changed);
+  publish_view();
+  return {};
+}
+
+Result<log::TopicId> StoreCore::create_topic(const std::string& name, std::int32_t partitions, const log::Settings& settings) {
+  BATON_TRY_ASSIGN(const log::TopicId id, log_->create_topic(name, log::TopicKind::plain, partitions, settings));
+  publish_view();
+  return id;
+}
+
+Status StoreCore::configure_topic(const log::TopicId& id, const log::Settings& changed) {
+  BATON_TRY(check_plain(*log_, id));
+  BATON_TRY(log_->set_topic(id, changed));
+  publish_view();
+  return {};
+}
+
+Status StoreCore::remove_topic(const log::TopicId& id) {
+  BATON_TRY(check_plain(*log_, id));
+  BATON_TRY(log_->remove_topic(id));
   publish_view();
   return {};
 }

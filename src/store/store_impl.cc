@@ -20,9 +20,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory, Options
 namespace store {
 namespace {
 
-std::unique_ptr<Request> system_request(Request::Kind kind, const std::string& context, const std::string& stream,
+std::unique_ptr<AppendRequest> system_request(AppendRequest::Kind kind, const std::string& context, const std::string& stream,
                                         Expect condition) {
-  auto request = std::make_unique<Request>();
+  auto request = std::make_unique<AppendRequest>();
   request->kind = kind;
   request->append.context = context;
   request->append.streams.push_back({.stream = stream, .condition = condition, .events = {}});
@@ -66,7 +66,7 @@ SubscriptionSource StoreImpl::source() {
   return {.env = &core_->env(), .wake = &core_->wake_list(), .pace = &pace_, .look = [this] { return core_->health(); }, .checkpoints = &checkpoints_};
 }
 
-Result<Appended> StoreImpl::wait_for(std::unique_ptr<Request> request) {
+Result<Appended> StoreImpl::wait_for(std::unique_ptr<AppendRequest> request) {
   if (core_->on_executor()) {
     return Error{Code::invalid_argument, "a blocking call was made from a completion: use append_async there"};
   }
@@ -82,26 +82,26 @@ Result<Appended> StoreImpl::wait_for(std::unique_ptr<Request> request) {
 }
 
 Result<Appended> StoreImpl::append(Append append) {
-  auto request = std::make_unique<Request>();
+  auto request = std::make_unique<AppendRequest>();
   request->append = std::move(append);
   return wait_for(std::move(request));
 }
 
 void StoreImpl::append_async(Append append, AppendDone done) {
-  auto request = std::make_unique<Request>();
+  auto request = std::make_unique<AppendRequest>();
   request->append = std::move(append);
   request->done = std::move(done);
   core_->submit(std::move(request));
 }
 
 Result<Position> StoreImpl::delete_stream(const std::string& context, const std::string& stream, Expect condition) {
-  BATON_TRY_ASSIGN(auto done, wait_for(system_request(Request::Kind::delete_stream, context, stream, condition)));
+  BATON_TRY_ASSIGN(auto done, wait_for(system_request(AppendRequest::Kind::delete_stream, context, stream, condition)));
   return std::move(done.position);
 }
 
 Result<Position> StoreImpl::truncate_stream(const std::string& context, const std::string& stream,
                                             std::int64_t before_version, Expect condition) {
-  auto request = system_request(Request::Kind::truncate_stream, context, stream, condition);
+  auto request = system_request(AppendRequest::Kind::truncate_stream, context, stream, condition);
   request->before_version = before_version;
   BATON_TRY_ASSIGN(auto done, wait_for(std::move(request)));
   return std::move(done.position);

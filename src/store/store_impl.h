@@ -44,7 +44,7 @@ class StoreImpl final : public StoreReads {
 
  private:
   StoreImpl(std::unique_ptr<os::Env> owned_env, std::unique_ptr<StoreCore> core);
-  [[nodiscard]] Result<Appended> wait_for(std::unique_ptr<Request> request);
+  [[nodiscard]] Result<Appended> wait_for(std::unique_ptr<AppendRequest> request);
 
   std::unique_ptr<os::Env> owned_env_;
   std::unique_ptr<StoreCore> core_;
