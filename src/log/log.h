@@ -29,7 +29,8 @@
 
 namespace baton::log {
 
-class Segment;  // segment.h: behind the readers
+class Segment;       // segment.h: behind the readers
+struct TopicConfig;  // settings.h
 
 struct LogOptions {
   bool read_only = false;                        // beside a writer, or without one; changes nothing on disk
@@ -128,6 +129,9 @@ class Log {
 
   [[nodiscard]] virtual const CatalogueState& catalogue() const = 0;  // [owner]; read-only logs: after refresh()
   [[nodiscard]] virtual Epoch epoch() const = 0;                      // [any]
+
+  // What the settings of a topic come to. [any]
+  [[nodiscard]] virtual TopicConfig config_of(const TopicInfo& topic) const = 0;
 
   // [owner] Durable, directories made, when it returns. already_exists; invalid_argument for a bad name, count or setting.
   [[nodiscard]] virtual Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions,

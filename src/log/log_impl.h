@@ -28,6 +28,7 @@ class LogImpl final : public Log {
 
   const CatalogueState& catalogue() const override { return catalogue_->state(); }
   Epoch epoch() const override { return epoch_; }
+  TopicConfig config_of(const TopicInfo& topic) const override { return topic_config(topic.kind, topic.settings, options_); }
   Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions, const Settings& settings) override;
   Status set_topic(const TopicId& id, const Settings& changed) override;
   Status remove_topic(const TopicId& id) override;

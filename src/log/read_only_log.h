@@ -32,6 +32,7 @@ class ReadOnlyLog final : public Log {
   const Error& failure() const override { return refused_; }
   std::int64_t tick() override { return -1; }
 
+  TopicConfig config_of(const TopicInfo& topic) const override { return topic_config(topic.kind, topic.settings, options_); }
   Result<TopicId> create_topic(const std::string&, TopicKind, std::int32_t, const Settings&) override { return refused_; }
   Status set_topic(const TopicId&, const Settings&) override { return refused_; }
   Status remove_topic(const TopicId&) override { return refused_; }

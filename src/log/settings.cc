@@ -11,30 +11,44 @@
 namespace baton::log {
 namespace {
 
-enum class Type { number, flag, choice, text };
+using Type = TopicSetting::Type;
+using Of = TopicSetting::Of;
 
-struct Known {
-  std::string_view key;
-  Type type = Type::text;
-  std::int64_t min = 0;
-  std::int64_t max = 0;
-  std::string_view choices = {};  // "a|b"
-};
-
-// Keys that the log does not use itself are here too: one place decides what a topic may say.
+// Keys that the log does not use itself are here too: one place decides what a topic may say. Ascending.
 constexpr std::array kKnown = {
-    Known{"durability", Type::choice, 0, 0, "fsync|interval|memory"},
-    Known{"segment.bytes", Type::number, 4096, std::int64_t{2} << 30},
-    Known{"retention.ms", Type::number, -1, INT64_MAX},
-    Known{"retention.bytes", Type::number, -1, INT64_MAX},
-    Known{"max.message.bytes", Type::number, 61, 512 << 20},
-    Known{"baton.history.deletable", Type::flag},
-    Known{"baton.partitioner", Type::choice, 0, 0, "murmur2|crc32|fnv1a"},
-    Known{"baton.default.type", Type::text},
-    Known{"baton.default.source", Type::text},
-    Known{"baton.data.bytes.max", Type::number, 1, 1 << 20},
-    Known{"baton.snapshot.every", Type::number, 0, INT64_MAX},
-    Known{"compression.type", Type::choice, 0, 0, "none|gzip|snappy|lz4|zstd|producer"},
+    TopicSetting{"baton.data.bytes.max", Type::number, 1, 1 << 20, {}, "1024", Of::event},
+    TopicSetting{"baton.default.source", Type::text, 0, 0, {}, "", Of::event},
+    TopicSetting{"baton.default.type", Type::text, 0, 0, {}, "", Of::event},
+    TopicSetting{"baton.history.deletable", Type::flag, 0, 0, {}, "false", Of::event},
+    TopicSetting{"baton.partitioner", Type::choice, 0, 0, "murmur2|crc32|fnv1a", "murmur2", Of::event},
+    TopicSetting{"baton.snapshot.every", Type::number, 0, INT64_MAX, {}, "100", Of::event},
+    TopicSetting{"cleanup.policy", Type::choice, 0, 0, "delete", "delete"},
+    TopicSetting{"compression.gzip.level", Type::number, -1, 9, {}, "-1", Of::plain, true},
+    TopicSetting{"compression.lz4.level", Type::number, 1, 17, {}, "9", Of::plain, true},
+    TopicSetting{"compression.type", Type::choice, 0, 0, "producer", "producer"},
+    TopicSetting{"compression.zstd.level", Type::number, -131'072, 22, {}, "3", Of::plain, true},
+    TopicSetting{"delete.retention.ms", Type::number, 0, INT64_MAX, {}, "86400000", Of::plain, true},
+    TopicSetting{"durability", Type::choice, 0, 0, "fsync|interval|memory", "fsync"},
+    TopicSetting{"file.delete.delay.ms", Type::number, 0, INT64_MAX, {}, "60000", Of::plain, true},
+    TopicSetting{"flush.messages", Type::number, 1, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
+    TopicSetting{"flush.ms", Type::number, 0, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
+    TopicSetting{"index.interval.bytes", Type::number, 0, INT32_MAX, {}, "4096", Of::plain, true},
+    TopicSetting{"max.compaction.lag.ms", Type::number, 1, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
+    TopicSetting{"max.message.bytes", Type::number, 61, 512 << 20, {}, "1048588", Of::plain},
+    TopicSetting{"message.timestamp.after.max.ms", Type::number, 0, INT64_MAX, {}, "3600000", Of::plain},
+    TopicSetting{"message.timestamp.before.max.ms", Type::number, 0, INT64_MAX, {}, "9223372036854775807", Of::plain},
+    TopicSetting{"message.timestamp.type", Type::choice, 0, 0, "CreateTime|LogAppendTime", "CreateTime", Of::plain},
+    TopicSetting{"min.cleanable.dirty.ratio", Type::decimal, 0, 1, {}, "0.5", Of::plain, true},
+    TopicSetting{"min.compaction.lag.ms", Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
+    TopicSetting{"min.insync.replicas", Type::number, 1, INT32_MAX, {}, "1", Of::both, true},
+    TopicSetting{"preallocate", Type::flag, 0, 0, {}, "false", Of::plain, true},
+    TopicSetting{"retention.bytes", Type::number, -1, INT64_MAX, {}, "-1"},
+    TopicSetting{"retention.ms", Type::number, -1, INT64_MAX, {}, "-1"},
+    TopicSetting{"segment.bytes", Type::number, 4096, std::int64_t{2} << 30, {}, "67108864"},
+    TopicSetting{"segment.index.bytes", Type::number, 4, INT32_MAX, {}, "10485760", Of::plain, true},
+    TopicSetting{"segment.jitter.ms", Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
+    TopicSetting{"segment.ms", Type::number, 1, INT64_MAX, {}, "604800000", Of::plain, true},
+    TopicSetting{"unclean.leader.election.enable", Type::flag, 0, 0, {}, "false", Of::plain, true},
 };
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
@@ -54,14 +68,15 @@ bool one_of(std::string_view value, std::string_view choices) {
   return false;
 }
 
-const Known* find(std::string_view key) {
-  const auto found = std::ranges::find(kKnown, key, &Known::key);
-  return found == kKnown.end() ? nullptr : &*found;
+bool is_decimal(std::string_view text, std::int64_t min, std::int64_t max) {
+  double n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  return error == std::errc() && end == text.data() + text.size() && n >= static_cast<double>(min) && n <= static_cast<double>(max);
 }
 
 Error unknown_key(const std::string& key) {
   const auto nearest =
-      std::ranges::min_element(kKnown, {}, [&](const Known& known) { return base::edit_distance(key, known.key); });
+      std::ranges::min_element(kKnown, {}, [&](const TopicSetting& known) { return base::edit_distance(key, known.key); });
   return {Code::invalid_argument, "there is no topic setting '" + key + "'; the nearest is '" + std::string(nearest->key) + "'"};
 }
 
@@ -71,6 +86,13 @@ std::optional<std::int64_t> number_of(const Settings& settings, const std::strin
 }
 
 }  // namespace
+
+std::span<const TopicSetting> topic_settings() { return kKnown; }
+
+const TopicSetting* find_topic_setting(std::string_view key) {
+  const auto found = std::ranges::find(kKnown, key, &TopicSetting::key);
+  return found == kKnown.end() ? nullptr : &*found;
+}
 
 std::string_view durability_name(Durability durability) {
   switch (durability) {
@@ -83,8 +105,12 @@ std::string_view durability_name(Durability durability) {
 
 Status check_settings(TopicKind kind, const Settings& settings) {
   for (const auto& [key, value] : settings) {
-    const Known* known = find(key);
+    const TopicSetting* known = find_topic_setting(key);
     if (known == nullptr) return unknown_key(key);
+    const Of other = kind == TopicKind::event ? Of::plain : Of::event;
+    if (known->of == other && !known->inert) {
+      return Error{Code::invalid_argument, "topic setting '" + key + (kind == TopicKind::event ? "' is for plain topics" : "' is for event topics")};
+    }
     const auto bad = [&](const std::string& allowed) {
       return Error{Code::invalid_argument, "topic setting '" + key + "' cannot be '" + value + "': it is " + allowed};
     };
@@ -96,6 +122,11 @@ Status check_settings(TopicKind kind, const Settings& settings) {
         }
         break;
       }
+      case Type::decimal:
+        if (!is_decimal(value, known->min, known->max)) {
+          return bad("a number from " + std::to_string(known->min) + " to " + std::to_string(known->max));
+        }
+        break;
       case Type::flag:
         if (value != "true" && value != "false") return bad("true or false");
         break;
@@ -108,9 +139,6 @@ Status check_settings(TopicKind kind, const Settings& settings) {
   const auto durability = settings.find("durability");
   if (kind == TopicKind::event && durability != settings.end() && durability->second == "memory") {
     return Error{Code::invalid_argument, "an event topic is 'fsync' or 'interval': 'memory' is for plain topics"};
-  }
-  if (kind == TopicKind::event && settings.contains("max.message.bytes")) {
-    return Error{Code::invalid_argument, "'max.message.bytes' is for plain topics: a batch of an event topic has at most 1 MiB"};
   }
   return {};
 }
@@ -132,6 +160,10 @@ TopicConfig topic_config(TopicKind kind, const Settings& settings, const LogOpti
   if (const auto bytes = number_of(settings, "retention.bytes"); bytes && *bytes >= 0) {
     config.retention_bytes = static_cast<std::uint64_t>(*bytes);
   }
+  const auto type = settings.find("message.timestamp.type");
+  config.append_time = kind == TopicKind::event || (type != settings.end() && type->second == "LogAppendTime");
+  if (const auto ms = number_of(settings, "message.timestamp.before.max.ms")) config.timestamp_before_ms_max = *ms;
+  if (const auto ms = number_of(settings, "message.timestamp.after.max.ms")) config.timestamp_after_ms_max = *ms;
   return config;
 }
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include <baton/result.h>
 
@@ -12,6 +14,21 @@
 
 namespace baton::log {
 
+// One setting that a topic may have. The names and meanings of those without the prefix `baton.` are Kafka's (its documentation, "Topic Configs").
+struct TopicSetting {
+  enum class Type : std::uint8_t { number, decimal, flag, choice, text };
+  std::string_view key;
+  Type type = Type::text;
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  std::string_view choices = {};        // "a|b"
+  std::string_view default_value = {};  // of a plain topic that does not set it
+  enum class Of : std::uint8_t { both, plain, event } of = Of::both;
+  bool inert = false;                   // taken, so that tools that set it work, and without effect: Baton has nothing that it would change
+};
+[[nodiscard]] std::span<const TopicSetting> topic_settings();
+[[nodiscard]] const TopicSetting* find_topic_setting(std::string_view key);  // null: there is none
+
 struct TopicConfig {
   TopicKind kind = TopicKind::plain;
   Durability durability = Durability::fsync;
@@ -19,6 +36,9 @@ struct TopicConfig {
   std::size_t batch_bytes_max = 0;
   std::optional<std::int64_t> retention_ms;
   std::optional<std::uint64_t> retention_bytes;
+  bool append_time = false;                              // message.timestamp.type is LogAppendTime
+  std::int64_t timestamp_before_ms_max = INT64_MAX;      // how far a producer's times may be from the append time
+  std::int64_t timestamp_after_ms_max = 3'600'000;
 };
 
 [[nodiscard]] std::string_view durability_name(Durability durability);

@@ -42,6 +42,7 @@ std::shared_ptr<const TopicView> make_topic_view(const log::Log& log, const log:
   view->name = topic.name;
   view->kind = topic.kind;
   view->settings = topic.settings;
+  view->config = log.config_of(topic);
   for (std::int32_t p = 0; p < topic.partitions; ++p) view->partitions.push_back(log.reader({topic.id, log::PartitionId(p)}));
   return view;
 }

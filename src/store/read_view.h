@@ -18,6 +18,7 @@
 
 #include "log/catalogue.h"
 #include "log/log.h"
+#include "log/settings.h"
 #include "store/heads_snapshot.h"
 #include "store/index.h"
 #include "store/partitioner.h"
@@ -100,6 +101,7 @@ struct TopicView {
   std::string name;
   log::TopicKind kind = log::TopicKind::plain;
   log::Settings settings;
+  log::TopicConfig config;
   std::vector<std::shared_ptr<const log::PartitionReader>> partitions;
 };
 [[nodiscard]] std::shared_ptr<const TopicView> make_topic_view(const log::Log& log, const log::TopicInfo& topic);

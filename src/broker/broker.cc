@@ -1,0 +1,252 @@
+#include "broker/broker.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/hex.h"
+
+namespace baton::broker {
+namespace {
+
+constexpr const char* kKind = "baton.kind";
+
+// Of an error of the log or the store that no rule of the broker foresees.
+TopicReply storage_error(const Error& error) {
+  switch (error.code) {
+    case Code::already_exists: return {TopicError::topic_already_exists, error.detail, {}};
+    case Code::not_found: return {TopicError::unknown_topic_or_partition, error.detail, {}};
+    case Code::invalid_argument: return {TopicError::invalid_config, error.detail, {}};
+    default: return {TopicError::kafka_storage_error, error.detail, {}};
+  }
+}
+
+ProduceError produce_error(const Error& error) {
+  switch (error.code) {
+    case Code::out_of_order: return ProduceError::out_of_order_sequence_number;
+    case Code::fenced: return ProduceError::invalid_producer_epoch;
+    case Code::not_found: return ProduceError::unknown_topic_or_partition;
+    case Code::too_large: return ProduceError::message_too_large;
+    case Code::invalid_argument: return ProduceError::invalid_record;
+    case Code::corrupt: return ProduceError::corrupt_message;
+    case Code::resource_exhausted: return ProduceError::throttling_quota_exceeded;
+    default: return ProduceError::kafka_storage_error;
+  }
+}
+
+struct Split {
+  log::TopicKind kind = log::TopicKind::plain;
+  log::Settings settings;
+};
+
+// Nothing: `baton.kind` is none of the two.
+std::optional<Split> split_kind(const log::Settings& settings) {
+  Split out{.settings = settings};
+  const auto found = out.settings.find(kKind);
+  if (found == out.settings.end()) return out;
+  if (found->second != "plain" && found->second != "event") return std::nullopt;
+  if (found->second == "event") out.kind = log::TopicKind::event;
+  out.settings.erase(found);
+  return out;
+}
+
+}  // namespace
+
+std::string_view error_name(TopicError error) noexcept {
+  switch (error) {
+    case TopicError::none: return "NONE";
+    case TopicError::topic_already_exists: return "TOPIC_ALREADY_EXISTS";
+    case TopicError::invalid_topic_exception: return "INVALID_TOPIC_EXCEPTION";
+    case TopicError::invalid_partitions: return "INVALID_PARTITIONS";
+    case TopicError::invalid_replication_factor: return "INVALID_REPLICATION_FACTOR";
+    case TopicError::invalid_config: return "INVALID_CONFIG";
+    case TopicError::invalid_request: return "INVALID_REQUEST";
+    case TopicError::policy_violation: return "POLICY_VIOLATION";
+    case TopicError::unknown_topic_or_partition: return "UNKNOWN_TOPIC_OR_PARTITION";
+    case TopicError::unknown_topic_id: return "UNKNOWN_TOPIC_ID";
+    case TopicError::offset_out_of_range: return "OFFSET_OUT_OF_RANGE";
+    case TopicError::kafka_storage_error: return "KAFKA_STORAGE_ERROR";
+  }
+  return "UNKNOWN_SERVER_ERROR";
+}
+
+Broker::Broker(store::StoreCore& core, const BrokerOptions& options) : core_(core), options_(options) {
+  (void)core_.run([&]() -> Status {
+    store_id_ = base::to_hex(std::as_bytes(std::span(core_.log().catalogue().store_id)));
+    epoch_ = core_.log().epoch().value();
+    core_.set_round_listener([this](const std::vector<log::PartitionKey>& moved) { waiters_.moved(moved); });
+    return {};
+  });
+}
+
+Broker::~Broker() {
+  (void)core_.run([&]() -> Status {
+    core_.set_round_listener(nullptr);
+    return {};
+  });
+}
+
+TopicReply Broker::check_new(const NewTopic& topic) const {
+  const auto split = split_kind(topic.settings);
+  if (!split) return {TopicError::invalid_config, "'baton.kind' is plain or event, not '" + topic.settings.at(kKind) + "'", {}};
+  const std::int32_t partitions = topic.partitions == -1 ? options_.default_partitions : topic.partitions;
+  if (partitions < 1) return {TopicError::invalid_partitions, "a topic has at least one partition, not " + std::to_string(partitions), {}};
+  if (const Status named = log::check_topic(topic.name, split->kind, 1); !named) {
+    return {TopicError::invalid_topic_exception, named.error().detail, {}};
+  }
+  if (is_internal(topic.name)) return {TopicError::invalid_topic_exception, "names that begin with '__baton' are Baton's own", {}};
+  const auto view = core_.view();
+  if (view != nullptr && view->find_topic(topic.name) != nullptr) {
+    return {TopicError::topic_already_exists, "Topic '" + topic.name + "' already exists.", {}};
+  }
+  if (const Status set = log::check_settings(split->kind, split->settings); !set) return {TopicError::invalid_config, set.error().detail, {}};
+  std::size_t in_all = static_cast<std::size_t>(partitions);
+  if (view != nullptr) {
+    for (const auto& other : view->topics()) in_all += other->partitions.size();
+    if (view->topics().size() >= options_.topics_max) {
+      return {TopicError::policy_violation, "there are " + std::to_string(options_.topics_max) + " topics already, which is the limit", {}};
+    }
+  }
+  if (in_all > options_.partitions_max) {
+    return {TopicError::policy_violation, "all topics together may have " + std::to_string(options_.partitions_max) + " partitions", {}};
+  }
+  return {};
+}
+
+TopicReply Broker::make(const NewTopic& topic) {
+  if (TopicReply bad = check_new(topic); bad.error != TopicError::none) return bad;  // since another may have come first
+  const auto split = split_kind(topic.settings);
+  const std::int32_t partitions = topic.partitions == -1 ? options_.default_partitions : topic.partitions;
+  if (split->kind == log::TopicKind::event) {
+    ContextOptions options = store::to_options({.name = topic.name, .kind = split->kind, .partitions = partitions, .settings = split->settings});
+    if (const Status made = core_.create_context(topic.name, options); !made) return storage_error(made.error());
+    return {TopicError::none, {}, core_.view()->find_topic(topic.name)->id};
+  }
+  const auto id = core_.create_topic(topic.name, partitions, split->settings);
+  if (!id) return storage_error(id.error());
+  return {TopicError::none, {}, *id};
+}
+
+void Broker::create_topic(NewTopic topic, bool validate_only, TopicDone done) {
+  if (TopicReply bad = check_new(topic); bad.error != TopicError::none || validate_only) {
+    done(std::move(bad));
+    return;
+  }
+  const auto reply = std::make_shared<TopicReply>();
+  core_.run_async(
+      [this, topic = std::move(topic), reply]() -> Status {
+        *reply = make(topic);
+        return {};
+      },
+      [reply, done = std::move(done)](Status status) { done(status ? std::move(*reply) : storage_error(status.error())); });
+}
+
+void Broker::delete_topic(const log::TopicId& id, TopicDone done) {
+  const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(id);
+  if (topic == nullptr || is_internal(topic->name)) {
+    done({TopicError::unknown_topic_or_partition, {}, id});
+    return;
+  }
+  if (topic->kind == log::TopicKind::event) {
+    done({TopicError::policy_violation, "topic " + topic->name + " is a context, whose history is kept", id});
+    return;
+  }
+  core_.run_async([this, id] { return core_.remove_topic(id); },
+                  [id, done = std::move(done)](Status status) { done(status ? TopicReply{.id = id} : storage_error(status.error())); });
+}
+
+void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std::vector<std::string> removed, bool validate_only,
+                             TopicDone done) {
+  const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(id);
+  if (topic == nullptr || is_internal(topic->name)) {
+    done({TopicError::unknown_topic_or_partition, {}, id});
+    return;
+  }
+  for (const std::string& key : removed) {
+    const auto* setting = log::find_topic_setting(key);
+    if (setting == nullptr) continue;  // nothing to go back from
+    changed[key] = std::string(setting->default_value);
+  }
+  if (changed.contains(kKind)) {
+    done({TopicError::invalid_config, "'baton.kind' is fixed when a topic is made", id});
+    return;
+  }
+  for (const char* fixed : {"baton.partitioner"}) {
+    if (changed.contains(fixed)) {
+      done({TopicError::invalid_config, std::string("'") + fixed + "' is fixed when a topic is made", id});
+      return;
+    }
+  }
+  if (const Status set = log::check_settings(topic->kind, changed); !set) {
+    done({TopicError::invalid_config, set.error().detail, id});
+    return;
+  }
+  if (validate_only) {
+    done({.id = id});
+    return;
+  }
+  core_.run_async(
+      [this, topic, changed = std::move(changed)]() -> Status {
+        if (topic->kind == log::TopicKind::plain) return core_.configure_topic(topic->id, changed);
+        log::Settings merged = topic->settings;
+        for (const auto& [key, value] : changed) merged[key] = value;
+        return core_.configure_context(topic->name, store::to_options({.name = topic->name,
+                                                                       .kind = topic->kind,
+                                                                       .partitions = static_cast<std::int32_t>(topic->partitions.size()),
+                                                                       .settings = merged}));
+      },
+      [id, done = std::move(done)](Status status) { done(status ? TopicReply{.id = id} : storage_error(status.error())); });
+}
+
+void Broker::delete_records(const log::PartitionKey& partition, log::Offset before, std::function<void(DeleteReply)> done) {
+  const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(partition.topic);
+  if (topic == nullptr || is_internal(topic->name)) {
+    done({TopicError::unknown_topic_or_partition, {}, {}});
+    return;
+  }
+  if (topic->kind == log::TopicKind::event) {
+    done({TopicError::policy_violation, "topic " + topic->name + " is a context, whose history is kept", {}});
+    return;
+  }
+  const auto& reader = topic->partitions[static_cast<std::size_t>(partition.partition.value())];
+  const log::Bounds bounds = reader->bounds();
+  const log::Offset start = before.value() == -1 ? log::Offset(bounds.visible.value()) : before;
+  if (start.value() < 0 || start.value() > bounds.visible.value()) {
+    done({TopicError::offset_out_of_range, {}, {}});
+    return;
+  }
+  core_.run_async(
+      [this, partition, start] {
+        return core_.log().remove_before(partition, start, [](const log::PartitionKey&, log::Offset) { return log::Offset(0); });
+      },
+      [reader, done = std::move(done)](Status status) {
+        if (status) {
+          done({TopicError::none, {}, reader->bounds().log_start});
+        } else {
+          TopicReply reply = storage_error(status.error());
+          done({reply.error, std::move(reply.message), {}});
+        }
+      });
+}
+
+void Broker::produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::Bytes batch, ProduceDone done) {
+  auto request = std::make_unique<store::BatchRequest>();
+  request->partition = {topic->id, partition};
+  request->batch = std::move(batch);
+  request->append_time = topic->config.append_time;
+  request->done = [done = std::move(done)](Result<store::BatchAppended> result) {
+    ProduceReply reply;
+    if (result) {
+      reply.base_offset = result->base_offset;
+      reply.append_ms = result->append_ms;
+      reply.log_start = result->log_start;
+    } else {
+      reply.error = produce_error(result.error());
+      reply.message = std::move(result).error().detail;
+    }
+    done(std::move(reply));
+  };
+  core_.submit(std::move(request));
+}
+
+}  // namespace baton::broker
