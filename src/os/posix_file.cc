@@ -2,7 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -16,6 +19,7 @@
 #include "base/check.h"
 #include "base/try.h"
 #include "os/posix_error.h"
+#include "os/socket.h"
 
 namespace baton::os {
 namespace {
@@ -143,6 +147,8 @@ class PosixFile final : public File {
     return lock.l_type != F_UNLCK;
   }
 
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
   void drop_cache(std::uint64_t offset, std::uint64_t length) override {
     (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
   }
@@ -260,6 +266,28 @@ int open_directory(const std::string& path) {
 }
 
 }  // namespace
+
+Result<std::size_t> send_file(int socket, const File& file, std::uint64_t offset, std::uint64_t length) {
+  const auto* posix = dynamic_cast<const PosixFile*>(&file);
+  if (posix == nullptr) return Error{Code::unavailable, "send a file: it is not a file of this machine"};
+  auto from = static_cast<off_t>(offset);
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(length, 1u << 30));
+  const ssize_t sent = retry([&] { return ::sendfile(socket, posix->descriptor(), &from, count); });
+  if (sent > 0) return static_cast<std::size_t>(sent);
+  if (sent == 0) return Error{Code::corrupt, "send a file: it ends before byte " + std::to_string(offset)};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
+  if (errno == EINVAL || errno == ENOSYS)
+    return Error{Code::unavailable, "send a file: its file system does not send from the page cache"};
+  return posix_error("send", "a file", errno);
+}
+
+std::uint64_t descriptor_limit() {
+  rlimit limit{};
+  BATON_CHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit on open files is always known");
+  return limit.rlim_cur;
+}
+
+void ignore_broken_pipes() { ::signal(SIGPIPE, SIG_IGN); }
 
 PosixFileSystem::~PosixFileSystem() {
   for (const auto& [device, descriptor] : sync_descriptors_) ::close(descriptor);

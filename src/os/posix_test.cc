@@ -1,5 +1,7 @@
 // What only the real machine can show.
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 #include <vector>
 
 #include "os/posix_error.h"
+#include "os/socket.h"
+#include "os/terminal.h"
 #include "os/twins_for_test.h"
 
 namespace baton::os {
@@ -40,6 +44,68 @@ TEST_F(Posix, AFullDeviceIsCalledFull) {
   const auto status = file->write_at(0, base::as_bytes("x"));
   EXPECT_EQ(status.error().code, Code::no_space);
   EXPECT_NE(status.error().detail.find("write /dev/full: No space left on device; free some space"), std::string::npos);
+}
+
+// Two sockets that are connected; the first one does not block.
+struct SocketPair {
+  SocketPair() {
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    EXPECT_EQ(::fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+  }
+  ~SocketPair() {
+    ::close(ends[0]);
+    if (ends[1] >= 0) ::close(ends[1]);
+  }
+  int ends[2] = {-1, -1};
+};
+
+TEST_F(Posix, APartOfAFileIsSentToASocket) {
+  const auto file = std::move(fs_.open(path("f"), {.write = true, .create = true})).value();
+  ASSERT_TRUE(file->write_at(0, base::as_bytes("0123456789")).ok());
+  SocketPair sockets;
+  EXPECT_EQ(send_file(sockets.ends[0], *file, 3, 4).value_or(0), 4U);
+  char got[5] = {};
+  EXPECT_EQ(::read(sockets.ends[1], got, 4), 4);
+  EXPECT_STREQ(got, "3456");
+  EXPECT_EQ(send_file(sockets.ends[0], *file, 10, 1).error().code, Code::corrupt);
+}
+
+TEST_F(Posix, ASocketThatIsFullTakesNothingAndOneThatIsGoneIsAnError) {
+  const auto file = std::move(fs_.open(path("f"), {.write = true, .create = true})).value();
+  ASSERT_TRUE(file->truncate(16 << 20).ok());
+  SocketPair sockets;
+  std::size_t sent = 1;
+  while (sent > 0) {
+    const auto more = send_file(sockets.ends[0], *file, 0, 16 << 20);
+    ASSERT_TRUE(more.ok());
+    sent = *more;
+  }
+  ignore_broken_pipes();
+  ::close(std::exchange(sockets.ends[1], -1));
+  EXPECT_EQ(send_file(sockets.ends[0], *file, 0, 1).error().code, Code::io_error);
+}
+
+TEST_F(Posix, AnInterruptWakesTheWaiterAndOneThatCameBeforeDoesToo) {
+  const auto waiter = twin_.env().make_waiter();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    watch_interrupts();
+    wake_on_interrupt(waiter.get());
+    if (interrupted()) ::_exit(1);
+    ::raise(SIGTERM);
+    const bool woken = waiter->wait(10'000'000'000) && interrupted();
+    wake_on_interrupt(nullptr);
+    wake_on_interrupt(waiter.get());
+    ::_exit(woken && waiter->wait(10'000'000'000) ? 0 : 2);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Posix, TheProgramStartedBeforeNow) {
+  EXPECT_GT(process_start_ns(), 0);
+  EXPECT_LT(process_start_ns(), twin_.env().clock().monotonic_ns());
 }
 
 // F22: a lock belongs to an open file, not to a process id, so that it can never be stale.

@@ -2,19 +2,34 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 
 namespace baton::os {
 
 namespace {
 std::atomic<bool> interrupt_seen{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<Env::Waiter*> interrupt_waiter{nullptr};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<Env::Waiter*>::is_always_lock_free);
+
+std::int64_t monotonic_now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+// Taken while the program is loaded, before main().
+const std::int64_t start_ns = monotonic_now_ns();
 
 void on_interrupt(int signal) {
   if (interrupt_seen.exchange(true)) ::_exit(128 + signal);
+  // An atomic exchange and one system call: both may be done in a signal handler.
+  const int error_number = errno;
+  if (Env::Waiter* waiter = interrupt_waiter.load()) waiter->wake();
+  errno = error_number;
 }
 }  // namespace
 
@@ -33,7 +48,7 @@ std::optional<std::string> environment_variable(const std::string& name) {
 }
 
 void watch_interrupts() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, nullptr);
@@ -41,5 +56,12 @@ void watch_interrupts() {
 }
 
 bool interrupted() { return interrupt_seen; }
+
+void wake_on_interrupt(Env::Waiter* waiter) {
+  interrupt_waiter = waiter;
+  if (waiter != nullptr && interrupt_seen) waiter->wake();
+}
+
+std::int64_t process_start_ns() { return start_ns; }
 
 }  // namespace baton::os

@@ -1,9 +1,12 @@
-// What the program was started with: a terminal or a pipe, its environment, its signals. For cli/ only.
+// What the program was started with: a terminal or a pipe, its environment, its signals. For cli/ and server/ only.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+
+#include "os/env.h"
 
 namespace baton::os {
 
@@ -19,5 +22,11 @@ struct Terminal {
 // True once SIGINT or SIGTERM came, after watch_interrupts(). A second one ends the process at once.
 void watch_interrupts();
 [[nodiscard]] bool interrupted();
+// Wakes `waiter` when the first of them comes, or at once when it has come. The waiter (of a PosixEnv) must stay until this is called
+// again with another one, or with nullptr.
+void wake_on_interrupt(Env::Waiter* waiter);
+
+// When this program was loaded, by Clock::monotonic_ns.
+[[nodiscard]] std::int64_t process_start_ns();
 
 }  // namespace baton::os
