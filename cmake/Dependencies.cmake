@@ -12,6 +12,7 @@
 #   baton::dep::cli11    the command line (header only)    <CLI/CLI.hpp>
 #   baton::dep::fmt      text formatting (header only)     <fmt/format.h>
 #   baton::dep::json     Boost.JSON 1.81                   <boost/json.hpp>
+#   baton::dep::asio     sockets: Boost.Asio 1.81         <boost/asio/...>, never <boost/asio.hpp>
 #   baton::dep::time     time zones (absl::time)           <absl/time/time.h>
 #   baton::dep::threads  the C library's threads
 #   baton::dep::gtest    tests: GoogleTest and GoogleMock  <gtest/gtest.h>, <gmock/gmock.h>
@@ -62,6 +63,10 @@ baton_dependency(cli11 HEADER CLI/CLI.hpp)
 baton_dependency(json HEADER boost/json.hpp LIBS boost_json boost_container)
 # Compiled by the project, in cmake/fmt_compiled.cc; libbaton.a carries it along.
 baton_dependency(fmt HEADER fmt/format.h LINK baton_fmt)
+# The same, in cmake/asio_compiled.cc, which sees the headers alone.
+baton_dependency(asio_headers HEADER boost/asio/io_context.hpp LINK Threads::Threads
+  DEFINES BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+baton_dependency(asio HEADER boost/asio/io_context.hpp LINK baton_asio baton::dep::asio_headers)
 baton_dependency(gtest HEADER gmock/gmock.h LIBS gmock gtest LINK Threads::Threads)
 # The parts of Abseil that its time library needs, in link order: its own CMake package offers shared libraries only.
 baton_dependency(time HEADER absl/time/time.h LINK Threads::Threads
