@@ -1,0 +1,96 @@
+// The configuration of `baton serve`: one table of keys (config_keys.cc), from which parsing, defaults, environment variables, the page
+// docs/configuration.md and what `baton config` prints are made.
+//
+// A value comes from, the later the stronger: its default, the file, the environment, the command line.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <baton/store.h>
+
+#include "os/file.h"
+#include "server/logger.h"
+
+namespace baton::server {
+
+// Bounds on what clients can take. All connections of a listener share them.
+struct Limits {
+  std::uint64_t frame_bytes = 100u << 20;        // of one request
+  std::uint64_t requests = 64;                   // in flight on one connection
+  std::uint64_t reply_bytes = 16u << 20;         // not yet taken by the client: no further request is begun beyond it
+  std::uint64_t total_frame_bytes = 256u << 20;  // of all requests in flight
+  std::uint64_t connections = 20'000;
+  std::uint64_t connections_per_address = 12'000;
+  std::uint64_t connections_per_second = 2'000;
+  std::uint64_t idle_ms = 600'000;
+  std::uint64_t handshake_ms = 10'000;    // until the first request is complete
+  std::uint64_t frame_ms = 30'000;        // for a request that has begun, or 64 KiB a second
+  std::uint64_t slow_reader_ms = 30'000;  // for replies that are on their way, or 64 KiB a second
+};
+
+struct ListenAddress {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::string advertised_host;        // empty: `address`
+  std::uint16_t advertised_port = 0;  // 0: the port that is listened on
+};
+
+struct Config {
+  std::string data = "./baton-data";
+  bool insecure = false;
+  std::uint64_t shutdown_ms = 5'000;
+  Options store;
+  ListenAddress kafka{.port = 9092};
+  std::uint64_t network_threads = 2;
+  Limits limits;
+  LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::text;
+};
+
+// One key of the table.
+struct ConfigKey {
+  std::string name;    // "kafka.advertised.host"; in YAML, each dot is a level
+  std::string values;  // what it may be, for people: "0 to 65535"
+  std::string what;    // one sentence
+  std::function<std::string(const Config&)> get;
+  std::function<Status(Config&, const std::string& text)> set;  // invalid_argument: says what it may be
+
+  [[nodiscard]] std::string environment() const;  // "BATON_KAFKA_ADVERTISED_HOST"
+};
+[[nodiscard]] const std::vector<ConfigKey>& config_keys();
+
+struct ConfigInputs {
+  std::optional<std::string> file;  // must exist; without it, BATON_CONFIG, then ./baton.yaml if it is there
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  struct Flag {
+    std::string key, value;
+    std::string source;  // as it was written: "--kafka-port"
+  };
+  std::vector<Flag> flags;  // the last one wins
+};
+
+struct EffectiveConfig {
+  Config config;
+  std::map<std::string, std::string, std::less<>> sources;  // key -> "default", "baton.yaml:3", "BATON_KAFKA_PORT", "--set"
+
+  // As YAML that can be read again, each value with where it came from.
+  [[nodiscard]] std::string to_yaml() const;
+};
+
+// Reads, overrides and checks. invalid_argument names place and key; not_found: the file that was named is not there.
+[[nodiscard]] Result<EffectiveConfig> load_config(os::FileSystem& fs, const ConfigInputs& inputs);
+// The file's part of it, for tests: `text` as if it stood in `file`.
+[[nodiscard]] Status apply_config_text(EffectiveConfig& to, std::string_view text, const std::string& file);
+// What no single key can know: limits that contradict one another, and listeners that would be open to others (S2).
+[[nodiscard]] Status check_config(const Config& config);
+
+// docs/configuration.md.
+[[nodiscard]] std::string configuration_page();
+
+}  // namespace baton::server

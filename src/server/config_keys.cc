@@ -1,0 +1,206 @@
+// The table of keys.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <limits>
+
+#include "server/address.h"
+#include "server/config.h"
+
+namespace baton::server {
+namespace {
+
+constexpr std::uint64_t kMiB = 1u << 20;
+constexpr std::uint64_t kDayMs = 86'400'000;
+
+constexpr std::array<std::pair<std::string_view, std::uint64_t>, 3> kUnits{
+    {{"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}}};
+
+Error wrong(const std::string& name, const std::string& values, const std::string& text) {
+  return {Code::invalid_argument, "'" + name + "' must be " + values + ", not '" + text + "'"};
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  for (const auto& [unit, factor] : kUnits) {
+    if (!text.ends_with(unit)) continue;
+    text.remove_suffix(unit.size());
+    const auto number = parse_number(text.substr(0, text.find_last_not_of(' ') + 1));
+    if (!number || *number > std::numeric_limits<std::uint64_t>::max() / factor) return std::nullopt;
+    return *number * factor;
+  }
+  return parse_number(text);
+}
+
+std::string bytes_text(std::uint64_t n) {
+  for (auto unit = kUnits.rbegin(); unit != kUnits.rend(); ++unit) {
+    if (n > 0 && n % unit->second == 0) return std::to_string(n / unit->second) + unit->first.data();
+  }
+  return std::to_string(n);
+}
+
+// Each maker takes a lambda that leads from a Config to the field.
+template <typename Field, typename Parse, typename Show>
+ConfigKey scaled(std::string name, Field field, std::uint64_t min, std::uint64_t max, Parse parse, Show show,
+                 std::string what) {
+  const std::string values = show(min) + " to " + show(max);
+  return {name, values, std::move(what), [=](const Config& c) { return show(static_cast<std::uint64_t>(field(c))); },
+          [=](Config& c, const std::string& text) -> Status {
+            const auto given = parse(text);
+            if (!given || *given < min || *given > max) return wrong(name, values, text);
+            auto& into = field(c);
+            into = static_cast<std::remove_reference_t<decltype(into)>>(*given);
+            return {};
+          }};
+}
+
+template <typename Field>
+ConfigKey number(std::string name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
+  return scaled(
+      std::move(name), field, min, max, parse_number, [](std::uint64_t n) { return std::to_string(n); }, std::move(what));
+}
+
+template <typename Field>
+ConfigKey bytes(std::string name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
+  return scaled(std::move(name), field, min, max, parse_bytes, bytes_text, std::move(what));
+}
+
+template <typename Field>
+ConfigKey choice(std::string name, Field field, std::vector<std::string> words, std::string what) {
+  std::string values;
+  for (const auto& word : words) values += (values.empty() ? "" : " or ") + word;
+  return {name, values, std::move(what), [=](const Config& c) { return words[static_cast<std::size_t>(field(c))]; },
+          [=](Config& c, const std::string& text) -> Status {
+            const auto found = std::ranges::find(words, text);
+            if (found == words.end()) return wrong(name, values, text);
+            auto& into = field(c);
+            into = static_cast<std::remove_reference_t<decltype(into)>>(found - words.begin());
+            return {};
+          }};
+}
+
+template <typename Field>
+ConfigKey text(std::string name, Field field, std::string values, bool (*good)(const std::string&), std::string what) {
+  return {name, values, std::move(what), [=](const Config& c) { return field(c); },
+          [=](Config& c, const std::string& given) -> Status {
+            if (!good(given)) return wrong(name, values, given);
+            field(c) = given;
+            return {};
+          }};
+}
+
+bool is_path(const std::string& s) {
+  return !s.empty() && s.size() <= 4096 && std::ranges::none_of(s, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+bool is_ip_address(const std::string& s) { return reach_of(s).has_value(); }
+bool is_host(const std::string& s) {
+  return s.empty() || (s.size() <= 255 && std::ranges::all_of(s, [](unsigned char c) {
+                         return std::isalnum(c) || c == '.' || c == '-' || c == ':' || c == '_';
+                       }));
+}
+
+#define BATON_FIELD(path) [](auto& c) -> auto& { return c.path; }
+
+std::vector<ConfigKey> make_keys() {
+  return {
+      text("data", BATON_FIELD(data), "a path", is_path, "The data directory; made if it is not there."),
+      choice("insecure", BATON_FIELD(insecure), {"false", "true"},
+             "Allows listeners that other machines reach, although there is neither authentication nor TLS."),
+      number("shutdown_ms", BATON_FIELD(shutdown_ms), 0, kDayMs, "How long requests in flight may take to end after SIGTERM."),
+
+      choice("store.durability", BATON_FIELD(store.durability), {"fsync", "interval"},
+             "`fsync`: acknowledged is on disk. `interval`: a crash of the machine may lose the last `store.interval_ms`."),
+      number("store.interval_ms", BATON_FIELD(store.interval_ms), 1, 60'000,
+             "How often the journal is synced, with `store.durability: interval`."),
+      bytes("store.segment_bytes", BATON_FIELD(store.segment_bytes), kMiB, 2048 * kMiB,
+            "Size of a segment, the files that hold the log."),
+      bytes("store.journal_bytes", BATON_FIELD(store.journal_bytes), kMiB, 4096 * kMiB,
+            "Size of the journal; a part of it is read again after a crash."),
+      bytes("store.pending_bytes", BATON_FIELD(store.pending_bytes_max), kMiB, 16384 * kMiB,
+            "Appends that wait for the log; more are turned away until it is less."),
+      number("store.index_table_entries", BATON_FIELD(store.index_table_entries), 1024, 1u << 26,
+             "Entries of 24 bytes that each of the two index tables keeps in memory."),
+
+      text("kafka.address", BATON_FIELD(kafka.address), "an IP address", is_ip_address,
+           "Where clients of the Kafka protocol connect. `0.0.0.0`: every interface."),
+      number("kafka.port", BATON_FIELD(kafka.port), 0, 65'535, "The port. 0: any that is free."),
+      text("kafka.advertised.host", BATON_FIELD(kafka.advertised_host), "a host name or an IP address", is_host,
+           "The host that clients are told to connect to. Empty: `kafka.address`."),
+      number("kafka.advertised.port", BATON_FIELD(kafka.advertised_port), 0, 65'535,
+             "The port that they are told. 0: the one that is listened on."),
+
+      number("network.threads", BATON_FIELD(network_threads), 1, 256,
+             "Threads that serve connections. A connection stays on one of them."),
+
+      bytes("limits.frame_bytes", BATON_FIELD(limits.frame_bytes), 1024, 1024 * kMiB,
+            "The largest request. A larger one closes its connection."),
+      bytes("limits.total_frame_bytes", BATON_FIELD(limits.total_frame_bytes), kMiB, 65536 * kMiB,
+            "Bytes of all requests in flight. When they are used up, connections are read on in turn as they become free."),
+      number("limits.requests", BATON_FIELD(limits.requests), 1, 10'000,
+             "Requests in flight on one connection; further ones are not read."),
+      bytes("limits.reply_bytes", BATON_FIELD(limits.reply_bytes), 1024, 4096 * kMiB,
+            "Bytes of replies that a client has not taken. Beyond it, no further request of its connection is begun."),
+      number("limits.connections", BATON_FIELD(limits.connections), 1, 1'000'000,
+             "Connections in all. Less if the limit on open files is low."),
+      number("limits.connections_per_address", BATON_FIELD(limits.connections_per_address), 1, 1'000'000,
+             "Connections of one client address."),
+      number("limits.connections_per_second", BATON_FIELD(limits.connections_per_second), 1, 1'000'000,
+             "New connections a second; further ones wait."),
+      number("limits.idle_ms", BATON_FIELD(limits.idle_ms), 10, kDayMs,
+             "A connection on which nothing happens for so long is closed."),
+      number("limits.handshake_ms", BATON_FIELD(limits.handshake_ms), 10, kDayMs,
+             "A new connection must have sent a whole request by then."),
+      number("limits.frame_ms", BATON_FIELD(limits.frame_ms), 10, kDayMs,
+             "A request that has begun must be complete by then, or have come with 64 KiB a second."),
+      number("limits.slow_reader_ms", BATON_FIELD(limits.slow_reader_ms), 10, kDayMs,
+             "A client must have taken its replies by then, or take 64 KiB a second."),
+
+      choice("log.level", BATON_FIELD(log_level), {"debug", "info", "warning", "error"},
+             "What is logged on standard error: this and what is worse."),
+      choice("log.format", BATON_FIELD(log_format), {"text", "json"}, "Lines for people, or one JSON object a line."),
+  };
+}
+
+#undef BATON_FIELD
+
+}  // namespace
+
+std::string ConfigKey::environment() const {
+  std::string out = "BATON_";
+  for (const char c : name) out += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
+const std::vector<ConfigKey>& config_keys() {
+  static const std::vector<ConfigKey> keys = make_keys();
+  return keys;
+}
+
+Status check_config(const Config& config) {
+  if (config.limits.total_frame_bytes < config.limits.frame_bytes)
+    return Error{
+        Code::invalid_argument,
+        "'limits.total_frame_bytes' must be at least 'limits.frame_bytes': one request of that size could never be read"};
+  const auto reach = reach_of(config.kafka.address);
+  if (!reach) return wrong("kafka.address", "an IP address", config.kafka.address);
+  if (reach != Reach::loopback && !config.insecure) {
+    return Error{Code::invalid_argument,
+                 "'kafka.address' " + config.kafka.address +
+                     " can be reached from other machines, and there is neither authentication nor TLS: "
+                     "listen on 127.0.0.1, or allow it with --insecure"};
+  }
+  if (reach == Reach::any && config.kafka.advertised_host.empty())
+    return Error{
+        Code::invalid_argument,
+        "'kafka.advertised.host' must be set when 'kafka.address' is every interface: it is where clients are told to connect"};
+  return {};
+}
+
+}  // namespace baton::server
