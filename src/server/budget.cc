@@ -1,0 +1,104 @@
+#include "server/budget.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace baton::server {
+
+template <typename F>
+void Budget::change(F&& f) {
+  Resumed resumed;
+  {
+    const std::lock_guard guard(mutex_);
+    f();
+    resumed = wake();
+  }
+  for (auto& resume : resumed) resume();
+}
+
+std::uint64_t Budget::new_reader() {
+  const std::lock_guard guard(mutex_);
+  return ++last_reader_;
+}
+
+bool Budget::ask(std::uint64_t reader, std::function<void()> resume) {
+  const std::lock_guard guard(mutex_);
+  // Nobody overtakes those who wait.
+  if (waiting_.empty() && room()) {
+    ++granted_;
+    return true;
+  }
+  if (granted_ == 0 && in_handlers_ == 0 && (beyond_ == 0 || beyond_ == reader)) {
+    beyond_ = reader;
+    ++granted_;
+    return true;
+  }
+  waiting_.push_back({reader, std::move(resume)});
+  return false;
+}
+
+Budget::Resumed Budget::wake() {
+  Resumed out;
+  while (!waiting_.empty() && room()) {
+    out.push_back(std::move(waiting_.front().resume));
+    waiting_.pop_front();
+    ++granted_;
+  }
+  if (waiting_.empty() || granted_ > 0 || in_handlers_ > 0) return out;
+  // All bytes belong to frames that are not complete.
+  auto chosen = waiting_.begin();
+  if (beyond_ != 0) chosen = std::ranges::find(waiting_, beyond_, &Waiting::reader);
+  if (chosen == waiting_.end()) return out;  // it waits for its client, which has a time limit
+  beyond_ = chosen->reader;
+  out.push_back(std::move(chosen->resume));
+  waiting_.erase(chosen);
+  ++granted_;
+  return out;
+}
+
+void Budget::redeem(std::uint64_t reader, std::uint64_t bytes) {
+  change([&] {
+    BATON_CHECK(granted_ > 0, "bytes were read without a grant");
+    --granted_;
+    used_ += bytes;
+    if (bytes == 0 && beyond_ == reader) beyond_ = 0;  // there was nothing to read: another one's turn
+  });
+}
+
+void Budget::hand_over(std::uint64_t reader, std::uint64_t bytes) {
+  change([&] {
+    in_handlers_ += bytes;
+    if (beyond_ == reader) beyond_ = 0;
+  });
+}
+
+void Budget::release(std::uint64_t bytes) {
+  change([&] {
+    BATON_CHECK(bytes <= in_handlers_ && bytes <= used_, "more bytes were released than are in use");
+    in_handlers_ -= bytes;
+    used_ -= bytes;
+  });
+}
+
+void Budget::leave(std::uint64_t reader, std::uint64_t bytes) {
+  change([&] {
+    BATON_CHECK(bytes <= used_, "more bytes were released than are in use");
+    used_ -= bytes;
+    if (beyond_ == reader) beyond_ = 0;
+    std::erase_if(waiting_, [&](const Waiting& w) { return w.reader == reader; });
+  });
+}
+
+std::uint64_t Budget::used() const {
+  const std::lock_guard guard(mutex_);
+  return used_;
+}
+
+std::size_t Budget::waiting() const {
+  const std::lock_guard guard(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace baton::server

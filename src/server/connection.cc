@@ -1,0 +1,347 @@
+#include "server/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace baton::server {
+namespace {
+
+constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kSecond = 1'000 * kMillisecond;
+constexpr std::uint64_t kSlowestBytesPerSecond = 64u << 10;
+constexpr std::int64_t kLinger = 2 * kSecond;
+constexpr std::int64_t kLingerAtStop = 100 * kMillisecond;
+
+std::int64_t ns(std::uint64_t ms) { return static_cast<std::int64_t>(ms) * kMillisecond; }
+
+}  // namespace
+
+// Whoever answers holds this, on whatever thread and for however long: it finds a closed connection, or none, when it is late.
+struct Connection::Pending {
+  Pending(std::weak_ptr<Connection> c, std::shared_ptr<Mailbox> m, std::shared_ptr<Budget> b, std::uint64_t n,
+          std::uint64_t size)
+      : connection(std::move(c)), mailbox(std::move(m)), budget(std::move(b)), number(n), bytes(size) {}
+  ~Pending() {
+    if (!answered.load()) answer(Error{Code::internal, "a request was dropped without an answer"});
+  }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  void answer(kafka::FrameResult result) {
+    BATON_CHECK(!answered.exchange(true), "a request was answered twice");
+    budget->release(bytes);
+    if (mailbox->here()) {
+      if (const auto alive = connection.lock()) alive->answer(number, std::move(result));
+      return;
+    }
+    mailbox->post([weak = std::move(connection), number = number, result = std::move(result)]() mutable {
+      if (const auto alive = weak.lock()) alive->answer(number, std::move(result));
+    });
+  }
+
+  std::weak_ptr<Connection> connection;
+  std::shared_ptr<Mailbox> mailbox;
+  std::shared_ptr<Budget> budget;
+  std::uint64_t number;
+  std::uint64_t bytes;
+  std::atomic<bool> answered{false};
+};
+
+bool Connection::Transfer::too_slow(std::int64_t now, std::uint64_t limit_ms, std::uint64_t bytes) {
+  if (now - since_ns <= ns(limit_ms)) return false;
+  if (bytes - from < kSlowestBytesPerSecond * limit_ms / 1'000) return true;
+  begin(now, bytes);
+  return false;
+}
+
+Connection::Connection(Core& core, Socket socket, asio::ip::address address, kafka::ConnectionInfo info)
+    : core_(core),
+      state_(core.state()),
+      socket_(std::move(socket)),
+      address_(std::move(address)),
+      info_(std::move(info)),
+      reader_(state_.budget->new_reader()),
+      opened_ns_(core.now_ns()),
+      active_ns_(opened_ns_) {}
+
+Connection::~Connection() { BATON_CHECK(closed_, "a connection is closed by its core"); }
+
+void Connection::start(const kafka::HandlerFactory& factory) {
+  handler_ = factory(info_);
+  BATON_CHECK(handler_ != nullptr, "each connection has a handler");
+  wait_readable();
+}
+
+void Connection::wait_readable() {
+  reading_ = true;
+  // The bytes are read when they are there, into memory of the core: a connection that waits has none.
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code& error) {
+    self->reading_ = false;
+    if (self->closed_) return;
+    if (error) return self->close();
+    self->on_readable();
+    self->core_.flush_now();
+  });
+}
+
+void Connection::on_readable() {
+  if (!lingering_ && !may_read()) return;  // read_on() will wait again
+  if (lingering_) {
+    error_code error;
+    (void)socket_.read_some(asio::buffer(core_.scratch().data(), core_.scratch().size()), error);
+    if (error && error != asio::error::would_block) return close();
+    return wait_readable();
+  }
+  const bool granted = state_.budget->ask(
+      reader_, [weak = weak_from_this(), mailbox = core_.mailbox(), budget = state_.budget, reader = reader_] {
+        mailbox->post([weak, budget, reader] {
+          const auto self = weak.lock();
+          if (!self || self->closed_) return budget->redeem(reader, 0);
+          self->stalled_ = false;
+          // A wait for the budget is not the client's.
+          self->incoming_.since_ns += self->core_.now_ns() - self->stalled_ns_;
+          self->read_chunk();
+        });
+      });
+  if (granted) return read_chunk();
+  stalled_ = true;
+  stalled_ns_ = core_.now_ns();
+}
+
+void Connection::read_chunk() {
+  error_code error;
+  const auto scratch = core_.scratch();
+  const auto got = socket_.read_some(asio::buffer(scratch.data(), scratch.size()), error);
+  state_.budget->redeem(reader_, got);
+  if (error == asio::error::would_block || error == asio::error::try_again) return read_on();
+  if (error == asio::error::eof) return on_end_of_input();
+  if (error) return close();
+  unhanded_ += got;
+  state_.bytes_in += got;
+  active_ns_ = core_.now_ns();
+  const auto rest = take(scratch.first(got));
+  if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
+  read_on();
+}
+
+// Goes through what was read, up to a request that may not begin yet: what is left.
+base::ByteView Connection::take(base::ByteView in) {
+  while (!in.empty() && !closed_ && !no_input_ && may_begin_frame()) {
+    if (take_length(in)) take_payload(in);
+  }
+  return in;
+}
+
+// True when the frame's length is known and allowed.
+bool Connection::take_length(base::ByteView& in) {
+  if (prefix_bytes_ == prefix_.size()) return true;
+  if (prefix_bytes_ == 0) incoming_.begin(active_ns_, 0);
+  const auto n = std::min(in.size(), prefix_.size() - prefix_bytes_);
+  std::copy_n(in.begin(), n, prefix_.begin() + prefix_bytes_);
+  prefix_bytes_ = static_cast<std::uint8_t>(prefix_bytes_ + n);
+  in = in.subspan(n);
+  if (prefix_bytes_ < prefix_.size()) return false;
+  const auto length = base::load_be<std::int32_t>(prefix_.data());
+  if (length < 0 || static_cast<std::uint64_t>(length) > state_.limits.frame_bytes) {
+    ++state_.closed_bad_length;
+    log_close(LogLevel::warning, "a request's length is negative or over limits.frame_bytes",
+              static_cast<std::uint32_t>(length));
+    finish();
+    if (slots_.empty() && output_.empty()) linger();
+    return false;
+  }
+  frame_length_ = static_cast<std::uint32_t>(length);
+  return true;
+}
+
+// The buffer grows with the bytes that have come, never with the length that was announced (F45).
+void Connection::take_payload(base::ByteView& in) {
+  const auto n = std::min<std::size_t>(in.size(), frame_length_ - frame_.size());
+  if (frame_.capacity() < frame_.size() + n)
+    frame_.reserve(std::min<std::size_t>(frame_length_, std::max(frame_.size() + n, 2 * frame_.size())));
+  base::put_bytes(frame_, in.first(n));
+  in = in.subspan(n);
+  if (frame_.size() == frame_length_) dispatch();
+}
+
+void Connection::dispatch() {
+  const std::uint64_t bytes = frame_.size() + prefix_.size();
+  unhanded_ -= bytes;
+  state_.budget->hand_over(reader_, bytes);
+  prefix_bytes_ = 0;
+  greeted_ = true;
+  ++state_.frames;
+  const auto number = first_ + slots_.size();
+  slots_.push({});
+  auto pending = std::make_shared<Pending>(weak_from_this(), core_.mailbox(), state_.budget, number, bytes);
+  handler_->handle(std::exchange(frame_, {}), [pending](kafka::FrameResult result) { pending->answer(std::move(result)); });
+}
+
+void Connection::answer(std::uint64_t number, kafka::FrameResult result) {
+  if (closed_ || number < first_) return;  // closed, or behind a request that failed
+  const auto at = number - first_;
+  if (at >= slots_.size()) return;
+  if (result && *result) answered_bytes_ += (*result)->size();
+  slots_[at].answer = std::move(result);
+  if (at == 0 && !std::exchange(flushing_, true)) core_.flush_later(*this);
+}
+
+void Connection::flush() {
+  flushing_ = false;
+  if (closed_) return;
+  queue_answers();
+  send();
+  read_on();
+}
+
+void Connection::queue_answers() {
+  while (!slots_.empty() && slots_.front().answer) {
+    auto answer = *slots_.pop().answer;
+    ++first_;
+    active_ns_ = core_.now_ns();
+    if (!answer) {
+      ++state_.closed_protocol;
+      log_close(LogLevel::warning, answer.error().to_string(), 0);
+      first_ += slots_.size();
+      slots_.clear();
+      return finish();
+    }
+    if (!*answer) continue;
+    answered_bytes_ -= (*answer)->size();
+    if (output_.empty()) outgoing_.begin(active_ns_, output_.total_sent());
+    output_.push(**std::move(answer));
+  }
+}
+
+void Connection::send() {
+  if (writing_ || closed_) return;
+  const auto before = output_.total_sent();
+  const auto all = output_.send(socket_);
+  state_.bytes_out += output_.total_sent() - before;
+  if (!all) {
+    log_close(LogLevel::debug, all.error().to_string(), output_.bytes());
+    return close();
+  }
+  if (*all) {
+    if (no_input_ && slots_.empty() && !lingering_) linger();
+    return;
+  }
+  writing_ = true;
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code& error) {
+    self->writing_ = false;
+    if (self->closed_) return;
+    if (error) return self->close();
+    self->active_ns_ = self->core_.now_ns();
+    self->send();
+    self->read_on();
+    self->core_.flush_now();
+  });
+}
+
+bool Connection::may_begin_frame() const {
+  const auto& limits = state_.limits;
+  return in_frame() || (slots_.size() < limits.requests && output_.bytes() + answered_bytes_ < limits.reply_bytes);
+}
+
+// First what was held, then the socket.
+void Connection::read_on() {
+  if (!closed_ && !no_input_ && !held_.empty()) {
+    const auto rest = take(base::ByteView(held_).subspan(held_from_)).size();
+    held_from_ = held_.size() - rest;
+    if (rest == 0) {
+      held_ = {};
+      held_from_ = 0;
+    }
+  }
+  if (may_read() && !reading_) wait_readable();
+}
+
+void Connection::on_end_of_input() {
+  no_input_ = true;
+  ending_ns_ = core_.now_ns();
+  if (slots_.empty() && output_.empty()) return close();
+  // It may still take its replies, or be gone: then the first reply that it refuses says so.
+  socket_.async_wait(Socket::wait_error, [self = shared_from_this()](const error_code&) {
+    self->close();
+    self->core_.flush_now();
+  });
+}
+
+void Connection::finish() {
+  no_input_ = true;
+  if (ending_ns_ == 0) ending_ns_ = core_.now_ns();
+}
+
+void Connection::linger() {
+  // Closed with input unread, the socket would be reset, and the client might lose the replies that it has not read.
+  lingering_ = true;
+  ending_ns_ = core_.now_ns();
+  handler_.reset();
+  error_code error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  if (error) return close();
+  if (!reading_) wait_readable();
+}
+
+void Connection::drain() {
+  if (closed_ || no_input_) return;
+  finish();
+  if (slots_.empty() && output_.empty()) close();
+}
+
+void Connection::check_deadlines(std::int64_t now) {
+  const auto& limits = state_.limits;
+  if (closed_) return;
+  if (lingering_) {
+    if (now - ending_ns_ > (core_.draining() ? kLingerAtStop : kLinger)) close();
+    return;
+  }
+  if (!output_.empty() && outgoing_.too_slow(now, limits.slow_reader_ms, output_.total_sent()))
+    return close_because(state_.closed_slow_reader, "the client does not take its replies", output_.bytes());
+  if (no_input_) {
+    // The client has said that it sends no more, and may be gone; the server's own stop has its own limit.
+    if (!core_.draining() && now - ending_ns_ > ns(limits.slow_reader_ms)) close();
+    return;
+  }
+  if (stalled_) return;
+  if (in_frame() && incoming_.too_slow(now, limits.frame_ms, frame_.size()))
+    return close_because(state_.closed_slow_sender, "a request does not become complete", frame_.size());
+  if (!slots_.empty() || !output_.empty()) return;
+  if (!greeted_ && now - opened_ns_ > ns(limits.handshake_ms)) {
+    close_because(state_.closed_handshake, "no request came", 0);
+  } else if (!in_frame() && now - active_ns_ > ns(limits.idle_ms)) {
+    close_because(state_.closed_idle, "idle", 0);
+  }
+}
+
+void Connection::close_because(Count& count, const char* reason, std::uint64_t bytes) {
+  ++count;
+  log_close(&count == &state_.closed_idle ? LogLevel::debug : LogLevel::warning, reason, bytes);
+  close();
+}
+
+void Connection::log_close(LogLevel level, std::string_view reason, std::uint64_t bytes) {
+  state_.logger.limited(state_.log_closed, level, "connection closed",
+                        {{"listener", info_.listener}, {"peer", info_.peer}, {"reason", reason}, {"bytes", bytes}});
+}
+
+void Connection::close() {
+  if (std::exchange(closed_, true)) return;
+  const auto self = shared_from_this();  // the core's may be the last one
+  error_code error;
+  socket_.close(error);
+  handler_.reset();
+  state_.budget->leave(reader_, unhanded_);
+  unhanded_ = 0;
+  slots_.clear();
+  output_.clear();
+  frame_ = {};
+  held_ = {};
+  state_.leave(address_);
+  --state_.connections;
+  core_.remove(*this);
+}
+
+}  // namespace baton::server

@@ -1,0 +1,111 @@
+// Connection: one client of the Kafka protocol: frames in, replies out in their order, and every bound on both.
+//
+// It lives on one core from its first byte to its end, and only that core's thread touches it; answers from other threads come
+// through the core's mailbox. The core owns it, and closes it at the latest when it ends; then the handler is destroyed, whatever is unanswered.
+//
+// What stops it from reading on: requests in flight, replies that the client has not taken, the budget of all frames (Budget). What closes it:
+// a length that cannot be, deadlines (see check_deadlines), an error from the handler, the client.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "server/core.h"
+#include "server/output.h"
+
+namespace baton::server {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Core& core, Socket socket, asio::ip::address address, kafka::ConnectionInfo info);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void start(const kafka::HandlerFactory& factory);
+  void check_deadlines(std::int64_t now_ns);
+  // Sends what is ready, goes on reading if it may. Called by the core.
+  void flush();
+  // Reads no more, closes when all requests are answered and all replies are sent.
+  void drain();
+  void close();
+
+  std::size_t index_on_core = 0;  // the core's
+
+ private:
+  struct Slot {
+    std::optional<kafka::FrameResult> answer;
+  };
+  // What a request's `done` holds.
+  struct Pending;
+  // Bytes that move, or should: too slow when within the limit neither all of them nor 64 KiB a second did.
+  struct Transfer {
+    std::int64_t since_ns = 0;
+    std::uint64_t from = 0;
+    void begin(std::int64_t now_ns, std::uint64_t bytes) {
+      since_ns = now_ns;
+      from = bytes;
+    }
+    [[nodiscard]] bool too_slow(std::int64_t now_ns, std::uint64_t limit_ms, std::uint64_t bytes);
+  };
+
+  void wait_readable();
+  void on_readable();
+  void read_chunk();  // with a grant of the budget
+  [[nodiscard]] base::ByteView take(base::ByteView in);
+  [[nodiscard]] bool take_length(base::ByteView& in);
+  void take_payload(base::ByteView& in);
+  void dispatch();
+  void answer(std::uint64_t number, kafka::FrameResult result);
+  void queue_answers();
+  void send();
+  void read_on();
+  void on_end_of_input();
+  // No more requests; after the last reply is sent, the client is told, and given a moment to take it.
+  void finish();
+  void linger();
+  void close_because(Count& count, const char* reason, std::uint64_t bytes);
+  void log_close(LogLevel level, std::string_view reason, std::uint64_t bytes);
+
+  [[nodiscard]] bool may_begin_frame() const;
+  [[nodiscard]] bool may_read() const { return !closed_ && !no_input_ && !stalled_ && held_.empty() && may_begin_frame(); }
+  [[nodiscard]] bool in_frame() const { return prefix_bytes_ > 0; }
+
+  Core& core_;
+  NetworkState& state_;
+  Socket socket_;
+  asio::ip::address address_;
+  kafka::ConnectionInfo info_;
+  std::unique_ptr<kafka::FrameHandler> handler_;
+  std::uint64_t reader_;
+
+  // Input. The frame that is coming, and bytes behind it that came with it while no further request may begin.
+  std::array<std::byte, 4> prefix_{};
+  std::uint8_t prefix_bytes_ = 0;
+  std::uint32_t frame_length_ = 0;
+  base::Bytes frame_;
+  base::Bytes held_;
+  std::size_t held_from_ = 0;
+  std::uint64_t unhanded_ = 0;  // bytes that count in the budget and are in no handler
+
+  // Requests in flight, oldest first; the first one has the number first_.
+  Fifo<Slot> slots_;
+  std::uint64_t first_ = 0;
+  std::uint64_t answered_bytes_ = 0;  // replies that wait for an earlier one
+
+  Output output_;
+
+  bool reading_ = false;  // a wait for input is under way
+  bool writing_ = false;
+  bool stalled_ = false;   // waits for the budget
+  bool flushing_ = false;  // the core will call flush()
+  bool greeted_ = false;   // a whole frame has come
+  bool no_input_ = false;  // no more frames are taken
+  bool lingering_ = false;
+  bool closed_ = false;
+  std::int64_t opened_ns_, active_ns_;
+  std::int64_t stalled_ns_ = 0, ending_ns_ = 0;  // since when
+  Transfer incoming_, outgoing_;                 // the frame that has begun; the replies
+};
+
+}  // namespace baton::server
