@@ -14,7 +14,7 @@
 #include <baton/result.h>
 
 #include "base/bytes.h"
-#include "os/file.h"
+#include "os/env.h"
 
 namespace baton::kafka {
 
@@ -55,8 +55,10 @@ class FrameHandler {
 };
 
 struct ConnectionInfo {
-  std::string peer;      // "127.0.0.1:54321"
-  std::string listener;  // the name of the listener in the configuration: "kafka"
+  std::string peer;            // "127.0.0.1:54321"
+  std::string listener;        // the name of the listener in the configuration: "kafka"
+  // The core of the connection: its tasks and timers run on its thread. It outlives the handler, and each `done`.
+  os::Executor* core = nullptr;
 };
 
 // Called on the core of the new connection; any core may call it at the same time.

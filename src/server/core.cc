@@ -62,6 +62,7 @@ Core::Core(NetworkState& state, std::size_t number)
       name_("baton-net-" + std::to_string(number)),
       work_(io_.get_executor()),
       mailbox_(std::make_shared<Mailbox>(io_)),
+      executor_(io_, mailbox_, state.env.clock()),
       timer_(io_) {
   // Deadlines are looked at by one timer a core; they are kept to a quarter of the shortest.
   const auto& limits = state.limits;

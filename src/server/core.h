@@ -15,6 +15,7 @@
 #include "os/env.h"
 #include "server/budget.h"
 #include "server/config.h"
+#include "server/core_executor.h"
 #include "server/logger.h"
 
 namespace baton::server {
@@ -82,6 +83,7 @@ class Core {
   void stop();
   [[nodiscard]] asio::io_context& io() { return io_; }
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
+  [[nodiscard]] os::Executor& executor() { return executor_; }
   // No more reading; each connection closes when its requests are answered. `wake` is woken each time that none is left.
   void drain(std::shared_ptr<os::Env::Waiter> wake);
   [[nodiscard]] std::uint64_t load() const { return load_; }
@@ -107,6 +109,7 @@ class Core {
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::shared_ptr<Mailbox> mailbox_;
+  CoreExecutor executor_;
   asio::steady_timer timer_;
   std::int64_t period_ns_;
   bool ticking_ = false;

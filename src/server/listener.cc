@@ -150,7 +150,7 @@ void Listener::admit(Core& core, Socket socket, const Peer& peer) {
   ++state_.accepted;
   core.reserve();
   core.mailbox()->post([&core, socket = std::move(socket), address = peer.address(), factory = factory_,
-                        info = kafka::ConnectionInfo{text_of(peer), name_}]() mutable {
+                        info = kafka::ConnectionInfo{text_of(peer), name_, &core.executor()}]() mutable {
     auto connection = std::make_shared<Connection>(core, std::move(socket), std::move(address), std::move(info));
     core.add(connection);
     if (core.draining()) return connection->close();

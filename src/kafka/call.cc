@@ -1,0 +1,31 @@
+#include "kafka/call.h"
+
+#include <utility>
+
+#include "base/try.h"
+
+namespace baton::kafka {
+
+// Whoever drops a call unanswered (a store that is destroyed, say) must not leave its connection waiting.
+Call::~Call() {
+  if (done_) end(Error{Code::cancelled, "the request was dropped: the server is stopping"});
+}
+
+Status Call::start() {
+  BATON_TRY_ASSIGN(header_, wire::decode_request_header(in_));
+  return {};
+}
+
+void Call::finish(const Status& encoded, const wire::Encoder& out) {
+  if (!encoded) {
+    end(encoded.error());
+    return;
+  }
+  constexpr std::size_t kLengthBytes = 4;  // the connection writes it
+  const base::ByteView bytes = out.bytes().subspan(kLengthBytes);
+  end(std::optional(Reply{.head = base::Bytes(bytes.begin(), bytes.end()), .slices = {}}));
+}
+
+void Call::end(FrameResult result) { std::exchange(done_, nullptr)(std::move(result)); }
+
+}  // namespace baton::kafka

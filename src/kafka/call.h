@@ -1,0 +1,69 @@
+// Call: one request on its way. It owns the frame, so that a request may point into it, and it ends with exactly one of reply(), no_reply() and close().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "kafka/connection.h"
+#include "kafka/node.h"
+#include "kafka/wire/codec.h"
+
+namespace baton::kafka {
+
+class Session;
+
+class Call : public std::enable_shared_from_this<Call> {
+ public:
+  using Done = std::function<void(FrameResult)>;
+  Call(Node& node, Endpoint advertised, os::Executor& core, base::Bytes frame, Done done)
+      : node_(node), advertised_(std::move(advertised)), core_(core), frame_(std::move(frame)), done_(std::move(done)), in_(frame_) {}
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Reads the request's header. An error: the connection cannot go on.
+  [[nodiscard]] Status start();
+
+  [[nodiscard]] Node& node() const { return node_; }
+  [[nodiscard]] broker::Broker& broker() const { return node_.broker; }
+  [[nodiscard]] const Endpoint& advertised() const { return advertised_; }
+  // The connection's core: what is posted there runs while the connection is there, or never.
+  [[nodiscard]] os::Executor& core() const { return core_; }
+  [[nodiscard]] std::int16_t api() const { return header_.request_api_key; }
+  [[nodiscard]] std::int16_t version() const { return header_.request_api_version; }
+  [[nodiscard]] std::string_view client_id() const { return header_.client_id.value_or(std::string_view()); }
+  [[nodiscard]] base::ByteView frame() const { return frame_; }
+
+  // The body. An error names message, field and byte.
+  template <typename Request>
+  [[nodiscard]] Result<Request> parse() {
+    return wire::decode<Request>(in_, version());
+  }
+
+  // Any thread. In the version of the request, unless another is given.
+  template <typename Response>
+  void reply(const Response& response, std::optional<std::int16_t> version = std::nullopt) {
+    wire::Encoder out;
+    finish(wire::append_response(out, header_.correlation_id, version.value_or(this->version()), response), out);
+  }
+  void no_reply() { end(std::optional<Reply>()); }
+  void close(Error error) { end(std::move(error)); }
+
+ private:
+  void finish(const Status& encoded, const wire::Encoder& out);
+  void end(FrameResult result);
+
+  Node& node_;
+  const Endpoint advertised_;
+  os::Executor& core_;
+  const base::Bytes frame_;
+  Done done_;
+  wire::Decoder in_;
+  wire::RequestHeader header_;
+};
+
+}  // namespace baton::kafka

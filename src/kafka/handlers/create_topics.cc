@@ -1,0 +1,105 @@
+#include <set>
+
+#include "kafka/errors.h"
+#include "kafka/handlers/handlers.h"
+
+namespace baton::kafka {
+namespace {
+
+using Asked = wire::CreateTopicsRequest::CreatableTopic;
+using Result = wire::CreateTopicsResponse::CreatableTopicResult;
+
+// What of a request has no meaning for one broker.
+std::optional<std::pair<wire::ErrorCode, std::string>> check_placement(const Asked& asked, std::int32_t node_id) {
+  if (!asked.assignments.empty()) {
+    if (asked.num_partitions != -1 || asked.replication_factor != -1) {
+      return {{wire::ErrorCode::invalid_request, "with an assignment, partitions and replication factor are -1"}};
+    }
+    for (const auto& assignment : asked.assignments) {
+      if (assignment.broker_ids != std::vector<std::int32_t>{node_id}) {
+        return {{wire::ErrorCode::invalid_replica_assignment, "there is one broker, " + std::to_string(node_id)}};
+      }
+    }
+    return std::nullopt;
+  }
+  if (asked.replication_factor != -1 && asked.replication_factor != 1) {
+    const bool valid = asked.replication_factor > 0;
+    return {{wire::ErrorCode::invalid_replication_factor,
+             valid ? "Unable to replicate the partition " + std::to_string(asked.replication_factor) + " time(s): there is one broker"
+                   : "Replication factor must be larger than 0, or -1 to use the default value."}};
+  }
+  return std::nullopt;
+}
+
+// One topic after the other.
+class Creation : public std::enable_shared_from_this<Creation> {
+ public:
+  Creation(CallPtr call, wire::CreateTopicsRequest request) : call_(std::move(call)), request_(std::move(request)) {}
+
+  void go_on() {
+    while (at_ < request_.topics.size()) {
+      const Asked& asked = request_.topics[at_];
+      Result& out = response_.topics.emplace_back();
+      out.name = std::string(asked.name);
+      out.error_message.reset();
+      if (count_of(asked.name) > 1) {
+        refuse(out, wire::ErrorCode::invalid_request, "the topic is named more than once in this request");
+      } else if (const auto bad = check_placement(asked, call_->node().id)) {
+        refuse(out, bad->first, bad->second);
+      } else {
+        create(asked);
+        return;
+      }
+      ++at_;
+    }
+    call_->reply(response_);
+  }
+
+ private:
+  static void refuse(Result& out, wire::ErrorCode error, std::string message) {
+    out.error_code = error;
+    out.error_message = std::move(message);
+  }
+  std::size_t count_of(std::string_view name) const {
+    std::size_t count = 0;
+    for (const auto& topic : request_.topics) count += topic.name == name ? 1 : 0;
+    return count;
+  }
+  void create(const Asked& asked) {
+    broker::NewTopic topic{.name = std::string(asked.name), .partitions = asked.num_partitions, .settings = {}};
+    if (!asked.assignments.empty()) topic.partitions = static_cast<std::int32_t>(asked.assignments.size());
+    for (const auto& config : asked.configs) {
+      if (config.value) topic.settings[std::string(config.name)] = std::string(*config.value);
+    }
+    partitions_ = topic.partitions == -1 ? call_->broker().options().default_partitions : topic.partitions;
+    call_->broker().create_topic(std::move(topic), request_.validate_only,
+                                 [self = shared_from_this()](const broker::TopicReply& reply) { self->created(reply); });
+  }
+  void created(const broker::TopicReply& reply) {
+    Result& out = response_.topics.back();
+    out.error_code = to_wire(reply.error);
+    if (reply.error == broker::TopicError::none) {
+      out.topic_id = to_wire(reply.id);
+      out.num_partitions = partitions_;
+      out.replication_factor = 1;
+    } else {
+      out.error_message = reply.message;
+    }
+    ++at_;
+    go_on();
+  }
+
+  CallPtr call_;
+  const wire::CreateTopicsRequest request_;
+  wire::CreateTopicsResponse response_;
+  std::size_t at_ = 0;
+  std::int32_t partitions_ = 0;
+};
+
+}  // namespace
+
+void handle(Session&, const CallPtr& call, wire::CreateTopicsRequest request) {
+  std::make_shared<Creation>(call, std::move(request))->go_on();
+}
+
+}  // namespace baton::kafka

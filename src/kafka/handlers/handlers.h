@@ -1,0 +1,47 @@
+// One function an API, each in a file of its own. They run on the connection's core, and do not wait there.
+#pragma once
+
+#include <memory>
+
+#include "kafka/session.h"
+#include "kafka/wire/api_versions.h"
+#include "kafka/wire/create_partitions.h"
+#include "kafka/wire/create_topics.h"
+#include "kafka/wire/delete_records.h"
+#include "kafka/wire/delete_topics.h"
+#include "kafka/wire/describe_cluster.h"
+#include "kafka/wire/fetch.h"
+#include "kafka/wire/find_coordinator.h"
+#include "kafka/wire/init_producer_id.h"
+#include "kafka/wire/list_offsets.h"
+#include "kafka/wire/metadata.h"
+#include "kafka/wire/offset_for_leader_epoch.h"
+#include "kafka/wire/produce.h"
+
+namespace baton::kafka {
+
+using CallPtr = std::shared_ptr<Call>;
+
+void handle(Session& session, const CallPtr& call, wire::ApiVersionsRequest request);
+void handle(Session& session, const CallPtr& call, wire::CreatePartitionsRequest request);
+void handle(Session& session, const CallPtr& call, wire::CreateTopicsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DeleteRecordsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DeleteTopicsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeClusterRequest request);
+void handle(Session& session, const CallPtr& call, wire::FetchRequest request);
+void handle(Session& session, const CallPtr& call, wire::FindCoordinatorRequest request);
+void handle(Session& session, const CallPtr& call, wire::InitProducerIdRequest request);
+void handle(Session& session, const CallPtr& call, wire::ListOffsetsRequest request);
+void handle(Session& session, const CallPtr& call, wire::MetadataRequest request);
+void handle(Session& session, const CallPtr& call, wire::OffsetForLeaderEpochRequest request);
+void handle(Session& session, const CallPtr& call, wire::ProduceRequest request);
+
+// ApiVersions in a version that is not known.
+void refuse_api_versions(Call& call);
+
+// A topic by name or, where the request has none, by id. Internal ones are not found.
+[[nodiscard]] std::shared_ptr<const store::TopicView> find_topic(const store::ReadView& view, std::string_view name, const wire::Uuid& id);
+[[nodiscard]] wire::Uuid to_wire(const log::TopicId& id);
+[[nodiscard]] log::TopicId from_wire(const wire::Uuid& id);
+
+}  // namespace baton::kafka

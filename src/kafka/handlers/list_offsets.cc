@@ -1,0 +1,94 @@
+#include "kafka/errors.h"
+#include "kafka/handlers/handlers.h"
+
+namespace baton::kafka {
+namespace {
+
+using Partition = wire::ListOffsetsResponse::ListOffsetsPartitionResponse;
+
+constexpr std::int64_t kLatest = -1;
+constexpr std::int64_t kEarliest = -2;
+constexpr std::int64_t kMaxTimestamp = -3;
+constexpr std::int64_t kEarliestLocal = -4;   // with tiered storage: the same as the earliest, here
+constexpr std::int64_t kLatestTiered = -5;    // nothing is tiered
+constexpr std::int64_t kEarliestPendingUpload = -6;
+
+// The first record with the largest timestamp (KIP-734).
+Result<std::optional<log::PartitionReader::TimeResult>> find_max_timestamp(const log::PartitionReader& reader) {
+  // Timestamps need not ascend: halving finds the largest one for which there is a record.
+  auto best = reader.find_time(INT64_MIN + 1);
+  if (!best || !*best) return best;
+  std::int64_t low = (*best)->timestamp;
+  std::int64_t high = INT64_MAX;
+  while (low < high) {
+    const std::int64_t middle = low + (high - low) / 2 + 1;
+    auto found = reader.find_time(middle);
+    if (!found) return found;
+    if (*found) {
+      best = found;
+      low = (*found)->timestamp > middle ? (*found)->timestamp : middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return best;
+}
+
+void look_up(const log::PartitionReader& reader, std::int64_t timestamp, bool committed_only, Partition& out) {
+  const log::Bounds bounds = reader.bounds();
+  out.leader_epoch = bounds.epoch.value();
+  switch (timestamp) {
+    case kLatest: out.offset = committed_only ? bounds.last_stable.value() : bounds.visible.value(); return;
+    case kEarliest:
+    case kEarliestLocal: {
+      out.offset = bounds.log_start.value();
+      const auto epoch = reader.epoch_of(bounds.log_start);
+      if (epoch && *epoch) out.leader_epoch = (*epoch)->value();
+      return;
+    }
+    case kLatestTiered:
+    case kEarliestPendingUpload: out.leader_epoch = -1; return;
+    default: break;
+  }
+  const auto found = timestamp == kMaxTimestamp ? find_max_timestamp(reader) : reader.find_time(timestamp);
+  if (!found) {
+    out.error_code = read_error(found.error());
+    return;
+  }
+  out.leader_epoch = -1;
+  if (!*found) return;  // offset and timestamp -1: there is none
+  out.offset = (*found)->offset.value();
+  out.timestamp = (*found)->timestamp;
+  const auto epoch = reader.epoch_of((*found)->offset);
+  if (epoch && *epoch) out.leader_epoch = (*epoch)->value();
+}
+
+}  // namespace
+
+void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
+  wire::ListOffsetsResponse response;
+  const auto view = call->broker().view();
+  for (const auto& asked : request.topics) {
+    auto& topic = response.topics.emplace_back();
+    topic.name = std::string(asked.name);
+    const auto found = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
+    for (const auto& partition : asked.partitions) {
+      Partition& out = topic.partitions.emplace_back();
+      out.partition_index = partition.partition_index;
+      const auto index = static_cast<std::size_t>(partition.partition_index);
+      const std::int32_t epoch = call->broker().epoch();
+      if (found == nullptr || partition.partition_index < 0 || index >= found->partitions.size()) {
+        out.error_code = wire::ErrorCode::unknown_topic_or_partition;
+      } else if (partition.current_leader_epoch >= 0 && partition.current_leader_epoch != epoch) {
+        out.error_code = partition.current_leader_epoch < epoch ? wire::ErrorCode::fenced_leader_epoch : wire::ErrorCode::unknown_leader_epoch;
+      } else if (partition.timestamp < kEarliestPendingUpload) {
+        out.error_code = wire::ErrorCode::unsupported_version;
+      } else {
+        look_up(*found->partitions[index], partition.timestamp, request.isolation_level == 1, out);
+      }
+    }
+  }
+  call->reply(response);
+}
+
+}  // namespace baton::kafka

@@ -1,0 +1,41 @@
+#include "kafka/session.h"
+
+#include <algorithm>
+
+#include "kafka/handlers/handlers.h"
+
+namespace baton::kafka {
+
+Session::Session(Node& node, Endpoint advertised, const ConnectionInfo& info)
+    : node_(node),
+      advertised_(std::move(advertised)),
+      core_(*info.core),
+      peer_(info.peer),
+      checker_(log::BatchLimits{.uncompressed_bytes_max = node.limits.unpacked_bytes_max}) {}
+
+Session::~Session() = default;
+
+void Session::handle(base::Bytes frame, std::function<void(FrameResult)> done) {
+  const auto call = std::make_shared<Call>(node_, advertised_, core_, std::move(frame), std::move(done));
+  if (const Status started = call->start(); !started) {
+    call->close(started.error());
+    return;
+  }
+  const auto known = std::ranges::find(handlers(), static_cast<wire::ApiKey>(call->api()), &Handler::key);
+  if (known != handlers().end() && known->versions.contains(call->version())) {
+    known->run(*this, call);
+  } else if (call->api() == static_cast<std::int16_t>(wire::ApiKey::api_versions)) {
+    refuse_api_versions(*call);  // KIP-511: the client learns what there is
+  } else {
+    // As Kafka does: a client that has asked for ApiVersions does not come here.
+    call->close({Code::invalid_argument, "API " + std::to_string(call->api()) + ", version " + std::to_string(call->version()) +
+                                             ", is not served: ApiVersions says what is"});
+  }
+}
+
+void Session::drop(const Ongoing* ongoing) {
+  const auto found = std::ranges::find(ongoing_, ongoing, [](const auto& one) { return static_cast<const Ongoing*>(one.get()); });
+  if (found != ongoing_.end()) ongoing_.erase(found);
+}
+
+}  // namespace baton::kafka

@@ -1,0 +1,54 @@
+// Session: the protocol's side of one connection. Finds the handler of each request; knows no sockets.
+//
+// Lives on its connection's core. Requests that wait (a fetch for new records) live as long as it does.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "broker/batch_check.h"
+#include "kafka/call.h"
+#include "kafka/connection.h"
+
+namespace baton::kafka {
+
+// Something that goes on after handle() has returned, and ends with its connection.
+class Ongoing {
+ public:
+  virtual ~Ongoing() = default;
+};
+
+class Session final : public FrameHandler {
+ public:
+  Session(Node& node, Endpoint advertised, const ConnectionInfo& info);
+  ~Session() override;
+
+  void handle(base::Bytes frame, std::function<void(FrameResult)> done) override;
+
+  // For handlers.
+  [[nodiscard]] broker::BatchChecker& checker() { return checker_; }
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+  void keep(std::shared_ptr<Ongoing> ongoing) { ongoing_.push_back(std::move(ongoing)); }
+  void drop(const Ongoing* ongoing);
+
+ private:
+  Node& node_;
+  const Endpoint advertised_;
+  os::Executor& core_;
+  const std::string peer_;
+  broker::BatchChecker checker_;
+  std::list<std::shared_ptr<Ongoing>> ongoing_;
+};
+
+// An API that is served: ApiVersions says so, and nothing else does.
+struct Handler {
+  wire::ApiKey key;
+  wire::VersionRange versions;  // that are advertised
+  void (*run)(Session& session, const std::shared_ptr<Call>& call);
+};
+// By key.
+[[nodiscard]] std::span<const Handler> handlers();
+
+}  // namespace baton::kafka
