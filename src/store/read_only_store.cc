@@ -124,6 +124,8 @@ class ReaderPartition {
   log::Offset heads_offset_;
 };
 
+Error closed() { return {Code::cancelled, "the store is closed"}; }
+
 Error refuse(std::string_view what) {
   return {Code::read_only, std::string(what) + ": the store is open read-only"};
 }
@@ -144,12 +146,13 @@ class ReadOnlyStore final : public StoreReads {
 
   Status close() override {
     const std::lock_guard lock(mutex_);
-    closed_ = true;
+    const std::lock_guard view_lock(view_mutex_);
+    view_ = nullptr;
     return {};
   }
   Status refresh() override {
     const std::lock_guard lock(mutex_);
-    if (closed_) return Error{Code::cancelled, "the store is closed"};
+    if (view_ == nullptr) return closed();
     return refresh_locked();
   }
 
@@ -181,8 +184,8 @@ class ReadOnlyStore final : public StoreReads {
 
  protected:
   Result<std::shared_ptr<const ReadView>> view() override {
-    const std::lock_guard lock(mutex_);
-    if (closed_) return Error{Code::cancelled, "the store is closed"};
+    const std::lock_guard lock(view_mutex_);
+    if (view_ == nullptr) return closed();
     return view_;
   }
   SubscriptionSource source() override {
@@ -204,6 +207,7 @@ class ReadOnlyStore final : public StoreReads {
     if (opened) BATON_TRY(log_->refresh());
     for (const auto& [key, partition] : partitions_) BATON_TRY(partition->follow(env_, log_->catalogue()));
     std::ranges::sort(next->contexts, {}, [](const auto& c) -> const std::string& { return c->name; });
+    const std::lock_guard lock(view_mutex_);
     view_ = std::move(next);
     return {};
   }
@@ -236,10 +240,10 @@ class ReadOnlyStore final : public StoreReads {
   const std::string directory_;
   CheckpointStore checkpoints_;
   std::mutex mutex_;  // held by one refresh at a time; what readers use is shared and does not need it
+  std::mutex view_mutex_;  // for as long as it takes to copy the pointer; taken within mutex_, never the other way
   std::unique_ptr<log::Log> log_;
   std::map<log::PartitionKey, std::unique_ptr<ReaderPartition>> partitions_;
-  std::shared_ptr<const ReadView> view_;
-  bool closed_ = false;
+  std::shared_ptr<const ReadView> view_;  // changed with both held; null once the store is closed
 };
 
 Result<std::unique_ptr<Store>> open_with(std::unique_ptr<os::Env> owned_env, os::Env& env, const std::string& directory, const Options& options) {
