@@ -179,8 +179,11 @@ class Log {
   // age goes on.
   [[nodiscard]] virtual Status confirm_clock() = 0;
 
-  // [owner] Read-only logs: takes in new topics, segments and marks of the writer.
-  [[nodiscard]] virtual Status refresh() = 0;
+  // [owner] Read-only logs: takes in new topics, segments and marks of the writer. `prepare`, which may be empty, is called before readers see
+  // any of it, with a catalogue that names the heads of all that they will find gone. When it answers not_found (such a file has been
+  // replaced meanwhile), it is called again with a newer catalogue; any other error ends the refresh.
+  using Prepare = std::function<Status(const CatalogueState&)>;
+  [[nodiscard]] virtual Status refresh(const Prepare& prepare) = 0;
 
   // [owner] Flushes, checkpoints, writes the clean mark, releases the lock. Idempotent. Without it the destructor only lets go (as a kill).
   [[nodiscard]] virtual Status close() = 0;

@@ -45,7 +45,7 @@ class LogImpl final : public Log {
   Status remove_before(const PartitionKey& key, Offset start, const KeepHeads& keep_heads) override;
   bool failed() const override { return failed_; }
   const Error& failure() const override { return failure_; }
-  Status refresh() override { return {}; }
+  Status refresh(const Prepare&) override { return {}; }
   Status confirm_clock() override;
   Status close() override;
   std::vector<PartitionStats> stats() const override;

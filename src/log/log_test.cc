@@ -243,23 +243,23 @@ TEST_F(LogTest, AnotherProcessReadsBesideTheWriter) {
   EXPECT_EQ(read_all(*(*beside)->reader(key)), (Values{{0, "a"}}));
   for (int i = 0; i < 20; ++i) append(key, std::string(800, 'x'));
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 1u);
-  ASSERT_OK((*beside)->refresh());
+  ASSERT_OK((*beside)->refresh({}));
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 21u);
   settle();
-  ASSERT_OK((*beside)->refresh());
+  ASSERT_OK((*beside)->refresh({}));
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 21u);
   const auto second = make_topic("payments");
   append(second, "p");
-  ASSERT_OK((*beside)->refresh());
+  ASSERT_OK((*beside)->refresh({}));
   EXPECT_EQ(read_all(*(*beside)->reader(second)), (Values{{0, "p"}}));
   EXPECT_EQ((*beside)->stage(key, make_batch("no")).error().code, Code::read_only);
   ASSERT_OK(log_->close());
   log_.reset();
-  ASSERT_OK((*beside)->refresh());
+  ASSERT_OK((*beside)->refresh({}));
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 21u);
   reopen();
   append(key, "after");
-  ASSERT_OK((*beside)->refresh());
+  ASSERT_OK((*beside)->refresh({}));
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 22u);
 }
 

@@ -1,6 +1,7 @@
 #include "log/read_only_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/try.h"
 
@@ -25,13 +26,13 @@ Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& 
   BATON_TRY_ASSIGN(log->catalogue_, Catalogue::open(env, directory, true));
   const auto waiter = env.make_waiter();
   for (int i = 0; i < kStartTries; ++i) {
-    BATON_TRY_ASSIGN(const bool taken, log->take_live());
+    BATON_TRY_ASSIGN(const bool taken, log->take_live({}));
     if (taken) return std::unique_ptr<Log>(std::move(log));
     BATON_TRY_ASSIGN(const bool writer, log->writer_is_there());
     if (!writer) break;
     (void)waiter->wait(kStartPauseNs);
   }
-  BATON_TRY(log->take_closed());
+  BATON_TRY(log->take_closed({}));
   return std::unique_ptr<Log>(std::move(log));
 }
 
@@ -41,13 +42,26 @@ Result<bool> ReadOnlyLog::writer_is_there() {
   return (*lock)->is_locked(os::LockKind::shared, 0, 0);
 }
 
-Status ReadOnlyLog::refresh() {
+Status ReadOnlyLog::refresh(const Prepare& prepare) {
   BATON_TRY(catalogue_->refresh());
-  BATON_TRY_ASSIGN(const bool taken, take_live());
-  return taken ? Status() : take_closed();
+  BATON_TRY_ASSIGN(const bool taken, take_live(prepare));
+  return taken ? Status() : take_closed(prepare);
 }
 
-Result<bool> ReadOnlyLog::take_live() {
+// Behind the marks that are taken with it: every topic of theirs is in it, and every start of a log. False: take the marks again, for a file
+// that it named has been replaced meanwhile.
+Result<bool> ReadOnlyLog::take_catalogue(const Prepare& prepare, std::uint64_t& bytes) {
+  BATON_TRY(catalogue_->refresh());
+  Status prepared = prepare ? prepare(catalogue_->state()) : Status();
+  if (prepared) return true;
+  if (prepared.error().code != Code::not_found) return std::move(prepared).error();
+  // What takes a file's place is named in the catalogue before the file goes.
+  const std::uint64_t before = std::exchange(bytes, catalogue_->bytes());
+  if (bytes == before) return Error{Code::corrupt, prepared.error().detail};
+  return false;
+}
+
+Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
   // Anew each time: a writer that starts makes a new file.
   auto live = LiveReader::open(env_, directory_);
   if (!live) {
@@ -60,11 +74,15 @@ Result<bool> ReadOnlyLog::take_live() {
   if (header->boot_id.empty() || header->boot_id != env_.boot_id()) return false;
   if (header->epoch.value() < epoch_.load(std::memory_order_relaxed)) return true;
   std::vector<LiveSlot> slots;
-  for (std::size_t i = 0; i < header->slot_count; ++i) {
-    BATON_TRY_ASSIGN(const auto slot, (*live)->slot(i));
-    slots.push_back(slot);
+  bool together = false;
+  for (std::uint64_t bytes = 0; !together;) {
+    slots.clear();
+    for (std::size_t i = 0; i < header->slot_count; ++i) {
+      BATON_TRY_ASSIGN(const auto slot, (*live)->slot(i));
+      slots.push_back(slot);
+    }
+    BATON_TRY_ASSIGN(together, take_catalogue(prepare, bytes));
   }
-  BATON_TRY(catalogue_->refresh());  // behind the slots: every topic of theirs is in it
   epoch_.store(header->epoch.value(), std::memory_order_release);
   drop_removed();
   for (const auto& slot : slots) BATON_TRY(take_slot(slot, header->state == LiveState::failed));
@@ -115,12 +133,13 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   if (topic == catalogue_->state().topics.end() || topic->second.removed) return {};
   View& view = view_of(slot.key, topic->second);
   set_epochs(view, slot.key, slot.epoch);
+  // As its writer does: the start moves before the segments below it leave.
+  view.partition->set_log_start(slot.log_start);
   if (view.generation != slot.generation || !view.segments.contains(slot.segment_base)) {
     BATON_TRY(take_segments(view, slot));
     view.generation = slot.generation;
   }
   if (slot.end_position > 0) segment_of_view(view, slot.key, slot.segment_base)->publish(slot.end_position, INT64_MAX);
-  view.partition->set_log_start(slot.log_start);
   const Offset visible = failed ? slot.durable : slot.visible;
   view.partition->publish(visible, slot.durable, visible);
   return {};
@@ -173,8 +192,11 @@ Status ReadOnlyLog::take_segments(View& view, const LiveSlot& slot) {
 }
 
 // Without live marks: the store was closed, or nobody can say how far it may be read.
-Status ReadOnlyLog::take_closed() {
-  BATON_TRY(catalogue_->refresh());
+Status ReadOnlyLog::take_closed(const Prepare& prepare) {
+  bool together = false;
+  for (std::uint64_t bytes = 0; !together;) {
+    BATON_TRY_ASSIGN(together, take_catalogue(prepare, bytes));
+  }
   if (!catalogue_->state().clean_close) {
     return Error{Code::unavailable, directory_ + ": the machine was started again while the store was open, and its end is not "
                                     "known yet: open it for writing once, with any command that writes"};
@@ -192,8 +214,8 @@ Status ReadOnlyLog::take_closed() {
       segment->publish(recovered.end, recovered.max_timestamp);
       list.push_back(segment);
     }
-    view.partition->set_segments(std::move(list));
     view.partition->set_log_start(found.log_start);
+    view.partition->set_segments(std::move(list));
     view.partition->publish(found.end, found.end, found.end);
   }
   return {};

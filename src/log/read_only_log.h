@@ -24,7 +24,7 @@ class ReadOnlyLog final : public Log {
   Epoch epoch() const override { return Epoch(epoch_.load(std::memory_order_acquire)); }
   std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const override;
   std::int64_t append_time_ms() override { return env_.clock().wall_ms(); }
-  Status refresh() override;
+  Status refresh(const Prepare& prepare) override;
   Status close() override { return {}; }
   std::vector<PartitionStats> stats() const override;
   bool has_staged() const override { return false; }
@@ -55,10 +55,11 @@ class ReadOnlyLog final : public Log {
 
   ReadOnlyLog(os::Env& env, std::string directory, LogOptions options);
   // False: no live marks that may be used.
-  [[nodiscard]] Result<bool> take_live();
+  [[nodiscard]] Result<bool> take_live(const Prepare& prepare);
   [[nodiscard]] Status take_slot(const LiveSlot& slot, bool failed);
   [[nodiscard]] Status take_segments(View& view, const LiveSlot& slot);
-  [[nodiscard]] Status take_closed();
+  [[nodiscard]] Status take_closed(const Prepare& prepare);
+  [[nodiscard]] Result<bool> take_catalogue(const Prepare& prepare, std::uint64_t& bytes);
   [[nodiscard]] Result<bool> writer_is_there();
   View& view_of(const PartitionKey& key, const TopicInfo& topic);
   std::shared_ptr<Segment> segment_of_view(View& view, const PartitionKey& key, Offset base);

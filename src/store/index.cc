@@ -263,17 +263,26 @@ void Index::Core::drop_below(log::Offset log_start) {
   schedule();
 }
 
-Result<bool> Index::Core::refresh() {
+Result<std::optional<IndexCovered>> Index::Core::load_newer() {
   if (!options_.read_only) return Error{Code::invalid_argument, "refresh is for an index that was opened read-only"};
+  newer_.reset();
   const auto old = state();
   Runs runs = old->runs;
   IndexManifest manifest;
   if (auto loaded = load_as_reader(manifest, runs); !loaded) {
     // None yet, or the writer is about to build it again: what we have stays as right as it was.
-    if (!fs_.exists(os::join(directory_, IndexManifest::kName)).value_or(true)) return false;
+    if (!fs_.exists(os::join(directory_, IndexManifest::kName)).value_or(true)) return std::optional<IndexCovered>();
     return Error{Code::unavailable, "the index cannot be read now, try again: " + loaded.error().detail};
   }
-  if (manifest == manifest_) return false;
+  if (manifest == manifest_) return std::optional<IndexCovered>();
+  const IndexCovered covered = manifest.covered;
+  newer_.emplace(std::move(manifest), std::move(runs));
+  return std::optional(covered);
+}
+
+void Index::Core::publish_newer() {
+  if (!newer_) return;
+  auto [manifest, runs] = *std::exchange(newer_, std::nullopt);
   manifest_ = manifest;
   auto table = std::make_shared<IndexTable>(options_.table_entries);
   for (std::size_t i = 0; i < active_->size(); ++i) {
@@ -287,7 +296,6 @@ Result<bool> Index::Core::refresh() {
     state.active = active_;
     covered_ = manifest.covered;
   });
-  return true;
 }
 
 std::shared_ptr<const IndexState> Index::Core::state() const {
@@ -348,7 +356,13 @@ void Index::acknowledge(log::Offset next, log::Epoch epoch, std::uint32_t batch_
 bool Index::full() const { return core_->full(); }
 Status Index::flush() { return core_->flush(); }
 Result<bool> Index::merge_step() { return core_->merge_step(); }
-Result<bool> Index::refresh() { return core_->refresh(); }
+Result<std::optional<IndexCovered>> Index::load() { return core_->load_newer(); }
+void Index::publish() { core_->publish_newer(); }
+Result<bool> Index::refresh() {
+  BATON_TRY_ASSIGN(const auto newer, load());
+  publish();
+  return newer.has_value();
+}
 IndexSnapshot Index::snapshot() const { return IndexSnapshot(core_->state()); }
 Index::Stats Index::stats() const { return core_->stats(); }
 Status Index::health() const { return core_->health(); }

@@ -99,7 +99,10 @@ class Index {
 
   // [owner] Read-only: takes up a newer manifest; true when there was one. Entries that were added by hand below its
   // covered() are dropped, the others kept. If the manifest cannot be used now: unavailable, and the old state stays.
+  // In two steps: load() opens what is new and says what it covers (nullopt: nothing is new), and look-ups see none of it before publish().
   [[nodiscard]] Result<bool> refresh();
+  [[nodiscard]] Result<std::optional<IndexCovered>> load();
+  void publish();
 
   // [any] A consistent view for look-ups: every entry that was added before this call, and maybe later ones. Read the visible
   // offset before, and bound look-ups by it. About 20 ns. Holds its tables and runs in memory, so keep it for one request.

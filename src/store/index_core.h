@@ -8,7 +8,9 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/index.h"
@@ -30,7 +32,8 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   [[nodiscard]] Status flush();
   [[nodiscard]] Status reset(log::Offset start);
   void drop_below(log::Offset log_start);
-  [[nodiscard]] Result<bool> refresh();
+  [[nodiscard]] Result<std::optional<IndexCovered>> load_newer();
+  void publish_newer();
   [[nodiscard]] std::shared_ptr<const IndexState> state() const;
   [[nodiscard]] IndexCovered covered() const;
   [[nodiscard]] Status health() const;
@@ -84,6 +87,7 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   IndexCovered acknowledged_;
   std::size_t acknowledged_entries_ = 0;  // of active_: so many from the first are below it
   mutable bool waiting_ = false;          // full() has been true
+  std::optional<std::pair<IndexManifest, Runs>> newer_;  // read-only: loaded, and not published yet
 
   std::atomic<std::int64_t> log_start_{0};
   std::atomic<bool> closed_{false};

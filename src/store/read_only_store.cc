@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "base/hex.h"
 #include "base/try.h"
@@ -41,18 +42,38 @@ class ReaderPartition {
   [[nodiscard]] const std::shared_ptr<PartitionView>& view() const { return view_; }
   [[nodiscard]] std::int64_t streams() const { return streams_; }
 
-  // Before the log is looked at: so its end is never below what the index covers.
-  [[nodiscard]] Status refresh_index() {
-    const auto newer = view_->index().refresh();
+  // A refresh is these three, in this order. First the writer's index, before the log is looked at: so its end is never below what the index
+  // covers. What is loaded is not in use yet: its runs may lack what a retention has removed, whose heads come next.
+  [[nodiscard]] Status load_index() {
+    auto newer = view_->index().load();
     if (!newer && newer.error().code != Code::unavailable) return newer.error();  // unavailable: the old runs stay in use
+    loaded_ = newer ? *newer : std::nullopt;
     return {};
   }
 
-  [[nodiscard]] Status follow(os::Env& env, const log::CatalogueState& catalogue) {
-    BATON_TRY(take_heads(env, catalogue));
-    const IndexCovered covered = view_->index().covered();
+  // Then the heads, before the log's start moves: a reader that finds a stream's records gone finds its head here. not_found: a newer
+  // snapshot has taken the place of the one that the catalogue names.
+  [[nodiscard]] Status take_heads(os::Env& env, const log::CatalogueState& catalogue) {
+    const auto topic = catalogue.topics.find(view_->key().topic);
+    if (topic == catalogue.topics.end() || topic->second.removed) return {};
+    const auto found = catalogue.heads_snapshot.find(view_->key());
+    if (found == catalogue.heads_snapshot.end() || found->second == heads_offset_ || found->second.value() == 0) return {};
+    BATON_TRY_ASSIGN(auto heads,
+                     HeadsReader::open(env, os::join(view_->directory(), heads_file_name(found->second)), view_->key()));
+    view_->set_heads(std::move(heads));
+    heads_offset_ = found->second;
+    return {};
+  }
+
+  // And when the log has moved on, the index: what is in it, readers may see.
+  [[nodiscard]] Status follow() {
+    const IndexCovered covered = loaded_ ? *loaded_ : view_->index().covered();
     if (!begun_ || covered != covered_) BATON_TRY(begin(covered));
-    return usable_ ? feed() : Status();
+    view_->index().publish();
+    loaded_.reset();
+    if (usable_) return feed();
+    view_->set_end_limit(log::Offset(INT64_MAX));
+    return {};
   }
 
  private:
@@ -73,7 +94,7 @@ class ReaderPartition {
     if (usable_ && next_ == from) streams_ = covered.next.value() == 0 ? streams_in_heads() : covered.streams;
     if (!usable_) view_->set_index_ready(false);
     begun_ = true;
-    covered_ = covered;
+    if (usable_) covered_ = covered;  // else it is looked at again
     return {};
   }
 
@@ -83,6 +104,7 @@ class ReaderPartition {
     while (next_ < end) {
       if (tail_bytes_ > kTailBytesMax) {
         view_->set_index_ready(false);
+        view_->set_end_limit(log::Offset(INT64_MAX));
         return {};
       }
       chunk_.clear();
@@ -93,19 +115,10 @@ class ReaderPartition {
       next_ = read.next;
     }
     view_->set_index_ready(true);
+    view_->set_end_limit(end);
     return {};
   }
 
-  [[nodiscard]] Status take_heads(os::Env& env, const log::CatalogueState& catalogue) {
-    const auto found = catalogue.heads_snapshot.find(view_->key());
-    if (found == catalogue.heads_snapshot.end() || found->second == heads_offset_ || found->second.value() == 0) return {};
-    auto heads = HeadsReader::open(env, os::join(view_->directory(), heads_file_name(found->second)), view_->key());
-    if (!heads && heads.error().code == Code::not_found) return {};  // a newer one has replaced it: the next refresh names it
-    if (!heads) return heads.error();
-    view_->set_heads(*std::move(heads));
-    heads_offset_ = found->second;
-    return {};
-  }
   [[nodiscard]] std::int64_t streams_in_heads() const {
     const auto heads = view_->heads();
     return heads == nullptr ? 0 : static_cast<std::int64_t>(heads->count());
@@ -116,6 +129,7 @@ class ReaderPartition {
   base::Bytes chunk_;
   bool begun_ = false;
   bool usable_ = false;
+  std::optional<IndexCovered> loaded_;  // runs that are about to be used
   IndexCovered covered_;      // the runs in use
   log::Offset fed_from_;      // entries in memory begin here
   log::Offset next_;          // to be fed
@@ -194,8 +208,12 @@ class ReadOnlyStore final : public StoreReads {
 
  private:
   [[nodiscard]] Status refresh_locked() {
-    for (const auto& [key, partition] : partitions_) BATON_TRY(partition->refresh_index());
-    BATON_TRY(log_->refresh());
+    const auto take_heads = [this](const log::CatalogueState& catalogue) -> Status {
+      for (const auto& [key, partition] : partitions_) BATON_TRY(partition->take_heads(env_, catalogue));
+      return {};
+    };
+    for (const auto& [key, partition] : partitions_) BATON_TRY(partition->load_index());
+    BATON_TRY(log_->refresh(take_heads));
     auto next = std::make_shared<ReadView>();
     bool opened = false;
     for (const auto& [id, topic] : log_->catalogue().topics) {
@@ -204,8 +222,8 @@ class ReadOnlyStore final : public StoreReads {
       next->contexts.push_back(std::move(context));
     }
     // What a new partition's index covers may lie beyond the end that was read before it was opened.
-    if (opened) BATON_TRY(log_->refresh());
-    for (const auto& [key, partition] : partitions_) BATON_TRY(partition->follow(env_, log_->catalogue()));
+    if (opened) BATON_TRY(log_->refresh(take_heads));
+    for (const auto& [key, partition] : partitions_) BATON_TRY(partition->follow());
     std::ranges::sort(next->contexts, {}, [](const auto& c) -> const std::string& { return c->name; });
     const std::lock_guard lock(view_mutex_);
     view_ = std::move(next);

@@ -116,5 +116,70 @@ TEST_F(ReadOnly, AReadDoesNotWaitForARefreshThatIsAtWork) {
   EXPECT_EQ(reader_->stream_head("rides", "ride-3")->last_version, 10);
 }
 
+TEST_F(ReadOnly, AStreamThatRetentionHasEmptiedIsThereInEveryMomentOfARefresh) {
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  ASSERT_FALSE(appended("old", {event("A"), event("B")}).events.empty());
+  append_numbers(30);
+  open_reader();
+  int looks = 0;
+  for (int round = 0; round < 8; ++round) {
+    append_numbers(200);
+    ASSERT_TRUE(store_->apply_retention());
+    append_numbers(5);
+    looks += refresh_watched([&](const std::string& path) {
+      const auto head = reader_->stream_head("rides", "old");
+      ASSERT_TRUE(head) << head.error().to_string() << ", before " << path;
+      EXPECT_EQ(head->last_version, 1) << "round " << round << ", before " << path;
+    });
+    ASSERT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
+  }
+  EXPECT_GT(looks, 0);
+  EXPECT_GT(reader_->read_context({.context = "rides"})->events.front().offset, 1);
+}
+
+TEST_F(ReadOnly, HeadsThatAreReplacedWhileTheyAreLookedForAreFoundUnderTheirNewNameAndMissingOnesAreDamage) {
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  ASSERT_FALSE(appended("old", {event("A"), event("B")}).events.empty());
+  append_numbers(30);
+  open_reader();
+  append_numbers(200);
+  ASSERT_TRUE(store_->apply_retention());
+  int replaced = 0;
+  (void)refresh_watched([&](const std::string& path) {
+    if (path.find("/heads-") == std::string::npos || ++replaced > 3) return;
+    append_numbers(100);
+    ASSERT_TRUE(store_->apply_retention());
+  });
+  EXPECT_EQ(replaced, 4);
+  EXPECT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
+
+  append_numbers(100);
+  ASSERT_TRUE(store_->apply_retention());
+  beside_.watch() = [&](const std::string& path) {
+    if (path.find("/heads-") != std::string::npos) (void)env_->fs().remove(path);
+  };
+  EXPECT_THAT(reader_->refresh(), FailsWith(Code::corrupt));
+  beside_.watch() = nullptr;
+  EXPECT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
+}
+
+TEST_F(ReadOnly, AnEventThatAReadOfTheContextShowsIsInItsStreamInEveryMomentOfARefresh) {
+  append_numbers(30);
+  open_reader();
+  for (int round = 0; round < 4; ++round) {
+    append_numbers(100 + round);
+    const int looks = refresh_watched([&](const std::string& path) {
+      const auto last = reader_->read_context({.context = "rides", .backward = true, .limit = 1});
+      ASSERT_TRUE(last) << last.error().to_string() << ", before " << path;
+      const Event& shown = last->events.front();
+      const auto head = reader_->stream_head("rides", shown.stream);
+      ASSERT_TRUE(head) << head.error().to_string() << ", before " << path;
+      EXPECT_GE(head->last_version, shown.version) << "round " << round << ", before " << path;
+    });
+    EXPECT_GT(looks, 0);
+  }
+  EXPECT_EQ(reader_->context("rides")->events, appended_);
+}
+
 }  // namespace
 }  // namespace baton::store::testing

@@ -38,11 +38,15 @@ class PartitionView {
   [[nodiscard]] const std::shared_ptr<const log::PartitionReader>& shared_reader() const { return reader_; }
   [[nodiscard]] Index& index() const { return *index_; }
 
-  // Where readers end: the next offset after the last one that they may see (design rule 7).
+  // Where readers end: the next offset after the last one that they may see (design rule 7). At the log's start when that has moved past what
+  // this process has taken in.
   [[nodiscard]] log::Offset end() const {
+    const std::int64_t limit = end_limit_.load(std::memory_order_acquire);
     const log::Bounds b = reader_->bounds();
-    return log::Offset(std::min(b.visible.value(), b.last_stable.value()));
+    return log::Offset(std::max(b.log_start.value(), std::min({limit, b.visible.value(), b.last_stable.value()})));
   }
+  // By whoever follows a writer of another process, whose index is fed behind the log: what it has not yet, nobody reads.
+  void set_end_limit(log::Offset limit) { end_limit_.store(limit.value(), std::memory_order_release); }
 
   // For readers: nothing while the index is rebuilt, when what it does not find may be there all the same. They scan the log then.
   [[nodiscard]] std::optional<IndexSnapshot> index_snapshot() const {
@@ -75,6 +79,7 @@ class PartitionView {
   std::shared_ptr<const log::PartitionReader> reader_;
   std::unique_ptr<Index> index_;
   std::atomic<std::uint64_t> index_life_{0};  // odd: ready
+  std::atomic<std::int64_t> end_limit_{INT64_MAX};
   mutable std::mutex mutex_;
   std::shared_ptr<const HeadsReader> heads_;
 };
