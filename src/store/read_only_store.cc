@@ -100,7 +100,13 @@ class ReaderPartition {
 
   [[nodiscard]] Status feed() {
     const log::PartitionReader& reader = view_->reader();
-    const log::Offset end(reader.bounds().visible.value());
+    const log::Bounds bounds = reader.bounds();
+    const log::Offset end(bounds.visible.value());
+    if (next_ < bounds.log_start) {
+      // A retention has passed what was fed: the heads know all streams up to the log's start.
+      next_ = bounds.log_start;
+      streams_ = streams_in_heads();
+    }
     while (next_ < end) {
       if (tail_bytes_ > kTailBytesMax) {
         view_->set_index_ready(false);

@@ -163,6 +163,24 @@ TEST_F(ReadOnly, HeadsThatAreReplacedWhileTheyAreLookedForAreFoundUnderTheirNewN
   EXPECT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
 }
 
+TEST_F(ReadOnly, ARetentionThatPassesWhatAReaderHasSeenIsFollowedThoughNoIndexWasWritten) {
+  options_.index_table_entries = 1 << 16;
+  reopen();
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  ASSERT_FALSE(appended("old", {event("A"), event("B")}).events.empty());
+  append_numbers(30);
+  open_reader();
+  append_numbers(400);
+  ASSERT_TRUE(store_->apply_retention());
+  append_numbers(5);
+  const Status done = reader_->refresh();
+  ASSERT_TRUE(done) << done.error().to_string();
+  EXPECT_GT(reader_->read_context({.context = "rides"})->events.front().offset, 32);
+  EXPECT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
+  EXPECT_EQ(reader_->stream_head("rides", "ride-4")->last_version, 43);
+  EXPECT_EQ(reader_->info()->streams, 11);
+}
+
 TEST_F(ReadOnly, AnEventThatAReadOfTheContextShowsIsInItsStreamInEveryMomentOfARefresh) {
   append_numbers(30);
   open_reader();
