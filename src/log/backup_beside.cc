@@ -23,7 +23,8 @@ Result<std::unique_ptr<BackupBeside>> BackupBeside::begin(os::Env& env, const st
     std::unique_ptr<BackupBeside> backup(new BackupBeside(env, directory));
     BATON_TRY_ASSIGN(const bool taken, backup->take());
     if (taken) return backup;
-    if (!backup->writer_is_there() && !backup->writer_changed()) break;
+    // Once more in any case: a writer may have come, and gone, between the reading of its marks and of the catalogue.
+    if (i > 0 && !backup->writer_is_there() && !backup->writer_changed()) break;
     (void)waiter->wait(kPauseNs);
   }
   return Error{Code::unavailable,
@@ -65,11 +66,13 @@ Result<bool> BackupBeside::take_ends(std::map<PartitionKey, End>& ends) {
     const auto header = live_->header();
     const bool usable =
         header && header->store_id == state.store_id && !header->boot_id.empty() && header->boot_id == env_.boot_id();
-    // Of different epochs, they do not belong together: a writer is starting, or its end left no time to.
-    if (usable && header->epoch == state.epoch) {
+    if (usable && header->epoch >= state.epoch) {
       live_state_ = header->state;
       BATON_TRY(take_slots(*header, ends));
-      return true;
+      if (header->epoch == state.epoch) return true;
+      // The marks of a writer that had not begun its epoch: if it has not yet, it has appended nothing.
+      BATON_TRY_ASSIGN(const bool begun, catalogue_->refresh());
+      return !begun;
     }
     live_ = nullptr;
   }

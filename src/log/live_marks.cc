@@ -81,14 +81,14 @@ LiveSlot decode(const SlotWords& words) {
 }
 
 std::string live_path(const std::string& directory) { return os::join(directory, "live"); }
+std::string hidden_path(const std::string& directory) { return live_path(directory) + ".tmp"; }
 
 }  // namespace
 
 Result<std::unique_ptr<LiveWriter>> LiveWriter::create(os::Env& env, const std::string& directory, const StoreId& store_id,
                                                        Epoch epoch) {
   std::unique_ptr<LiveWriter> writer(new LiveWriter);
-  const std::string temporary = live_path(directory) + ".tmp";
-  BATON_TRY_ASSIGN(writer->file_, env.fs().open(temporary, {.write = true, .create = true, .truncate = true}));
+  BATON_TRY_ASSIGN(writer->file_, env.fs().open(hidden_path(directory), {.write = true, .create = true, .truncate = true}));
   BATON_TRY_ASSIGN(auto page, writer->file_->map_shared(0, kPageBytes));
   std::byte* p = page->data();
   const std::string boot = env.boot_id();
@@ -101,8 +101,11 @@ Result<std::unique_ptr<LiveWriter>> LiveWriter::create(os::Env& env, const std::
   base::store_le<std::uint32_t>(p + kFixedBytes - 4, base::crc32c(0, base::ByteView(p, kFixedBytes - 4)));
   writer->pages_.push_back(std::move(page));
   writer->publish_header();
-  BATON_TRY(env.fs().rename(temporary, live_path(directory)));
   return writer;
+}
+
+Status LiveWriter::show(os::Env& env, const std::string& directory) const {
+  return env.fs().rename(hidden_path(directory), live_path(directory));
 }
 
 std::byte* LiveWriter::slot_at(std::size_t number) const {

@@ -43,8 +43,9 @@ struct LiveHeader {
 // The writer's side. [owner]
 class LiveWriter {
  public:
-  // Makes the file anew: readers of the writer before keep theirs.
+  // Makes the file anew, under another name until show(): readers of the writer before keep theirs, and none finds it without its slots.
   static Result<std::unique_ptr<LiveWriter>> create(os::Env& env, const std::string& directory, const StoreId& store_id, Epoch epoch);
+  [[nodiscard]] Status show(os::Env& env, const std::string& directory) const;
 
   [[nodiscard]] Result<std::size_t> add(const LiveSlot& slot);  // its number
   void publish(std::size_t number, const LiveSlot& slot);

@@ -105,8 +105,10 @@ Status LogImpl::recover() {
   for (const auto& [key, recovered] : store.partitions) BATON_TRY(add_recovered(recovered, store.last_append_ms));
   BATON_TRY(recover_producers());
   BATON_TRY(begin_journal(store));
-  BATON_TRY(raise_epoch());
+  // The marks first: a process that dies in between leaves marks that say where the store ends.
+  epoch_ = state.epoch.plus(1);
   BATON_TRY(open_live());
+  BATON_TRY(raise_epoch());
   remove_old_topics();
   if (options_.warn) {
     for (const auto& warning : store.warnings) options_.warn(warning);
@@ -236,8 +238,8 @@ Status LogImpl::raise_epoch() {
     const Offset before = known == state.epochs.end() || known->second.empty() ? Offset(0) : known->second.back().start;
     if (before != tail->next) moved.emplace_back(key, tail->next);
   }
-  epoch_ = state.epoch.plus(1);
   BATON_TRY(catalogue_->raise_epoch(epoch_, env_.clock().wall_ms(), false, moved));
+  live_->set_catalogue_bytes(catalogue_->bytes());
   for (const auto& [key, tail] : tails_) set_epoch_table(*tail);
   return {};
 }
@@ -258,7 +260,7 @@ Status LogImpl::open_live() {
     BATON_TRY_ASSIGN(tail->live_slot, live_->add({.key = key, .epoch = epoch_}));
     publish(*tail);
   }
-  return {};
+  return live_->show(env_, directory_);
 }
 
 // Directories of topics that were removed; a crash may have left them.

@@ -125,6 +125,58 @@ TEST_F(BackupBeside, OfAWriterThatWasKilledHasAllThatItHadAcknowledged) {
   start();
 }
 
+TEST_F(BackupBeside, OfAStoreWhoseNextWriterDiesAnywhereWhileItOpensItHasAllThatWasAcknowledged) {
+  append_numbers(100);
+  bool survived = false;
+  for (std::uint64_t n = 1; n < 500 && !survived; ++n) {
+    append_numbers(1);
+    env_->kill();
+    store_ = nullptr;
+    {
+      os::SimEnv starter(world_);
+      starter.kill_in(n);
+      (void)open_store(starter, "/data", options_);
+      survived = starter.alive();
+    }
+    const Status done = back_up();
+    ASSERT_TRUE(done) << done.error().to_string() << ", after " << n << " steps";
+    expect_restored(appended_);
+    start();
+  }
+  EXPECT_TRUE(survived);
+}
+
+TEST_F(BackupBeside, AfterAPowerLossNeedsAWriterThatHasRecoveredAndNotOneThatHasEnded) {
+  append_numbers(100);
+  const auto epoch = [&] { return log::Catalogue::open(*env_, "/data", true).value()->state().epoch; };
+  int refused = 0;
+  bool survived = false;
+  for (std::uint64_t n = 1; n < 500 && !survived; ++n) {
+    append_numbers(1);
+    world_.disk().cut_power();
+    store_ = nullptr;
+    world_.disk().restart();
+    env_ = std::make_unique<os::SimEnv>(world_);
+    const log::Epoch before = epoch();
+    {
+      os::SimEnv starter(world_);
+      starter.kill_in(n);
+      (void)open_store(starter, "/data", options_);
+      survived = starter.alive();
+    }
+    if (const Status done = back_up(); done) {
+      expect_restored(appended_);
+    } else {
+      ++refused;
+      EXPECT_THAT(done, FailsWith(Code::unavailable));
+      EXPECT_EQ(epoch(), before) << "after " << n << " steps";
+    }
+    start();
+  }
+  EXPECT_TRUE(survived);
+  EXPECT_GT(refused, 0);
+}
+
 TEST_F(BackupBeside, OfAClosedStoreAlsoAfterTheMachineWasStartedAgain) {
   append_numbers(100);
   ASSERT_TRUE(store_->close());
