@@ -285,6 +285,28 @@ TEST_F(LogTest, AStoreThatNeedsRecoveryIsNotReadWithoutAWriter) {
   EXPECT_EQ(opened.error().code, Code::unavailable);
 }
 
+TEST_F(LogTest, MarksOfAnOlderEpochThanTheCataloguesSayNothing) {
+  reopen();
+  const auto key = make_topic("rides");
+  append(key, "a");
+  append(key, "b");
+  auto beside = open({.read_only = true});
+  ASSERT_OK(beside);
+  const Epoch epoch = log_->epoch();
+  log_.reset();
+  {
+    // A writer that has found one event only, and whose marks nobody has seen.
+    auto catalogue = Catalogue::open(*env_, directory_.path(), false);
+    ASSERT_OK(catalogue);
+    ASSERT_OK((*catalogue)->raise_epoch(epoch.plus(1), 0, false, {{key, Offset(1)}}));
+  }
+  const auto opened = open({.read_only = true});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, Code::unavailable);
+  EXPECT_EQ((*beside)->refresh({}).error().code, Code::unavailable);
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 2u);
+}
+
 TEST_F(LogTest, RetentionRemovesWholeSegmentsAndNothingElse) {
   reopen();
   const auto key = make_topic("clicks", TopicKind::plain, {{"segment.bytes", "4096"}, {"retention.bytes", "9000"}});

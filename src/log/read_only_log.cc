@@ -61,31 +61,46 @@ Result<bool> ReadOnlyLog::take_catalogue(const Prepare& prepare, std::uint64_t& 
   return false;
 }
 
-Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
+// Nothing: there are none that may be used.
+Result<std::optional<ReadOnlyLog::Marks>> ReadOnlyLog::read_marks() {
   // Anew each time: a writer that starts makes a new file.
   auto live = LiveReader::open(env_, directory_);
   if (!live) {
     if (live.error().code == Code::unsupported_format) return live.error();
-    return false;
+    return std::optional<Marks>();
   }
-  auto header = (*live)->header();
-  if (!header || header->store_id != catalogue_->state().store_id) return false;
+  const auto header = (*live)->header();
+  if (!header || header->store_id != catalogue_->state().store_id) return std::optional<Marks>();
   // What was written in another boot of the machine may never have reached the disk.
-  if (header->boot_id.empty() || header->boot_id != env_.boot_id()) return false;
-  if (header->epoch.value() < epoch_.load(std::memory_order_relaxed)) return true;
-  std::vector<LiveSlot> slots;
+  if (header->boot_id.empty() || header->boot_id != env_.boot_id()) return std::optional<Marks>();
+  Marks marks{*header, {}};
+  for (std::size_t i = 0; i < header->slot_count; ++i) {
+    BATON_TRY_ASSIGN(const auto slot, (*live)->slot(i));
+    marks.slots.push_back(slot);
+  }
+  return std::optional(std::move(marks));
+}
+
+Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
+  std::optional<Marks> marks;
+  std::optional<Epoch> older;
   bool together = false;
   for (std::uint64_t bytes = 0; !together;) {
-    slots.clear();
-    for (std::size_t i = 0; i < header->slot_count; ++i) {
-      BATON_TRY_ASSIGN(const auto slot, (*live)->slot(i));
-      slots.push_back(slot);
-    }
+    BATON_TRY_ASSIGN(marks, read_marks());
+    if (!marks) return false;
+    const Epoch epoch = marks->header.epoch;
+    if (epoch.value() < epoch_.load(std::memory_order_relaxed)) return true;
     BATON_TRY_ASSIGN(together, take_catalogue(prepare, bytes));
+    if (epoch >= catalogue_->state().epoch) continue;
+    // A writer makes its marks before it raises the epoch: these were read too early. If there are no newer ones, nobody knows how far the
+    // writer of the newer epoch went.
+    if (older == epoch) return false;
+    older = epoch;
+    together = false;
   }
-  epoch_.store(header->epoch.value(), std::memory_order_release);
+  epoch_.store(marks->header.epoch.value(), std::memory_order_release);
   drop_removed();
-  for (const auto& slot : slots) BATON_TRY(take_slot(slot, header->state == LiveState::failed));
+  for (const auto& slot : marks->slots) BATON_TRY(take_slot(slot, marks->header.state == LiveState::failed));
   return true;
 }
 
@@ -118,13 +133,22 @@ std::shared_ptr<Segment> ReadOnlyLog::segment_of_view(View& view, const Partitio
   return segment;
 }
 
-void ReadOnlyLog::set_epochs(View& view, const PartitionKey& key, Epoch epoch) {
-  if (view.epoch == epoch) return;
+void ReadOnlyLog::set_epochs(View& view, const PartitionKey& key, Epoch epoch, Offset visible) {
+  const Epoch known_epoch = catalogue_->state().epoch;
+  if (view.epoch == epoch && view.known_epoch == known_epoch) return;
   view.epoch = epoch;
+  view.known_epoch = known_epoch;
   EpochTable table;
   const auto& epochs = catalogue_->state().epochs;
   if (const auto known = epochs.find(key); known != epochs.end()) table = known->second;
-  if (table.empty() || table.back().epoch != epoch) table.push_back({epoch, table.empty() ? Offset(0) : table.back().start});
+  if (known_epoch < epoch) {
+    // Its writer has not begun it: all that is there is older.
+    const Offset start = table.empty() ? Offset(0) : table.back().start;
+    if (start < visible && (table.empty() || table.back().epoch < known_epoch)) table.push_back({known_epoch, start});
+    table.push_back({epoch, visible});
+  } else if (table.empty() || table.back().epoch != epoch) {
+    table.push_back({epoch, table.empty() ? Offset(0) : table.back().start});
+  }
   view.partition->set_epochs(epoch, std::move(table));
 }
 
@@ -132,7 +156,7 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   const auto topic = catalogue_->state().topics.find(slot.key.topic);
   if (topic == catalogue_->state().topics.end() || topic->second.removed) return {};
   View& view = view_of(slot.key, topic->second);
-  set_epochs(view, slot.key, slot.epoch);
+  set_epochs(view, slot.key, slot.epoch, slot.visible);
   // As its writer does: the start moves before the segments below it leave.
   view.partition->set_log_start(slot.log_start);
   if (view.generation != slot.generation || !view.segments.contains(slot.segment_base)) {
@@ -206,7 +230,7 @@ Status ReadOnlyLog::take_closed(const Prepare& prepare) {
   drop_removed();
   for (const auto& [key, found] : store.partitions) {
     View& view = view_of(key, catalogue_->state().topics.at(key.topic));
-    set_epochs(view, key, catalogue_->state().epoch);
+    set_epochs(view, key, catalogue_->state().epoch, found.end);
     SegmentList list;
     for (const auto& recovered : found.segments) {
       const auto segment = segment_of_view(view, key, recovered.base);

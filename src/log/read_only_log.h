@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,12 +51,18 @@ class ReadOnlyLog final : public Log {
     std::shared_ptr<Partition> partition;
     std::map<Offset, std::shared_ptr<Segment>> segments;
     std::uint64_t generation = UINT64_MAX;
-    Epoch epoch;
+    Epoch epoch;        // of the table of epochs: the partition's,
+    Epoch known_epoch;  // and the catalogue's
   };
 
   ReadOnlyLog(os::Env& env, std::string directory, LogOptions options);
   // False: no live marks that may be used.
   [[nodiscard]] Result<bool> take_live(const Prepare& prepare);
+  struct Marks {
+    LiveHeader header;
+    std::vector<LiveSlot> slots;
+  };
+  [[nodiscard]] Result<std::optional<Marks>> read_marks();
   [[nodiscard]] Status take_slot(const LiveSlot& slot, bool failed);
   [[nodiscard]] Status take_segments(View& view, const LiveSlot& slot);
   [[nodiscard]] Status take_closed(const Prepare& prepare);
@@ -63,7 +70,7 @@ class ReadOnlyLog final : public Log {
   [[nodiscard]] Result<bool> writer_is_there();
   View& view_of(const PartitionKey& key, const TopicInfo& topic);
   std::shared_ptr<Segment> segment_of_view(View& view, const PartitionKey& key, Offset base);
-  void set_epochs(View& view, const PartitionKey& key, Epoch epoch);
+  void set_epochs(View& view, const PartitionKey& key, Epoch epoch, Offset visible);
   void drop_removed();
 
   os::Env& env_;

@@ -15,7 +15,9 @@ class WatchedFiles final : public os::FileSystem {
 
   Result<std::unique_ptr<os::File>> open(const std::string& path, os::OpenOptions options) override {
     tell(path);
-    return fs_.open(path, options);
+    auto file = fs_.open(path, options);
+    if (file && opened) opened(path);
+    return file;
   }
   Status rename(const std::string& from, const std::string& to) override { return fs_.rename(from, to); }
   Status remove(const std::string& path) override { return fs_.remove(path); }
@@ -33,6 +35,7 @@ class WatchedFiles final : public os::FileSystem {
   Status sync_all(const std::string& path) override { return fs_.sync_all(path); }
 
   std::function<void(const std::string&)> watch;
+  std::function<void(const std::string&)> opened;
 
  private:
   void tell(const std::string& path) {
@@ -58,6 +61,7 @@ class WatchedEnv final : public os::Env {
   std::int64_t process_id() override { return env_.process_id(); }
 
   std::function<void(const std::string&)>& watch() { return fs_.watch; }
+  std::function<void(const std::string&)>& opened() { return fs_.opened; }
 
  private:
   os::SimEnv env_;
@@ -179,6 +183,51 @@ TEST_F(ReadOnly, ARetentionThatPassesWhatAReaderHasSeenIsFollowedThoughNoIndexWa
   EXPECT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
   EXPECT_EQ(reader_->stream_head("rides", "ride-4")->last_version, 43);
   EXPECT_EQ(reader_->info()->streams, 11);
+}
+
+TEST_F(ReadOnly, MarksThatAreReadJustBeforeTheNextWriterComesAreReadAgain) {
+  append_numbers(30);
+  open_reader();
+  append_numbers(30);
+  int writers = 0;
+  beside_.opened() = [&](const std::string& path) {
+    if (path != "/data/live" || ++writers > 2) return;
+    kill_and_reopen();
+    append_numbers(10);
+  };
+  const Status done = reader_->refresh();
+  beside_.opened() = nullptr;
+  ASSERT_TRUE(done) << done.error().to_string();
+  EXPECT_EQ(writers, 3);
+  EXPECT_EQ(reader_->info()->epoch, store_->info()->epoch);
+  EXPECT_EQ(reader_->read_context({.context = "rides", .limit = 1'000})->events.size(), 80u);
+}
+
+TEST_F(ReadOnly, AReaderSeesAllWhereverAWriterDiesWhileItOpensTheStore) {
+  append_numbers(60);
+  open_reader();
+  bool survived = false;
+  for (std::uint64_t n = 1; n < 500 && !survived; ++n) {
+    append_numbers(1);
+    env_->kill();
+    store_ = nullptr;
+    ASSERT_TRUE(reader_->refresh());
+    const Position end = reader_->context("rides")->end;
+    {
+      os::SimEnv starter(world_);
+      starter.kill_in(n);
+      (void)open_store(starter, "/data", options_);
+      survived = starter.alive();
+      const Status done = reader_->refresh();
+      ASSERT_TRUE(done) << done.error().to_string() << ", after " << n << " steps";
+      EXPECT_EQ(reader_->context("rides")->events, appended_) << "after " << n << " steps";
+      EXPECT_EQ(reader_->context("rides")->end, end) << "after " << n << " steps";
+      EXPECT_TRUE(reader_->read_context({.context = "rides", .after = end})) << "after " << n << " steps";
+    }
+    env_ = nullptr;
+    start();
+  }
+  EXPECT_TRUE(survived);
 }
 
 TEST_F(ReadOnly, AnEventThatAReadOfTheContextShowsIsInItsStreamInEveryMomentOfARefresh) {
