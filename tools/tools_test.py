@@ -1,4 +1,4 @@
-"""Tests of tools/tidy and tools/count-tests: each check is shown a tree that breaks its rule, and one that does not."""
+"""Tests of tools/tidy, tools/count-tests and tools/lint: each check is shown a tree that breaks its rule, and one that does not."""
 import importlib.machinery
 import importlib.util
 import io
@@ -212,6 +212,34 @@ class Pages(TreeCase):
         self.assertEqual(self.findings(tidy.check_packages), [])
         self.write("docs/dependencies.md", "| `liblz4-dev` | lz4 |\n")
         self.assertEqual(len(self.findings(tidy.check_packages)), 2)
+
+
+class Lint(TreeCase):
+    def setUp(self):
+        super().setUp()
+        # What it would run, so that a lint that begins is seen.
+        self.write("tools/install-deps", "#!/bin/bash\necho ran\nexit 1\n")
+        (self.root / "tools" / "install-deps").chmod(0o755)
+        shutil.copy(TOOLS / "lint", self.root / "tools" / "lint")
+
+    def lint(self, *arguments):
+        return subprocess.run([self.root / "tools" / "lint", *arguments], capture_output=True, text=True, check=False)
+
+    def test_asked_for_help_it_says_how_it_is_used_and_does_nothing(self):
+        for option in ("--help", "-h"):
+            done = self.lint(option)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("tools/lint [--fix]", done.stdout)
+            self.assertNotIn("ran", done.stdout.split())
+
+    def test_what_it_does_not_know_is_refused(self):
+        for arguments in (["--fxi"], ["--fix", "src"]):
+            done = self.lint(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("tools/lint [--fix]", done.stderr)
+
+    def test_without_arguments_it_begins(self):
+        self.assertEqual(self.lint().stdout, "ran\n")
 
 
 class CountTests(TreeCase):
