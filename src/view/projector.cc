@@ -162,7 +162,7 @@ Status Projector::set_keep(const KeepRule& keep) {
   BATON_TRY_ASSIGN(Statement row, db_.prepare("UPDATE baton_view SET keep_every = ?1, keep_copies = ?2"));
   row.bind(1, keep.every);
   row.bind(2, keep.copies);
-  BATON_TRY(row.run());
+  if (!row.run()) return fail(sqlite3_extended_errcode(db_.get()), "change 'keep' of view '" + view_.name + "'");
   view_.keep = keep;
   return {};
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <map>
+#include <regex>
 
 #include "os/sim_env.h"
 #include "view/fake_engine_for_test.h"
@@ -290,9 +291,39 @@ TEST_F(ViewSimulation, AViewWhoseSyncFailedIsNotWrittenByTheNextProcess) {
   EXPECT_EQ(refused.error().code, Code::incompatible);
   EXPECT_TRUE((*views)->close());
   EXPECT_TRUE(content(env) == before);
-  ASSERT_TRUE((*views)->rebuild("bikes"));
+  // Nor when its file is loaded with another `keep`, which is taken when the view has been rebuilt.
+  const std::string other_keep = std::regex_replace(std::string(kView), std::regex("every: 20"), "every: 10");
+  ASSERT_NE(other_keep, kView);
+  auto loaded = (*views)->load_text(other_keep, "views.yaml");
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->front().outcome, LoadedView::Outcome::unchanged);
+  EXPECT_NE(loaded->front().detail.find("baton view rebuild bikes"), std::string::npos) << loaded->front().detail;
   EXPECT_TRUE((*views)->close());
   EXPECT_TRUE(content(env) == before);
+  ASSERT_TRUE((*views)->rebuild("bikes"));
+  loaded = (*views)->load_text(other_keep, "views.yaml");
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->front().detail, "");
+  EXPECT_TRUE((*views)->close());
+  EXPECT_TRUE(content(env) == before);
+}
+
+TEST_F(ViewSimulation, ASyncThatFailsWhileAKeepIsTakenStopsTheView) {
+  os::SimWorld world(options_of(2));
+  os::SimEnv env(world);
+  FakeEngine engine(env);
+  engine.add("RideStarted", R"({"bike":1,"place":"here"})", "ride-1", "2024-01-01T00:10:00Z");
+  auto views = ViewManager::open(env, &engine, "/data/views");
+  ASSERT_TRUE((*views)->load_text(kView, "views.yaml"));
+  ASSERT_TRUE((*views)->catch_up("bikes"));
+  ASSERT_TRUE((*views)->close());
+  // The WAL is empty: its first commit syncs its header.
+  world.disk().faults.fail_sync_at = world.disk().counters().syncs + 1;
+  const std::string other_keep = std::regex_replace(std::string(kView), std::regex("every: 20"), "every: 10");
+  ASSERT_FALSE((*views)->load_text(other_keep, "views.yaml"));
+  world.disk().faults = {};
+  EXPECT_EQ((*views)->info("bikes")->state, ViewInfo::State::stopped);
+  EXPECT_FALSE((*views)->catch_up("bikes"));
 }
 
 TEST_F(ViewSimulation, ASeedGivesTheSameTraceTwice) {

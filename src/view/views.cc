@@ -175,8 +175,7 @@ Result<LoadedView> ViewManager::load_one(const ViewDefinition& definition) {
   if (view.projector->definition().digest == definition.digest) {
     const KeepRule& keep = view.projector->definition().keep;
     if (keep.every != definition.keep.every || keep.copies != definition.keep.copies) {
-      BATON_TRY(view.projector->set_keep(definition.keep));
-      view.next_copy_at = 0;
+      BATON_TRY(set_keep(view, definition.keep, out.detail));
     }
     BATON_TRY_ASSIGN(const bool waiting, env_.fs().exists(next));
     if (waiting) {
@@ -191,6 +190,20 @@ Result<LoadedView> ViewManager::load_one(const ViewDefinition& definition) {
   out.detail = "the definition of view '" + view.name + "' has changed; it goes on by the old one until: baton view rebuild " +
                view.name;
   return out;
+}
+
+// The caller holds view.mutex, and the projector is open. A generation that has stopped is not written: then `detail` says what to do.
+Status ViewManager::set_keep(View& view, const KeepRule& keep, std::string& detail) {
+  BATON_TRY_ASSIGN(const auto stopped, stored_stop(view, view.current.live));
+  if (stopped) {
+    detail = "'keep' stays as it was, because the view has stopped (" + *stopped + "); load the file again when it has been rebuilt";
+    return {};
+  }
+  if (view.projector->spoiled()) return record_spoiled(view, view.current.live);
+  auto set = view.projector->set_keep(keep);
+  if (view.projector->spoiled()) (void)record_spoiled(view, view.current.live);
+  if (set) view.next_copy_at = 0;
+  return set;
 }
 
 Result<std::optional<std::string>> ViewManager::stored_stop(const View& view, std::int64_t generation) {

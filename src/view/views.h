@@ -42,7 +42,7 @@ struct LoadedView {
     unchanged,
     needs_rebuild,  // the definition changed; the old one goes on until rebuild()
   } outcome = Outcome::unchanged;
-  std::string detail;  // of needs_rebuild: what to run
+  std::string detail;  // of needs_rebuild, and of a `keep` that could not be taken: what to run
 };
 
 struct ViewInfo {
@@ -125,6 +125,7 @@ class ViewManager {
   Status keep_copy(Generations& files, std::int64_t generation, Projector& projector);
   Status record_stop(View& view, std::int64_t generation, const Stop& stop);
   Status record_spoiled(View& view, std::int64_t generation);
+  Status set_keep(View& view, const KeepRule& keep, std::string& detail);
   Status flush(View& view, std::int64_t generation);
   void retire(View& view, std::int64_t generation);
   Result<std::optional<std::string>> stored_stop(const View& view, std::int64_t generation);
