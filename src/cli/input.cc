@@ -24,12 +24,13 @@ class Source {
   Source(std::unique_ptr<os::File> file, std::string path, std::uint64_t total)
       : file_(std::move(file)), path_(std::move(path)), total_(total), buffer_(kBufferBytes) {}
 
-  // Makes at least `bytes` available (a few), unless the file is at its end. A pipe gives them bit by bit.
+  // Makes at least `bytes` available (a few), unless the file is at its end. A pipe gives them bit by bit, and says once that it has ended: a
+  // terminal would be read again.
   [[nodiscard]] Status fill(std::size_t bytes = 1) {
     if (begin_ == end_) begin_ = end_ = 0;
-    while (end_ - begin_ < bytes) {
+    while (end_ - begin_ < bytes && !ended_) {
       BATON_TRY_ASSIGN(const auto got, file_->read_at(offset_, base::MutableByteView(buffer_).subspan(end_)));
-      if (got == 0) break;
+      ended_ = got == 0;
       offset_ += got;
       end_ += got;
     }
@@ -52,6 +53,7 @@ class Source {
   std::uint64_t offset_ = 0;  // of the file, behind the buffer
   base::Bytes buffer_;
   std::size_t begin_ = 0, end_ = 0;
+  bool ended_ = false;
 };
 
 class StreamBase : public InputStream {
@@ -69,17 +71,12 @@ class PlainStream final : public StreamBase {
   using StreamBase::StreamBase;
   [[nodiscard]] Packing packing() const override { return Packing::none; }
   [[nodiscard]] Result<std::size_t> read(base::MutableByteView out) override {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      BATON_TRY(source_.fill());
-      const auto part = source_.available();
-      if (part.empty()) break;
-      const auto n = std::min(part.size(), out.size() - done);
-      std::memcpy(out.data() + done, part.data(), n);
-      source_.consume(n);
-      done += n;
-    }
-    return done;
+    BATON_TRY(source_.fill());
+    const auto part = source_.available();
+    const auto n = std::min(part.size(), out.size());
+    std::memcpy(out.data(), part.data(), n);
+    source_.consume(n);
+    return n;
   }
 };
 
@@ -94,7 +91,7 @@ class GzipStream final : public StreamBase {
   [[nodiscard]] Result<std::size_t> read(base::MutableByteView out) override {
     z_.next_out = reinterpret_cast<Bytef*>(out.data());
     z_.avail_out = static_cast<uInt>(out.size());
-    while (z_.avail_out > 0) {
+    while (z_.avail_out > 0 && !(source_.empty() && z_.avail_out < out.size())) {
       BATON_TRY(source_.fill());
       const auto part = source_.available();
       if (part.empty()) {
@@ -134,7 +131,7 @@ class XzStream final : public StreamBase {
     if (ready_ != LZMA_OK) return Error{Code::internal, "the xz library could not be started"};
     z_.next_out = reinterpret_cast<std::uint8_t*>(out.data());
     z_.avail_out = out.size();
-    while (z_.avail_out > 0 && !ended_) {
+    while (z_.avail_out > 0 && !ended_ && !(source_.empty() && z_.avail_out < out.size())) {
       BATON_TRY(source_.fill());
       const auto part = source_.available();
       z_.next_in = reinterpret_cast<const std::uint8_t*>(part.data());
@@ -166,7 +163,7 @@ class ZstdStream final : public StreamBase {
   [[nodiscard]] Packing packing() const override { return Packing::zstd; }
   [[nodiscard]] Result<std::size_t> read(base::MutableByteView out) override {
     ZSTD_outBuffer to{out.data(), out.size(), 0};
-    while (to.pos < to.size) {
+    while (to.pos < to.size && !(source_.empty() && to.pos > 0)) {
       BATON_TRY(source_.fill());
       const auto part = source_.available();
       if (part.empty() && !in_frame_) break;

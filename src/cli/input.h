@@ -21,7 +21,8 @@ class InputStream {
   static Result<std::unique_ptr<InputStream>> open(os::Env& env, const std::string& path);
   virtual ~InputStream() = default;
 
-  // Fills `out` from the front; fewer bytes only at the end of the input, 0 at the end. corrupt: the packed data is damaged or cut off.
+  // Fills `out` from the front: at least one byte, and as many as a file has; those of a pipe as they arrive. 0: the end. corrupt: the packed
+  // data is damaged or cut off.
   [[nodiscard]] virtual Result<std::size_t> read(base::MutableByteView out) = 0;
   [[nodiscard]] virtual Packing packing() const = 0;
   // Bytes of the file consumed so far, and in all: for progress.

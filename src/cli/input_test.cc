@@ -56,7 +56,7 @@ class Input : public os::OnBothTwins {
       const auto got = (*input)->read(buffer);
       if (!got) return got.error();
       out += base::as_text(base::ByteView(buffer).first(*got));
-      if (*got < piece) break;
+      if (*got == 0) break;
     }
     base::Bytes one(1);
     EXPECT_EQ((*input)->read(one).value(), 0U);

@@ -26,7 +26,7 @@ class Window {
     if (end_ + kStep > buffer_.size()) buffer_.resize(std::max(buffer_.size() * 2, end_ + kStep));
     BATON_TRY_ASSIGN(const auto got, input_->read({reinterpret_cast<std::byte*>(buffer_.data()) + end_, kStep}));
     end_ += got;
-    ended_ = got < kStep;
+    ended_ = got == 0;
     return got > 0;
   }
   [[nodiscard]] std::string_view text() const { return {buffer_.data() + begin_, end_ - begin_}; }

@@ -126,6 +126,37 @@ class Cli(unittest.TestCase):
         self.assertEqual(writer.wait(), 0)
         self.assertEqual(self.lines("info")[0]["events"], count + 1)
 
+    def test_a_line_that_comes_through_a_pipe_is_stored_before_the_next_one(self):
+        self.append("cart-0")
+        position = self.lines("read", "cart-0")[0]["position"]
+        command = [BATON, "--data", str(self.data), "append", "shop", "--ndjson", "-"]
+        line = b'{"stream":"cart-%d","type":"LineAdded","data":{"n":%d}}\n'
+
+        def next_event():
+            # Follows until there is one.
+            nonlocal position
+            event = self.lines("tail", "--from", position, "-n", "1")[0]
+            position = event["position"]
+            return event["data"]["n"]
+
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as appending:
+            self.addCleanup(appending.kill)
+            for n in range(3):
+                appending.stdin.write(line % (n, n))
+                appending.stdin.flush()
+                self.assertEqual(next_event(), n)
+            # Two at once, and the beginning of a third.
+            whole = line % (3, 3) + line % (4, 4) + line % (5, 5)
+            appending.stdin.write(whole[:-10])
+            appending.stdin.flush()
+            self.assertEqual([next_event(), next_event()], [3, 4])
+            appending.stdin.write(whole[-10:])
+            appending.stdin.flush()
+            self.assertEqual(next_event(), 5)
+            self.assertIsNone(appending.poll())
+            out, _ = appending.communicate(timeout=60)
+        self.assertEqual((appending.returncode, out), (0, b"6 events appended, 0 were there already\n"))
+
     def test_tail_filters_and_starts_where_it_is_told(self):
         self.append("cart-1", "LineAdded", "{}", "--tag", "sku:a")
         self.append("cart-2", "CartPaid", "{}")
