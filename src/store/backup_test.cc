@@ -171,6 +171,8 @@ TEST_F(Backup, ARestoreThatWasKilledAnywhereLeavesNoStoreOrAWholeOne) {
       EXPECT_EQ(all(*copy), numbers(20)) << "killed in operation " << n;
       EXPECT_TRUE(copy->rank("rides", positions_[19]));
       EXPECT_THAT(copy->rank("rides", positions_[20]), FailsWith(Code::position_lost)) << "killed in operation " << n;
+      // Beyond any that the store comes to which the backup is of: what that appends from now on is refused here, too.
+      EXPECT_GT(copy->info()->epoch, store_->info()->epoch + 1'000) << "killed in operation " << n;
     } else {
       EXPECT_FALSE(survived);
     }

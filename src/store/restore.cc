@@ -44,6 +44,9 @@ Status check_copy(os::Env& env, const std::string& backup, const std::string& ta
                                   " at byte " + std::to_string(first.position) + ": " + first.what};
 }
 
+// Where a restore works, within the target. Before all is done there is nothing in the target itself that could be taken for a store.
+constexpr const char* kStaging = "restoring";
+
 // Recovers the copy, which lists where every epoch ended, and closes it.
 Status open_once(os::Env& env, const std::string& target) {
   const auto owner = env.make_executor("baton-restore");
@@ -71,6 +74,24 @@ Status raise_epoch(os::Env& env, const std::string& target) {
   return catalogue->mark_clean_close(round);
 }
 
+// The catalogue last: with it the target is a store.
+Status move_up(os::FileSystem& fs, const std::string& staging, const std::string& target) {
+  BATON_TRY_ASSIGN(const auto entries, fs.list(staging));
+  for (const auto& entry : entries) {
+    if (entry.name == kCatalogueFile) continue;
+    const std::string path = os::join(staging, entry.name);
+    // Files are of the process that recovered it: its lock and marks.
+    BATON_TRY(entry.is_directory ? fs.rename(path, os::join(target, entry.name)) : fs.remove(path));
+  }
+  BATON_TRY(fs.sync_directory(target));
+  BATON_TRY(fs.sync_directory(staging));
+  BATON_TRY(fs.rename(os::join(staging, kCatalogueFile), os::join(target, kCatalogueFile)));
+  BATON_TRY(fs.sync_directory(target));
+  BATON_TRY(fs.sync_directory(staging));
+  BATON_TRY(fs.remove(staging));
+  return fs.sync_directory(target);
+}
+
 }  // namespace
 
 Status restore_store(os::Env& env, const std::string& backup, const std::string& target, const BackupProgress& progress) {
@@ -79,11 +100,14 @@ Status restore_store(os::Env& env, const std::string& backup, const std::string&
   BATON_TRY(need_empty(env.fs(), target));
   const Status restored = [&]() -> Status {
     CopiedFiles files;
+    const std::string staging = os::join(target, kStaging);
     BATON_TRY(list_files(env.fs(), backup, "", files));
-    BATON_TRY(FileCopier(env, backup, target, progress).run(files));
-    BATON_TRY(check_copy(env, backup, target));
-    BATON_TRY(open_once(env, target));
-    return raise_epoch(env, target);
+    BATON_TRY(os::make_directories(env.fs(), staging));
+    BATON_TRY(FileCopier(env, backup, staging, progress).run(files));
+    BATON_TRY(check_copy(env, backup, staging));
+    BATON_TRY(open_once(env, staging));
+    BATON_TRY(raise_epoch(env, staging));
+    return move_up(env.fs(), staging, target);
   }();
   if (restored) return {};
   clear_directory(env.fs(), target);  // what is half there must not be taken for a store
