@@ -14,7 +14,7 @@
 namespace baton::cli {
 
 // Exit codes (docs/cli.md).
-enum class Exit : int { ok = 0, failed = 1, usage = 2, rejected = 3, conflict = 4, not_found = 5, locked = 6, corrupt = 7 };
+enum class Exit : int { ok = 0, failed = 1, usage = 2, rejected = 3, conflict = 4, not_found = 5, locked = 6, corrupt = 7, address = 8 };
 [[nodiscard]] Exit exit_of(const Error& error);
 
 // Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.

@@ -66,7 +66,7 @@ void Session::run(const std::function<Status()>& body) {
   out().end_progress();
   out().flush();
   if (status) return;
-  exit_ = exit_of(status.error());
+  if (exit_ == Exit::ok) exit_ = exit_of(status.error());
   if (json_) {
     std::string text = "{\"error\":";
     put_json_string(text, code_name(status.error().code));
@@ -106,7 +106,7 @@ Result<AsOf> AsOfOptions::parse() const {
   return as_of;
 }
 
-int run_program(int argc, char** argv, const char* version) {
+int run_program(int argc, char** argv, const char* version, server::KafkaService kafka) {
   const auto env = os::make_posix_env();
   os::watch_interrupts();
   Session session(*env);
@@ -119,12 +119,13 @@ int run_program(int argc, char** argv, const char* version) {
   app.require_subcommand(1);
   app.fallthrough();
   app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 some rows were rejected, 4 a condition did not hold,\n"
-             "5 not found, 6 another process writes, 7 damaged data. See docs/cli.md.");
+             "5 not found, 6 another process writes, 7 damaged data, 8 an address cannot be listened on. See docs/cli.md.");
   add_append_commands(app, session);
   add_read_commands(app, session);
   add_store_commands(app, session);
   add_view_commands(app, session);
   add_import_command(app, session);
+  add_serve_commands(app, session, std::move(kafka));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

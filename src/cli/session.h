@@ -11,6 +11,7 @@
 
 #include "cli/output.h"
 #include "os/env.h"
+#include "server/server.h"
 
 namespace baton::cli {
 
@@ -65,8 +66,9 @@ void add_read_commands(CLI::App& app, Session& session);
 void add_store_commands(CLI::App& app, Session& session);
 void add_view_commands(CLI::App& app, Session& session);
 void add_import_command(CLI::App& app, Session& session);
+void add_serve_commands(CLI::App& app, Session& session, server::KafkaService kafka);
 
-// The program: parses, runs one command, returns its exit code.
-[[nodiscard]] int run_program(int argc, char** argv, const char* version);
+// The program: parses, runs one command, returns its exit code. `kafka` is what 'serve' serves.
+[[nodiscard]] int run_program(int argc, char** argv, const char* version, server::KafkaService kafka = {});
 
 }  // namespace baton::cli

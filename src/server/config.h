@@ -25,7 +25,7 @@ struct Limits {
   std::uint64_t requests = 64;                   // in flight on one connection
   std::uint64_t reply_bytes = 16u << 20;         // not yet taken by the client: no further request is begun beyond it
   std::uint64_t total_frame_bytes = 256u << 20;  // of all requests in flight
-  std::uint64_t connections = 20'000;
+  std::uint64_t connections = 16'384;
   std::uint64_t connections_per_address = 12'000;
   std::uint64_t connections_per_second = 2'000;
   std::uint64_t idle_ms = 600'000;

@@ -1,0 +1,91 @@
+// baton serve, baton config.
+#include <memory>
+#include <vector>
+
+#include "base/try.h"
+#include "cli/session.h"
+#include "os/terminal.h"
+#include "server/config.h"
+#include "server/server.h"
+
+namespace baton::cli {
+namespace {
+
+struct ConfigOptions {
+  std::string file, kafka_port, log_level;
+  std::vector<std::string> set;
+  bool insecure = false;
+  bool page = false;
+};
+
+void add_to(CLI::App& command, ConfigOptions& o) {
+  command.add_option("--config", o.file,
+                     "The configuration file (or BATON_CONFIG, or ./baton.yaml); see docs/configuration.md");
+  command.add_option("--set", o.set, "KEY=VALUE: any key of the configuration; may be repeated");
+  command.add_option("--kafka-port", o.kafka_port, "The port of the Kafka protocol: kafka.port");
+  command.add_option("--log-level", o.log_level, "debug, info, warning or error: log.level");
+  command.add_flag("--insecure", o.insecure,
+                   "Allow listeners that other machines reach, without authentication and TLS: insecure");
+}
+
+Result<server::EffectiveConfig> load(Session& session, const CLI::App& app, const ConfigOptions& o) {
+  server::ConfigInputs inputs;
+  if (!o.file.empty()) inputs.file = o.file;
+  inputs.environment = os::environment_variable;
+  for (const auto& pair : o.set) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos)
+      return Error{Code::invalid_argument, "--set takes KEY=VALUE, as in --set kafka.port=9092, not '" + pair + "'"};
+    inputs.flags.push_back({pair.substr(0, equals), pair.substr(equals + 1), "--set"});
+  }
+  if (app.get_option("--data")->count() > 0) inputs.flags.push_back({"data", session.data(), "--data"});
+  if (!o.kafka_port.empty()) inputs.flags.push_back({"kafka.port", o.kafka_port, "--kafka-port"});
+  if (!o.log_level.empty()) inputs.flags.push_back({"log.level", o.log_level, "--log-level"});
+  if (o.insecure) inputs.flags.push_back({"insecure", "true", "--insecure"});
+  auto config = server::load_config(session.env().fs(), inputs);
+  // A file that is missing is a wrong argument here, not a store that is missing.
+  if (!config && config.error().code == Code::not_found) return Error{Code::invalid_argument, config.error().detail};
+  return config;
+}
+
+Status serve(Session& session, const CLI::App& app, const ConfigOptions& o, const server::KafkaService& kafka) {
+  BATON_TRY_ASSIGN(const auto config, load(session, app, o));
+  server::Server server(session.env(), config.config, kafka);
+  if (auto bound = server.bind(); !bound) {
+    session.end_with(Exit::address);
+    return bound;
+  }
+  BATON_TRY(server.start());
+  session.out().line(server.ready_line(session.out().json()));
+  session.out().flush();
+  return server.run();
+}
+
+}  // namespace
+
+void add_serve_commands(CLI::App& app, Session& session, server::KafkaService kafka) {
+  auto o = std::make_shared<ConfigOptions>();
+  auto* serve_command = app.add_subcommand("serve", "Serve the data directory until SIGTERM or SIGINT");
+  add_to(*serve_command, *o);
+  serve_command->callback(
+      [&app, &session, o, kafka = std::move(kafka)] { session.run([&] { return serve(session, app, *o, kafka); }); });
+
+  auto* config_command =
+      app.add_subcommand("config", "Show the configuration of 'serve' as it is in force, and where each value comes from");
+  add_to(*config_command, *o);
+  config_command->add_flag("--page", o->page, "Print the description of all keys instead (docs/configuration.md)");
+  config_command->callback([&app, &session, o] {
+    session.run([&]() -> Status {
+      auto text = server::configuration_page();
+      if (!o->page) {
+        BATON_TRY_ASSIGN(const auto config, load(session, app, *o));
+        text = config.to_yaml();
+      }
+      text.pop_back();  // the line's end
+      session.out().line(text);
+      return {};
+    });
+  });
+}
+
+}  // namespace baton::cli
