@@ -10,9 +10,8 @@ Error unknown_version(std::string_view message, VersionRange known, std::int16_t
                                       std::to_string(known.last) + ", not " + std::to_string(version)};
 }
 
-Status begin_request(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id,
-                     std::optional<std::string_view> client_id) {
-  (void)out.reserve_int32();
+Status request_header(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id,
+                      std::optional<std::string_view> client_id) {
   const RequestHeader header{.request_api_key = static_cast<std::int16_t>(api),
                              .request_api_version = version,
                              .correlation_id = correlation_id,
@@ -20,12 +19,15 @@ Status begin_request(Encoder& out, ApiKey api, std::int16_t version, std::int32_
   return encode(out, request_header_version(api, version), header);
 }
 
-Status begin_response(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id) {
-  (void)out.reserve_int32();
+Status response_header(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id) {
   return encode(out, response_header_version(api, version), ResponseHeader{.correlation_id = correlation_id});
 }
 
-Status end_frame(Encoder& out, std::size_t start) {
+Status end_frame(Encoder& out, std::size_t start, Status body) {
+  if (!body) {
+    out.truncate(start);
+    return body;
+  }
   std::size_t bytes = out.size() - start - sizeof(std::int32_t);
   for (const Elsewhere& e : out.elsewhere()) {
     if (e.at >= start) bytes += e.bytes;
@@ -54,7 +56,7 @@ Result<Header> read_header(Decoder& in, std::int16_t version) {
 
 Result<RequestHeader> decode_request_header(Decoder& in) {
   // The version of the header follows from what its first four bytes say.
-  Decoder ahead = in;
+  Decoder ahead(in.rest());
   std::int16_t key = 0;
   std::int16_t version = 0;
   if (!ahead.get(key) || !ahead.get(version)) return ahead.error(RequestHeader::kName, 1);

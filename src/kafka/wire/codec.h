@@ -22,10 +22,10 @@ namespace baton::kafka::wire {
 
 namespace detail {
 [[nodiscard]] Error unknown_version(std::string_view message, VersionRange known, std::int16_t version);
-[[nodiscard]] Status begin_request(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id,
-                                   std::optional<std::string_view> client_id);
-[[nodiscard]] Status begin_response(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id);
-[[nodiscard]] Status end_frame(Encoder& out, std::size_t start);
+[[nodiscard]] Status request_header(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id,
+                                    std::optional<std::string_view> client_id);
+[[nodiscard]] Status response_header(Encoder& out, ApiKey api, std::int16_t version, std::int32_t correlation_id);
+[[nodiscard]] Status end_frame(Encoder& out, std::size_t start, Status body);
 }  // namespace detail
 
 // All that is left of `in` as a message. Errors say message, version, field, byte and reason.
@@ -60,27 +60,38 @@ template <typename M>
 // The header of the response to a request.
 [[nodiscard]] Result<ResponseHeader> decode_response_header(Decoder& in, ApiKey api, std::int16_t version);
 
-// A whole frame: length, header, body. Nothing stays of one that fails.
+// Header and body, without the length in front. Nothing stays of what fails.
 template <typename M>
   requires(M::kIsRequest)
-[[nodiscard]] Status append_request(Encoder& out, std::int32_t correlation_id, std::optional<std::string_view> client_id,
+[[nodiscard]] Status encode_request(Encoder& out, std::int32_t correlation_id, std::optional<std::string_view> client_id,
                                     std::int16_t version, const M& message) {
   const std::size_t start = out.size();
-  Status status = detail::begin_request(out, M::kApi, version, correlation_id, client_id);
+  Status status = detail::request_header(out, M::kApi, version, correlation_id, client_id);
   if (status) status = encode(out, version, message);
-  if (status) return detail::end_frame(out, start);
-  out.truncate(start);
+  if (!status) out.truncate(start);
   return status;
 }
 template <typename M>
   requires(!M::kIsRequest)
-[[nodiscard]] Status append_response(Encoder& out, std::int32_t correlation_id, std::int16_t version, const M& message) {
+[[nodiscard]] Status encode_response(Encoder& out, std::int32_t correlation_id, std::int16_t version, const M& message) {
   const std::size_t start = out.size();
-  Status status = detail::begin_response(out, M::kApi, version, correlation_id);
+  Status status = detail::response_header(out, M::kApi, version, correlation_id);
   if (status) status = encode(out, version, message);
-  if (status) return detail::end_frame(out, start);
-  out.truncate(start);
+  if (!status) out.truncate(start);
   return status;
+}
+
+// A whole frame: length, header, body.
+template <typename M>
+[[nodiscard]] Status append_request(Encoder& out, std::int32_t correlation_id, std::optional<std::string_view> client_id,
+                                    std::int16_t version, const M& message) {
+  const std::size_t start = out.reserve_int32();
+  return detail::end_frame(out, start, encode_request(out, correlation_id, client_id, version, message));
+}
+template <typename M>
+[[nodiscard]] Status append_response(Encoder& out, std::int32_t correlation_id, std::int16_t version, const M& message) {
+  const std::size_t start = out.reserve_int32();
+  return detail::end_frame(out, start, encode_response(out, correlation_id, version, message));
 }
 
 }  // namespace baton::kafka::wire

@@ -140,6 +140,23 @@ TEST(Codec, AFrameThatFailsLeavesNothingBehind) {
   EXPECT_EQ(out.size(), 2 * size);
 }
 
+TEST(Codec, WhatIsEncodedCanBeTakenAndTheEncoderUsedAgain) {
+  Encoder out;
+  ASSERT_TRUE(encode_response(out, 1, 0, HeartbeatResponse{}).ok());
+  const base::Bytes first = out.take();
+  EXPECT_EQ(first, bytes_of({0, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(out.size(), 0u);
+  // Small fields behind records that are larger than the buffer.
+  const base::Bytes records(5000, std::byte{9});
+  ASSERT_TRUE(encode_request(out, 2, std::nullopt, 9, produce_request(records)).ok());
+  const base::Bytes second = out.take();
+  Decoder in(second);
+  ASSERT_TRUE(decode_request_header(in).ok());
+  const auto request = decode<ProduceRequest>(in, 9);
+  ASSERT_TRUE(request.ok()) << request.error().detail;
+  EXPECT_EQ(request->topic_data.at(0).partition_data.at(0).records->size(), records.size());
+}
+
 TEST(Codec, RecordsThatLieElsewhereAreCountedAndNotCopied) {
   const auto response_with = [](Records records) {
     FetchResponse response;

@@ -51,6 +51,7 @@ class Decoder {
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] std::size_t offset() const { return static_cast<std::size_t>(next_ - begin_); }
   [[nodiscard]] std::size_t remaining() const { return static_cast<std::size_t>(end_ - next_); }
+  [[nodiscard]] base::ByteView rest() const { return {next_, end_}; }
 
   [[nodiscard]] bool get(std::int8_t& v) { return fixed(v); }
   [[nodiscard]] bool get(std::int16_t& v) { return fixed(v); }

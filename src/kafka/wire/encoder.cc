@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace baton::kafka::wire {
 namespace {
@@ -19,12 +20,21 @@ void Encoder::truncate(std::size_t size) {
   reason_.clear();
 }
 
-void Encoder::reallocate(std::size_t more) {
-  const std::size_t capacity = std::max({kFirstCapacity, capacity_ * 2, size_ + more});
-  auto buffer = std::make_unique_for_overwrite<std::byte[]>(capacity);
-  if (size_ != 0) std::memcpy(buffer.get(), buffer_.get(), size_);
-  buffer_ = std::move(buffer);
-  capacity_ = capacity;
+base::Bytes Encoder::take() {
+  buffer_.resize(size_);
+  base::Bytes bytes = std::move(buffer_);
+  buffer_.clear();
+  clear();
+  return bytes;
+}
+
+void Encoder::reallocate(std::size_t more) { buffer_.resize(std::max({kFirstCapacity, buffer_.size() * 2, size_ + more})); }
+
+// Records are large: the space for them is not filled with zeros first.
+void Encoder::append_behind(base::ByteView bytes) {
+  buffer_.resize(size_);
+  base::put_bytes(buffer_, bytes);
+  size_ = buffer_.size();
 }
 
 bool Encoder::string_bytes(std::string_view v, bool compact) {
@@ -83,9 +93,9 @@ void Encoder::end_tag(std::size_t at) {
   const std::size_t more = base::uvarint_size(field_bytes) - 1;
   if (more != 0) {
     grow(more);
-    std::memmove(buffer_.get() + at + more, buffer_.get() + at, field_bytes);
+    std::memmove(buffer_.data() + at + more, buffer_.data() + at, field_bytes);
   }
-  base::write_uvarint(buffer_.get() + at - 1, field_bytes);
+  base::write_uvarint(buffer_.data() + at - 1, field_bytes);
 }
 
 bool Encoder::fail(std::string reason) {

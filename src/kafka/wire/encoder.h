@@ -1,11 +1,11 @@
 // Writes the primitive types of the protocol. The counterpart of Decoder.
 //
-// The buffer grows and is kept between messages. A write that fails says so and why; the bytes are then of no use.
+// The buffer grows and is kept between messages, until somebody takes it. A write that fails says so and why; the bytes are
+// then of no use.
 #pragma once
 
 #include <bit>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,12 +30,14 @@ struct Elsewhere {
 class Encoder {
  public:
   void set_flexible(bool flexible) { flexible_ = flexible; }
-  [[nodiscard]] base::ByteView bytes() const { return {buffer_.get(), size_}; }
+  [[nodiscard]] base::ByteView bytes() const { return {buffer_.data(), size_}; }
   [[nodiscard]] std::span<const Elsewhere> elsewhere() const { return elsewhere_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   // Forgets what was written behind a place, and what has failed.
   void truncate(std::size_t size);
   void clear() { truncate(0); }
+  // The bytes, without a copy; the encoder is empty then, so ask for elsewhere() first.
+  [[nodiscard]] base::Bytes take();
 
   void put(bool v) { fixed<std::int8_t>(v ? 1 : 0); }
   void put(std::int8_t v) { fixed<std::int8_t>(v); }
@@ -116,7 +118,7 @@ class Encoder {
     put(std::int32_t{0});
     return size_ - sizeof(std::int32_t);
   }
-  void set_int32(std::size_t at, std::int32_t v) { base::store_be<std::int32_t>(buffer_.get() + at, v); }
+  void set_int32(std::size_t at, std::int32_t v) { base::store_be<std::int32_t>(buffer_.data() + at, v); }
 
   // For the writers of structs: notes in which field it was; false.
   [[gnu::cold, gnu::noinline]] bool failed(std::string_view field);
@@ -126,9 +128,9 @@ class Encoder {
 
  private:
   std::byte* grow(std::size_t bytes) {
-    if (capacity_ - size_ < bytes) [[unlikely]]
+    if (buffer_.size() - size_ < bytes) [[unlikely]]
       reallocate(bytes);
-    std::byte* at = buffer_.get() + size_;
+    std::byte* at = buffer_.data() + size_;
     size_ += bytes;
     return at;
   }
@@ -138,20 +140,24 @@ class Encoder {
   }
   void uvarint(std::uint32_t v) { base::write_uvarint(grow(base::uvarint_size(v)), v); }
   void append(base::ByteView bytes) {
-    if (!bytes.empty()) std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+    if (bytes.size() > buffer_.size() - size_) {
+      append_behind(bytes);
+    } else if (!bytes.empty()) {
+      std::memcpy(buffer_.data() + size_, bytes.data(), bytes.size());
+      size_ += bytes.size();
+    }
   }
   [[nodiscard]] bool string_bytes(std::string_view v, bool compact);
   [[nodiscard]] bool array_count(std::size_t count);
   [[nodiscard]] bool null(bool allowed, bool compact, std::size_t length_bytes);
 
+  void append_behind(base::ByteView bytes);
   [[gnu::cold, gnu::noinline]] void reallocate(std::size_t more);
   [[gnu::cold, gnu::noinline]] bool fail(std::string reason);
   [[gnu::cold, gnu::noinline]] bool failed_at(std::size_t index);
 
-  // Not a vector: new space would be filled with zeros first.
-  std::unique_ptr<std::byte[]> buffer_;
+  base::Bytes buffer_;  // its size is the space that there is
   std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
   bool flexible_ = false;
   std::vector<Elsewhere> elsewhere_;
   std::string path_;
