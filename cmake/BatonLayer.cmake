@@ -5,8 +5,8 @@
 #       Includes are written from src/ and include/: "log/segment.h", <baton/store.h>. No SOURCES: headers only.
 #
 #   baton_test(log SOURCES segment_test.cc DEPS log [LABELS long] [TIMEOUT 60] [SERIAL])
-#       The GoogleTest program test_log, one entry of ctest. LABELS: core (the default), sim, crash, long. What is
-#       labelled long runs with ./test --long only. SERIAL: nothing else runs beside it (it measures something).
+#       The GoogleTest program test_log, one entry of ctest. LABELS: core (the default), sim, crash, clients, long. What
+#       is labelled long runs with ./test --long only; clients, not with ./test --core. SERIAL: nothing else runs beside it (it measures something).
 #       BATON_SOURCE_DIR is the source tree, as a string.
 #
 #   baton_fuzz(segment SOURCES segment_fuzz.cc DEPS log [CORPUS segment_corpus])
