@@ -7,6 +7,7 @@
 //   append_response(out, header->correlation_id, version, response);
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -51,6 +52,24 @@ template <typename M>
   out.set_flexible(version >= M::kFlexibleFrom);
   if (!message.write(out, version)) return out.error(M::kName, version);
   return {};
+}
+
+// What consumers tell each other (consumer_protocol.h): its version stands in front of it. Of a version newer than ours, what we
+// know is read, and the rest ignored, as consumers do.
+template <typename M>
+[[nodiscard]] Result<M> decode_with_version(base::ByteView bytes, const DecodeLimits& limits = {}) {
+  Decoder in(bytes, limits);
+  std::int16_t version = 0;
+  if (!in.get(version)) return in.error(M::kName, 0);
+  if (version < M::kVersions.first) return detail::unknown_version(M::kName, M::kVersions, version);
+  M message;
+  if (!message.read(in, std::min(version, M::kVersions.last))) return in.error(M::kName, version);
+  return message;
+}
+template <typename M>
+[[nodiscard]] Status encode_with_version(Encoder& out, std::int16_t version, const M& message) {
+  out.put(version);
+  return encode(out, version, message);
 }
 
 // The header of a request, whatever its version. An API that the table does not have is an error: where the header ends is

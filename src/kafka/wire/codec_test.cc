@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "kafka/wire/api_versions.h"
+#include "kafka/wire/consumer_protocol.h"
 #include "kafka/wire/describe_topic_partitions.h"
 #include "kafka/wire/fetch.h"
 #include "kafka/wire/heartbeat.h"
@@ -292,6 +293,24 @@ TEST(Codec, NullableStructs) {
   const auto without = decode<DescribeTopicPartitionsRequest>(none, 0);
   ASSERT_TRUE(without.ok());
   EXPECT_FALSE(without->cursor.has_value());
+}
+
+TEST(ConsumerProtocol, ReadsWhatItKnowsOfANewerVersion) {
+  ConsumerProtocolSubscription subscription{.topics = {"rides"}, .generation_id = 7, .rack_id = "r"};
+  Encoder out;
+  ASSERT_TRUE(encode_with_version(out, 3, subscription).ok());
+  base::Bytes bytes = out.take();
+  ASSERT_TRUE(decode_with_version<ConsumerProtocolSubscription>(bytes).ok());
+  base::store_be<std::int16_t>(bytes.data(), 9);
+  base::put_bytes(bytes, bytes_of({1, 2, 3}));
+  const auto again = decode_with_version<ConsumerProtocolSubscription>(bytes);
+  ASSERT_TRUE(again.ok()) << again.error().detail;
+  EXPECT_THAT(again->topics, testing::ElementsAre("rides"));
+  EXPECT_EQ(again->generation_id, 7);
+  EXPECT_EQ(again->rack_id, "r");
+  base::store_be<std::int16_t>(bytes.data(), -1);
+  EXPECT_FALSE(decode_with_version<ConsumerProtocolSubscription>(bytes).ok());
+  EXPECT_FALSE(decode_with_version<ConsumerProtocolSubscription>(bytes_of({0})).ok());
 }
 
 TEST(Apis, AreFoundByKey) {
