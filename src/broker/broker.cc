@@ -34,6 +34,16 @@ ProduceError produce_error(const Error& error) {
   }
 }
 
+// What a rule of the context refuses is the record's fault; the message says which rule, expected and found.
+ProduceError event_error(const Error& error) {
+  switch (error.code) {
+    case Code::wrong_version:
+    case Code::duplicate_mismatch:
+    case Code::too_large: return ProduceError::invalid_record;
+    default: return produce_error(error);
+  }
+}
+
 struct Split {
   log::TopicKind kind = log::TopicKind::plain;
   log::Settings settings;
@@ -227,6 +237,28 @@ void Broker::delete_records(const log::PartitionKey& partition, log::Offset befo
           done({reply.error, std::move(reply.message), {}});
         }
       });
+}
+
+void Broker::produce(EventBatch batch, ProduceDone done) {
+  auto request = std::make_unique<store::ProducedRequest>();
+  request->append = std::move(batch.append);
+  request->produced = batch.produced;
+  request->done = [done = std::move(done)](store::ProducedReply result) {
+    ProduceReply reply;
+    if (result.status) {
+      reply.base_offset = result.batch.base_offset;
+      reply.append_ms = result.batch.append_ms;
+      reply.log_start = result.batch.log_start;
+      return done(std::move(reply));
+    }
+    reply.error = event_error(result.status.error());
+    reply.message = std::move(result.status).error().detail;
+    if (reply.error == ProduceError::invalid_record && result.event) {
+      reply.records.push_back({static_cast<std::int32_t>(*result.event), reply.message});
+    }
+    done(std::move(reply));
+  };
+  core_.submit(std::move(request));
 }
 
 void Broker::produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::Bytes batch, ProduceDone done) {

@@ -15,6 +15,7 @@
 #include <baton/result.h>
 
 #include "broker/batch_check.h"
+#include "broker/event_batch.h"
 #include "broker/fetch_waiters.h"
 #include "store/store_core.h"
 
@@ -96,6 +97,9 @@ class Broker {
 
   // A batch that a BatchChecker has found good, for a plain topic. In the order of the calls from one thread.
   void produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::Bytes batch, ProduceDone done);
+
+  // The events of a batch that an EventBatchReader has read, for a context.
+  void produce(EventBatch batch, ProduceDone done);
 
   // An id that no producer of this store has had: the store's epoch, which each opening raises durably, and a counter.
   [[nodiscard]] std::int64_t new_producer_id() { return (std::int64_t{epoch_} << 32) | next_producer_++; }

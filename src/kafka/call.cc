@@ -16,14 +16,12 @@ Status Call::start() {
   return {};
 }
 
-void Call::finish(const Status& encoded, const wire::Encoder& out) {
-  if (!encoded) {
+void Call::finish(const Status& encoded, wire::Encoder& out) {
+  if (encoded) {
+    end(std::optional(Reply{.head = out.take(), .slices = {}}));
+  } else {
     end(encoded.error());
-    return;
   }
-  constexpr std::size_t kLengthBytes = 4;  // the connection writes it
-  const base::ByteView bytes = out.bytes().subspan(kLengthBytes);
-  end(std::optional(Reply{.head = base::Bytes(bytes.begin(), bytes.end()), .slices = {}}));
 }
 
 void Call::end(FrameResult result) { std::exchange(done_, nullptr)(std::move(result)); }

@@ -48,13 +48,13 @@ class Call : public std::enable_shared_from_this<Call> {
   template <typename Response>
   void reply(const Response& response, std::optional<std::int16_t> version = std::nullopt) {
     wire::Encoder out;
-    finish(wire::append_response(out, header_.correlation_id, version.value_or(this->version()), response), out);
+    finish(wire::encode_response(out, header_.correlation_id, version.value_or(this->version()), response), out);
   }
   void no_reply() { end(std::optional<Reply>()); }
   void close(Error error) { end(std::move(error)); }
 
  private:
-  void finish(const Status& encoded, const wire::Encoder& out);
+  void finish(const Status& encoded, wire::Encoder& out);
   void end(FrameResult result);
 
   Node& node_;

@@ -11,7 +11,8 @@ Session::Session(Node& node, Endpoint advertised, const ConnectionInfo& info)
       advertised_(std::move(advertised)),
       core_(*info.core),
       peer_(info.peer),
-      checker_(log::BatchLimits{.uncompressed_bytes_max = node.limits.unpacked_bytes_max}) {}
+      checker_(log::BatchLimits{.uncompressed_bytes_max = node.limits.unpacked_bytes_max}),
+      event_reader_(log::BatchLimits{.uncompressed_bytes_max = node.limits.unpacked_bytes_max}) {}
 
 Session::~Session() = default;
 

@@ -29,6 +29,7 @@ class Session final : public FrameHandler {
 
   // For handlers.
   [[nodiscard]] broker::BatchChecker& checker() { return checker_; }
+  [[nodiscard]] broker::EventBatchReader& event_reader() { return event_reader_; }
   [[nodiscard]] const std::string& peer() const { return peer_; }
   void keep(std::shared_ptr<Ongoing> ongoing) { ongoing_.push_back(std::move(ongoing)); }
   void drop(const Ongoing* ongoing);
@@ -39,6 +40,7 @@ class Session final : public FrameHandler {
   os::Executor& core_;
   const std::string peer_;
   broker::BatchChecker checker_;
+  broker::EventBatchReader event_reader_;
   std::list<std::shared_ptr<Ongoing>> ongoing_;
 };
 

@@ -16,8 +16,10 @@ ContextState::ContextState(std::shared_ptr<const ContextView> context)
       positions(view->id, static_cast<std::int32_t>(view->partitions.size())),
       encoder(view->name) {}
 
-std::size_t AppendRequest::measure() const {
-  std::size_t bytes = sizeof *this + append.correlation_id.size() + append.causation_id.size() + append.tenant.size();
+namespace {
+
+std::size_t append_bytes(const Append& append) {
+  std::size_t bytes = append.correlation_id.size() + append.causation_id.size() + append.tenant.size();
   for (const StreamAppend& stream : append.streams) {
     bytes += sizeof stream + stream.stream.size();
     for (const NewEvent& event : stream.events) {
@@ -28,6 +30,11 @@ std::size_t AppendRequest::measure() const {
   }
   return bytes;
 }
+
+}  // namespace
+
+std::size_t AppendRequest::measure() const { return sizeof *this + append_bytes(append); }
+std::size_t ProducedRequest::measure() const { return sizeof *this + append_bytes(append); }
 
 Appender::Appender(os::Env& env, log::Log& log)
     : log_(log), ids_([&env](base::MutableByteView out) { env.random().fill(out); }) {}
@@ -87,13 +94,82 @@ Result<Appended> Appender::append(ContextState& context, AppendRequest& request)
   const Append& append = request.append;
   BATON_TRY(check_append(append, context.view->options));
   BATON_TRY_ASSIGN(PartitionState* const partition, choose_partition(context, append));
+  return append_checked(context, *partition, append);
+}
+
+// Identity, conditions, versions, in that order.
+Result<Appended> Appender::append_checked(ContextState& context, PartitionState& partition, const Append& append) {
   collect(context, append);
-  BATON_TRY(check_identity(context, *partition, append));
-  if (new_items_ == 0 && !items_.empty()) return make_reply(context, *partition);
-  BATON_TRY(load_heads(*partition));
+  BATON_TRY(check_identity(context, partition, append));
+  // A producer's batch of nothing but duplicates is written empty, so that its sequence goes on (rule 4).
+  const bool writes_empty = produced_ != nullptr && produced_->producer_id >= 0;
+  if (new_items_ == 0 && !items_.empty() && !writes_empty) return make_reply(context, partition);
+  BATON_TRY(load_heads(partition));
   BATON_TRY(check_streams(append));
-  if (append.unless) BATON_TRY(check_unless(context, *partition, *append.unless));
-  return stage(context, *partition, append);
+  if (append.unless) BATON_TRY(check_unless(context, partition, *append.unless));
+  return stage(context, partition, append);
+}
+
+void Appender::decide(ContextState& context, ProducedRequest& request) {
+  produced_ = &request.produced;
+  blamed_.reset();
+  ProducedReply reply;
+  reply.status = append_produced(context, request.append, reply.batch);
+  if (!reply.status) reply.event = blamed_;
+  produced_ = nullptr;
+  request.result = std::move(reply);
+}
+
+log::BatchHeader Appender::produced_header() const {
+  log::BatchHeader header;
+  header.producer_id = produced_->producer_id;
+  header.producer_epoch = produced_->producer_epoch;
+  header.base_sequence = produced_->base_sequence;
+  header.last_offset_delta = static_cast<std::int32_t>(items_.size()) - 1;
+  return header;
+}
+
+// A keyed record belongs to the partition that its key's hash says (rule 6).
+Status Appender::check_partition(const ContextState& context, const Append& append) {
+  const ContextView& view = *context.view;
+  for (std::size_t i = 0; i < append.streams.size(); ++i) {
+    const log::PartitionId right = view.partition_of(append.streams[i].stream);
+    if (right == produced_->partition) continue;
+    blamed_ = i;
+    return Error{Code::invalid_argument, "stream " + append.streams[i].stream + " of context " + view.name + " lies in partition " +
+                                             std::to_string(right.value()) + ", and was sent to " +
+                                             std::to_string(produced_->partition.value()) + ": the context's partitioner is " +
+                                             view.options.partitioner + " (set it in the client: murmur2_random or consistent_random in "
+                                             "librdkafka, or leave the choice to a client whose default it is)"};
+  }
+  return {};
+}
+
+Status Appender::append_produced(ContextState& context, const Append& append, BatchAppended& batch) {
+  if (static_cast<std::size_t>(produced_->partition.value()) >= context.partitions.size()) {
+    return Error{Code::not_found, "context " + context.view->name + " has no partition " + std::to_string(produced_->partition.value())};
+  }
+  PartitionState& partition = *context.partitions[static_cast<std::size_t>(produced_->partition.value())];
+  batch.log_start = partition.view->reader().bounds().log_start;
+  items_.resize(append.streams.size());  // for the header
+  if (produced_->producer_id >= 0) {
+    BATON_TRY_ASSIGN(const auto known, log_.check_producer(partition.view->key(), produced_header()));
+    if (known) {
+      batch.base_offset = known->base_offset;
+      batch.append_ms = known->timestamp;
+      batch.duplicate = true;
+      return {};
+    }
+  }
+  BATON_TRY(check_append(append, context.view->options));
+  BATON_TRY(check_partition(context, append));
+  staged_base_ = log::Offset(-1);
+  BATON_TRY_ASSIGN(const Appended appended, append_checked(context, partition, append));
+  // Without a producer id, and with nothing new, nothing was written: the first event's own offset is as good an answer as there is.
+  batch.base_offset = staged_base_.value() >= 0 ? staged_base_ : log::Offset(appended.events.front().offset);
+  batch.append_ms = log_.append_time_ms();
+  batch.duplicate = staged_base_.value() < 0;
+  return {};
 }
 
 Result<Appended> Appender::append_system(ContextState& context, AppendRequest& request) {

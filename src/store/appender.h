@@ -28,6 +28,7 @@ class Appender {
 
   // Sets request.result. What it is may only be told when the round has ended: it may rest on a record of this round.
   void decide(ContextState& context, AppendRequest& request);
+  void decide(ContextState& context, ProducedRequest& request);
 
   // The partitions that have something staged; cleared by the caller when the round has ended.
   [[nodiscard]] std::vector<PartitionState*>& touched() { return touched_; }
@@ -55,9 +56,13 @@ class Appender {
   };
 
   [[nodiscard]] Result<Appended> append(ContextState& context, AppendRequest& request);
+  [[nodiscard]] Result<Appended> append_checked(ContextState& context, PartitionState& partition, const Append& append);
+  [[nodiscard]] Status append_produced(ContextState& context, const Append& append, BatchAppended& batch);
+  [[nodiscard]] Status check_partition(const ContextState& context, const Append& append);
   [[nodiscard]] Result<Appended> append_system(ContextState& context, AppendRequest& request);
   [[nodiscard]] Result<PartitionState*> choose_partition(ContextState& context, const Append& append) const;
   void collect(const ContextState& context, const Append& append);
+  [[nodiscard]] log::BatchHeader produced_header() const;
   [[nodiscard]] std::uint32_t stream_of(std::string_view name);
 
   // appender_identity.cc
@@ -85,6 +90,10 @@ class Appender {
   [[nodiscard]] std::string new_id(std::int64_t append_ms);
 
   log::Log& log_;
+  // Of the request at hand, when a producer sent it.
+  const Produced* produced_ = nullptr;
+  std::optional<std::size_t> blamed_;         // the event of the request that an error is about
+  log::Offset staged_base_;
   base::UuidV7Source ids_;
   log::BatchBuilder batch_;
   std::vector<PartitionState*> touched_;

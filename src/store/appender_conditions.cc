@@ -73,6 +73,7 @@ Status Appender::check_streams(const Append& append) {
     // Where all events are known already there is nothing to put a condition on: it held when they were written.
     const bool all_known = !items.empty() && std::ranges::all_of(items, &Item::duplicate);
     if (all_known) continue;
+    blamed_ = i;
     BATON_TRY(check_expect_holds(append.streams[i].condition, stream));
     for (Item& item : items) {
       if (item.duplicate) continue;

@@ -32,6 +32,7 @@ Status Appender::check_repeats(const ContextState& context, Append::Duplicates m
     for (std::size_t j = i; j-- > 0 && items_[order[j]].id_hash == item.id_hash;) {
       const Item& before = items_[order[j]];
       if (before.event->id != item.event->id || before.stream != item.stream || before.source != item.source) continue;
+      blamed_ = order[i];
       if (!same_content(context.view->name, *before.event, *item.event)) return mismatch(context, item, {}, log::Offset(-1));
       item.repeat_of = before.repeat_of >= 0 ? before.repeat_of : static_cast<std::int32_t>(order[j]);
       break;
@@ -96,6 +97,7 @@ Status Appender::check_identity(ContextState& context, PartitionState& partition
   hits_.assign(hashes_.size(), std::nullopt);
   BATON_TRY(index.newest(hashes_, log::Offset(IndexEntry::kOffsetLimit - 1), hits_));
   for (std::size_t i = 0; i < looked_up_.size(); ++i) {
+    blamed_ = looked_up_[i];
     if (hits_[i]) BATON_TRY(look_up_item(context, partition, items_[looked_up_[i]], hits_[i], index));
   }
   for (Item& item : items_) {

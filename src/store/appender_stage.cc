@@ -11,10 +11,11 @@ std::string Appender::new_id(std::int64_t append_ms) { return ids_.next(append_m
 
 // Stages what is in batch_. After an error nothing has changed.
 Result<log::Log::Staged> Appender::stage_batch(PartitionState& partition, std::int64_t append_ms) {
-  BATON_TRY_ASSIGN(base::Bytes bytes, batch_.finish(append_ms));
+  BATON_TRY_ASSIGN(base::Bytes bytes, batch_.finish(append_ms, produced_ != nullptr ? produced_header() : log::BatchHeader{}));
   BATON_TRY(check_batch_bytes(bytes.size()));
   const auto crc = base::load_be<std::uint32_t>(bytes.data() + log::kBatchCrcAt);
   BATON_TRY_ASSIGN(const log::Log::Staged staged, log_.stage(partition.view->key(), std::move(bytes)));
+  staged_base_ = staged.place.base_offset;
   if (!std::exchange(partition.touched, true)) touched_.push_back(&partition);
   partition.staged_end = staged.next;
   partition.staged_epoch = log_.epoch();
@@ -40,7 +41,8 @@ void Appender::encode(ContextState& context, const Append& append, std::int64_t 
                          .correlation_id = append.correlation_id,
                          .causation_id = append.causation_id,
                          .tenant = append.tenant,
-                         .traceparent = append.traceparent});
+                         .traceparent = append.traceparent,
+                         .offset_delta = produced_ != nullptr ? static_cast<std::int32_t>(i) : -1});
   }
 }
 
@@ -52,7 +54,7 @@ void Appender::take_in(ContextState& context, PartitionState& partition, const l
     if (item.duplicate) continue;
     Stream& stream = streams_[item.stream];
     const std::string& id = reply.events[i].id;
-    item.offset = staged.place.base_offset.plus(static_cast<std::int64_t>(number));
+    item.offset = staged.place.base_offset.plus(static_cast<std::int64_t>(produced_ != nullptr ? i : number));
     item.epoch = partition.staged_epoch;
     if (item.event->id.empty()) item.id_hash = id_hash(stream.name, item.source, id);
     collect_event(entries_,
@@ -78,11 +80,12 @@ void Appender::take_in(ContextState& context, PartitionState& partition, const l
 }
 
 Result<Appended> Appender::stage(ContextState& context, PartitionState& partition, const Append& append) {
+  blamed_.reset();  // from here on no single event is to blame
   Appended reply;
   reply.events.resize(items_.size());
   const std::int64_t append_ms = log_.append_time_ms();
   encode(context, append, append_ms, reply);
-  if (!deltas_.empty()) {
+  if (!deltas_.empty() || produced_ != nullptr) {
     BATON_TRY_ASSIGN(const log::Log::Staged staged, stage_batch(partition, append_ms));
     take_in(context, partition, staged, reply);
   }

@@ -38,6 +38,7 @@ struct EventPlace {
   std::string_view causation_id;
   std::string_view tenant;
   std::string_view traceparent;
+  std::int32_t offset_delta = -1;   // in its batch; -1: the next one
 };
 
 // Writes the records of one context into batches. Keeps its memory from event to event. One thread.

@@ -86,7 +86,7 @@ void EventEncoder::add(log::BatchBuilder& batch, const NewEvent& event, const Ev
   }
   for (const auto& header : event.headers) headers_.push_back({header.name, base::as_bytes(header.value)});
   batch.add(floor_ms(time), base::as_bytes(place.stream),
-            event.has_data ? std::optional(base::as_bytes(event.data)) : std::nullopt, headers_);
+            event.has_data ? std::optional(base::as_bytes(event.data)) : std::nullopt, headers_, place.offset_delta);
 }
 
 void EventEncoder::add_system(log::BatchBuilder& batch, const EventPlace& place, std::string_view type, std::string_view what) {

@@ -15,12 +15,14 @@ namespace baton::store {
 
 struct AppendRequest;
 struct BatchRequest;
+struct ProducedRequest;
 
 // Who decides a request: the store's core. False: not now, an index must be built again first.
 class Decider {
  public:
   [[nodiscard]] virtual bool decide(AppendRequest& request) = 0;
   [[nodiscard]] virtual bool decide(BatchRequest& request) = 0;
+  [[nodiscard]] virtual bool decide(ProducedRequest& request) = 0;
 
  protected:
   ~Decider() = default;
@@ -77,6 +79,38 @@ struct BatchRequest final : Request {
   void forget() override { result.reset(); }
   void answer() override { done(*std::move(result)); }
   void fail(Error error) override { done(std::move(error)); }
+};
+
+// What a producer says of itself in the header of a batch, and which partition it has chosen.
+struct Produced {
+  log::PartitionId partition;
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::int32_t base_sequence = -1;
+};
+
+// What became of a batch of events. An error may name the event that is to blame, by its number in the batch.
+struct ProducedReply {
+  Status status;
+  std::optional<std::size_t> event;
+  BatchAppended batch;
+};
+using ProducedDone = std::function<void(ProducedReply)>;
+
+// The events of one batch that a producer sent to a context: one stream entry with one event each, in the order of the batch. They are stored as one
+// batch with the producer's id and sequence, each event at its own offset delta; events that are known already are left out (rule 4).
+struct ProducedRequest final : Request {
+  Append append;  // duplicates: skip; no query condition
+  Produced produced;
+  ProducedDone done;
+  std::optional<ProducedReply> result;
+
+  [[nodiscard]] std::size_t measure() const override;
+  [[nodiscard]] bool decide(Decider& decider) override { return decider.decide(*this); }
+  void forget() override { result.reset(); }
+  void answer() override { done(*std::move(result)); }
+  void fail(Error error) override { done({.status = std::move(error), .event = {}, .batch = {}}); }
+  void fail_with(Error error) { result = ProducedReply{.status = std::move(error), .event = {}, .batch = {}}; }
 };
 
 }  // namespace baton::store

@@ -20,7 +20,8 @@ struct StagedEvent {
   std::int64_t version = -1;
 };
 
-// In order of offset, without gaps.
+// In order of offset. An offset without an event (a duplicate that a producer sent again is dropped, and its offset stays free) has an
+// entry as a system record has.
 class StagedEvents {
  public:
   [[nodiscard]] bool empty() const { return events_.empty(); }
@@ -31,6 +32,7 @@ class StagedEvents {
   }
   void add(log::Offset offset, const StagedEvent& event) {
     if (events_.empty()) first_ = offset;
+    events_.resize(static_cast<std::size_t>(offset.value() - first_.value()));
     events_.push_back(event);
   }
   void clear() { events_.clear(); }

@@ -156,14 +156,29 @@ bool StoreCore::decide(AppendRequest& request) {
     return true;
   }
   appender_->decide(*context, request);
-  if (request.result->ok() || request.result->error().code != Code::corrupt) return true;
+  return request.result->ok() || request.result->error().code != Code::corrupt || has_good_index(*context);
+}
+
+bool StoreCore::decide(ProducedRequest& request) {
+  ContextState* const context = find_context(request.append.context);
+  if (context == nullptr) {
+    request.fail_with(no_such_context(request.append.context));
+    return true;
+  }
+  appender_->decide(*context, request);
+  const Status& status = request.result->status;
+  return status.ok() || status.error().code != Code::corrupt || has_good_index(*context);
+}
+
+// Otherwise it is built again, and what was decided by it is decided again.
+bool StoreCore::has_good_index(ContextState& context) {
   bool damaged = false;
-  for (const auto& partition : context->partitions) {
+  for (const auto& partition : context.partitions) {
     const Status health = partition->view->index().health();
     if (health) continue;
     damaged = true;
     if (health.error().code == Code::corrupt) {
-      reindex(*context, *partition);
+      reindex(context, *partition);
     } else {
       doomed_ = health.error();  // it could not be written, too
     }

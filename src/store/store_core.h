@@ -106,6 +106,8 @@ class StoreCore final : private Decider {
   void decide_all();
   [[nodiscard]] bool decide(AppendRequest& request) override;
   [[nodiscard]] bool decide(BatchRequest& request) override;
+  [[nodiscard]] bool decide(ProducedRequest& request) override;
+  [[nodiscard]] bool has_good_index(ContextState& context);
   [[nodiscard]] Result<BatchAppended> append_batch(BatchRequest& request);
   void put_back(std::size_t from);
   void refuse_while_full();

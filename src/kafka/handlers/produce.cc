@@ -58,6 +58,19 @@ void refuse_all(wire::ProduceResponse& response, wire::ErrorCode error) {
   }
 }
 
+// A context's records are events: they are taken apart here, and judged one by one by the store.
+void produce_events(Session& session, Call& call, const store::TopicView& topic, const wire::ProduceRequest::PartitionProduceData& data,
+                    const std::shared_ptr<Production>& production, Partition& out) {
+  broker::EventBatch events;
+  const auto context = call.broker().view()->find(topic.name);
+  if (context == nullptr) return fill(out, {.error = broker::ProduceError::unknown_topic_or_partition});
+  broker::BatchVerdict verdict = session.event_reader().read(*data.records, topic.name, context->options, log::PartitionId(data.index), events);
+  if (verdict.error != broker::ProduceError::none) {
+    return fill(out, {.error = verdict.error, .message = std::move(verdict.message), .records = std::move(verdict.records)});
+  }
+  call.broker().produce(std::move(events), [production, &out](broker::ProduceReply reply) { fill(out, std::move(reply)); });
+}
+
 void produce(Session& session, Call& call, std::shared_ptr<const store::TopicView> topic, const wire::ProduceRequest::PartitionProduceData& data,
              const std::shared_ptr<Production>& production, Partition& out) {
   const bool there = topic != nullptr && data.index >= 0 && static_cast<std::size_t>(data.index) < topic->partitions.size();
@@ -68,6 +81,7 @@ void produce(Session& session, Call& call, std::shared_ptr<const store::TopicVie
   if (verdict.error != broker::ProduceError::none) {
     return fill(out, {.error = verdict.error, .message = std::move(verdict.message), .records = std::move(verdict.records)});
   }
+  if (topic->kind == log::TopicKind::event) return produce_events(session, call, *topic, data, production, out);
   call.broker().produce(std::move(topic), log::PartitionId(data.index), base::Bytes(bytes.begin(), bytes.end()),
                         [production, &out](broker::ProduceReply reply) { fill(out, std::move(reply)); });
 }
