@@ -1,4 +1,5 @@
 // The program `baton`.
 #include "cli/session.h"
+#include "server/kafka_service.h"
 
-int main(int argc, char** argv) { return baton::cli::run_program(argc, argv, BATON_VERSION); }
+int main(int argc, char** argv) { return baton::cli::run_program(argc, argv, BATON_VERSION, &baton::server::make_kafka_service); }

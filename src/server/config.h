@@ -41,6 +41,13 @@ struct ListenAddress {
   std::uint16_t advertised_port = 0;  // 0: the port that is listened on
 };
 
+struct Topics {
+  std::int32_t default_partitions = 1;
+  bool auto_create = true;
+  std::size_t topics_max = 10'000;
+  std::size_t partitions_max = 100'000;
+};
+
 struct Config {
   std::string data = "./baton-data";
   bool insecure = false;
@@ -48,6 +55,7 @@ struct Config {
   Options store;
   ListenAddress kafka{.port = 9092};
   std::uint64_t network_threads = 2;
+  Topics topics;
   Limits limits;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;

@@ -139,6 +139,13 @@ std::vector<ConfigKey> make_keys() {
       number("network.threads", BATON_FIELD(network_threads), 1, 256,
              "Threads that serve connections. A connection stays on one of them."),
 
+      number("topics.default_partitions", BATON_FIELD(topics.default_partitions), 1, 10'000,
+             "Partitions of a topic whose maker does not say (`num.partitions` in Kafka)."),
+      choice("topics.auto_create", BATON_FIELD(topics.auto_create), {"false", "true"},
+             "Makes a plain topic when a client that allows it asks for one that is not there (`auto.create.topics.enable`)."),
+      number("topics.topics_max", BATON_FIELD(topics.topics_max), 1, 1'000'000, "How many topics there may be."),
+      number("topics.partitions_max", BATON_FIELD(topics.partitions_max), 1, 1'000'000, "How many partitions all topics may have together."),
+
       bytes("limits.frame_bytes", BATON_FIELD(limits.frame_bytes), 1024, 1024 * kMiB,
             "The largest request. A larger one closes its connection."),
       bytes("limits.total_frame_bytes", BATON_FIELD(limits.total_frame_bytes), kMiB, 65536 * kMiB,

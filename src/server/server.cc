@@ -61,6 +61,7 @@ Status Server::start() {
                                  .advertised_host = listening.advertised_host,
                                  .advertised_port = listening.advertised_port};
     BATON_TRY_ASSIGN(auto factory, kafka_(context));
+    services_.push_back(factory);
     BATON_TRY(network_->listen(listening.name, std::move(factory)));
   }
   ready_ms_ = static_cast<double>(env_.clock().monotonic_ns() - os::process_start_ns()) / 1e6;
@@ -115,6 +116,7 @@ Status Server::stop(std::uint64_t limit_ms) {
   network_.reset();
   if (!store_) return {};
   const Status closed = store_->close();
+  services_.clear();
   store_.reset();
   core_ = nullptr;
   return closed;

@@ -38,8 +38,8 @@ struct ServiceContext {
   std::string advertised_host;
   std::uint16_t advertised_port = 0;
 };
-// Called once, when the store is open. What the service owns lives in the factory that it returns, which is destroyed when no connection is left and before
-// the store is closed.
+// Called once, when the store is open. What the service owns lives in the factory that it returns, which is destroyed when no connection is left and the store is
+// closed, when nothing that it has asked of the store is unanswered, and before the store is destroyed.
 using KafkaService = std::function<Result<kafka::HandlerFactory>(const ServiceContext&)>;
 
 class Server {
@@ -76,6 +76,7 @@ class Server {
 
   std::unique_ptr<Store> store_;
   store::StoreCore* core_ = nullptr;  // store_'s
+  std::vector<kafka::HandlerFactory> services_;
   std::unique_ptr<Network> network_;  // before the store, which its handlers use
   std::vector<Listening> listening_;
   std::int32_t epoch_ = 0;
