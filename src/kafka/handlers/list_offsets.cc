@@ -85,6 +85,8 @@ void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
         out.error_code = wire::ErrorCode::unsupported_version;
       } else {
         look_up(*found->partitions[index], partition.timestamp, request.isolation_level == 1, out);
+        constexpr std::int16_t kFirstWithEpochs = 4;
+        if (call->version() < kFirstWithEpochs) out.leader_epoch = -1;
       }
     }
   }
