@@ -30,8 +30,8 @@
 
 namespace baton::broker {
 
-inline constexpr std::size_t kGroupRecordBytesMax = 1u << 20;   // one record
-inline constexpr std::size_t kGroupAppendBytesMax = 2u << 20;   // the records of one append together
+inline constexpr std::size_t kGroupRecordBytesMax = 1u << 20;  // one record
+inline constexpr std::size_t kGroupAppendBytesMax = 2u << 20;  // the records of one append together
 
 class GroupLog {
  public:

@@ -139,7 +139,8 @@ struct CommitRequest {
     std::string metadata;
   };
   GroupId group;
-  GenerationId generation = kNoGeneration;  // without one, and without member: a consumer that manages itself, or an admin's reset
+  GenerationId generation =
+      kNoGeneration;  // without one, and without member: a consumer that manages itself, or an admin's reset
   MemberId member;
   std::optional<InstanceId> instance;
   std::optional<std::int64_t> retention_ms;  // OffsetCommit v2 to v4: of these offsets, instead of the group's

@@ -227,7 +227,8 @@ base::Bytes encode_group_record(const GroupRecord& record) {
 
 Result<GroupRecord> decode_group_record(base::ByteView bytes) {
   if (bytes.size() < 2) return Error{Code::corrupt, "a record of the groups' log is shorter than its kind and version"};
-  if (bytes.size() > kGroupRecordBytesMax) return Error{Code::corrupt, "a record of the groups' log is larger than any that is written"};
+  if (bytes.size() > kGroupRecordBytesMax)
+    return Error{Code::corrupt, "a record of the groups' log is larger than any that is written"};
   const auto kind = std::to_integer<unsigned>(bytes[0]);
   const auto version = std::to_integer<unsigned>(bytes[1]);
   if (version != kVersion || kind < 1 || kind > std::variant_size_v<GroupRecord>) {

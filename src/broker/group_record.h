@@ -87,7 +87,8 @@ struct GroupRemovedRecord {
   GroupId group;
   friend bool operator==(const GroupRemovedRecord&, const GroupRemovedRecord&) = default;
 };
-using GroupRecord = std::variant<GenerationRecord, ReservedRecord, StaticMemberRecord, OffsetsRecord, OffsetsRemovedRecord, GroupRemovedRecord>;
+using GroupRecord =
+    std::variant<GenerationRecord, ReservedRecord, StaticMemberRecord, OffsetsRecord, OffsetsRemovedRecord, GroupRemovedRecord>;
 
 [[nodiscard]] base::Bytes encode_group_record(const GroupRecord& record);
 // corrupt: the bytes are no record; unsupported_format: of a kind or version that this program does not know.

@@ -53,11 +53,13 @@ std::vector<GroupRecord> one_of_each() {
 }
 
 TEST(GroupRecord, TheExamplesOfTheFormatAreWhatIsWritten) {
-  EXPECT_EQ(base::to_hex(encode_group_record(kOffsetsExample)),
-            base::to_hex(bytes_of_hex("04 01 01 67 01 01 74 00000000000000000000000000000000 01 00 0a 01 80 a0 ab fe f9 62 01 00")));
-  EXPECT_EQ(base::to_hex(encode_group_record(kGenerationExample)),
-            base::to_hex(bytes_of_hex("01 01 01 67 04 80 a0 ab fe f9 62 08 63 6f 6e 73 75 6d 65 72 05 72 61 6e 67 65 02 6d 31 01"
-                                      "02 6d 31 00 01 63 01 68 90 bf 05 c0 cf 24 01 05 72 61 6e 67 65 02 00 01 01 41")));
+  EXPECT_EQ(
+      base::to_hex(encode_group_record(kOffsetsExample)),
+      base::to_hex(bytes_of_hex("04 01 01 67 01 01 74 00000000000000000000000000000000 01 00 0a 01 80 a0 ab fe f9 62 01 00")));
+  EXPECT_EQ(
+      base::to_hex(encode_group_record(kGenerationExample)),
+      base::to_hex(bytes_of_hex("01 01 01 67 04 80 a0 ab fe f9 62 08 63 6f 6e 73 75 6d 65 72 05 72 61 6e 67 65 02 6d 31 01"
+                                "02 6d 31 00 01 63 01 68 90 bf 05 c0 cf 24 01 05 72 61 6e 67 65 02 00 01 01 41")));
 }
 
 TEST(GroupRecord, EachKindIsReadAsItWasWritten) {
@@ -107,7 +109,8 @@ TEST(GroupRecord, NegativeNumbersWhereThereAreNoneAreCorrupt) {
 TEST(GroupRecord, OffsetsAreWrittenInRecordsOfBoundedSizeAndAllOfThem) {
   OffsetMap offsets;
   for (std::int32_t i = 0; i < 1'000; ++i) {
-    offsets[{"topic-" + std::to_string(i % 7), log::PartitionId(i)}] = {.offset = log::Offset(i), .metadata = std::string(20, 'x')};
+    offsets[{"topic-" + std::to_string(i % 7), log::PartitionId(i)}] = {.offset = log::Offset(i),
+                                                                        .metadata = std::string(20, 'x')};
   }
   OffsetMap read;
   for (const auto& bytes : encode_offsets({"g"}, offsets, 4'096)) {
@@ -125,7 +128,8 @@ TEST(Subscription, TopicsAreReadAndAnythingElseIsNone) {
   const auto two = bytes_of_hex("0003 00000002 0001 74 0002 7575 ffffffff 00000000");
   EXPECT_EQ(*subscribed_topics(two), (std::vector<std::string_view>{"t", "uu"}));
   EXPECT_TRUE(subscribed_topics(bytes_of_hex("0000 00000000"))->empty());
-  for (const char* hex : {"", "0001", "ffff 00000000", "0001 ffffffff", "0001 7fffffff", "0001 00000001 ffff", "0001 00000001 0005 74"}) {
+  for (const char* hex :
+       {"", "0001", "ffff 00000000", "0001 ffffffff", "0001 7fffffff", "0001 00000001 ffff", "0001 00000001 0005 74"}) {
     EXPECT_FALSE(subscribed_topics(bytes_of_hex(hex))) << hex;
   }
 }

@@ -60,11 +60,11 @@ enum class GroupError : std::uint8_t {
 [[nodiscard]] std::string_view error_name(GroupError error) noexcept;  // "UNKNOWN_MEMBER_ID"
 
 enum class GroupState : std::uint8_t {
-  empty,                  // no members; perhaps offsets
-  preparing_rebalance,    // waits for its members to join
-  completing_rebalance,   // has a generation; waits for the leader's assignment to be durable
+  empty,                 // no members; perhaps offsets
+  preparing_rebalance,   // waits for its members to join
+  completing_rebalance,  // has a generation; waits for the leader's assignment to be durable
   stable,
-  dead,                   // its removal is on the way to the disk
+  dead,  // its removal is on the way to the disk
 };
 [[nodiscard]] std::string_view state_name(GroupState state) noexcept;  // "PreparingRebalance"
 
