@@ -1,4 +1,4 @@
-// Random histories of groups (groups_simulation.h). BATON_SIM_SEED=n runs that one seed; BATON_SIM_RUNS=n so many.
+// Random histories of groups (groups_simulation.h). BATON_SIM_SEED=n runs that one seed; BATON_SIM_RUNS=n so many, and prints each.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -20,8 +20,13 @@ void over_seeds(std::uint64_t runs, Make&& options) {
   const std::uint64_t first = one != 0 ? one : 1;
   const std::uint64_t last = one != 0 ? one : from_environment("BATON_SIM_RUNS", runs);
   for (std::uint64_t seed = first; seed <= last; ++seed) {
+    if (one == 0 && std::getenv("BATON_SIM_RUNS") != nullptr) {
+      std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+      std::fflush(stdout);  // also when a broken invariant ends the process
+    }
     GroupsSimulation simulation(options(seed));
-    ASSERT_EQ(simulation.run(), "") << "run again: BATON_SIM_SEED=" << seed << " test_broker_sim";
+    const std::string failure = simulation.run();
+    if (!failure.empty()) FAIL() << failure << "; run again: BATON_SIM_SEED=" << seed << " test_broker_sim";
     if (one != 0) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), simulation.summary().c_str());
   }
 }

@@ -104,7 +104,13 @@ void GroupsSimulation::join(JoinRequest request, Reply<JoinReply> reply) {
 
 void GroupsSimulation::sync(SyncRequest request, Reply<SyncReply> reply) {
   send<SyncReply>(
-      std::move(reply), [this, request](Reply<SyncReply> to) { groups_->sync(request, std::move(to)); },
+      std::move(reply),
+      [this, request](Reply<SyncReply> to) {
+        std::map<std::string, base::Bytes> given;
+        for (const auto& [member, assignment] : request.assignments) given[identities_[member]] = assignment;
+        if (!given.empty()) given_[request.generation].push_back(std::move(given));
+        groups_->sync(request, std::move(to));
+      },
       [this, request](const SyncReply& given) { check_sync(request, given); });
 }
 
@@ -115,9 +121,8 @@ void GroupsSimulation::heartbeat(HeartbeatRequest request, Reply<HeartbeatReply>
 }
 
 void GroupsSimulation::leave(LeaveRequest request) {
-  send<LeaveReply>(
-      [](const LeaveReply&) {}, [this, request](Reply<LeaveReply> to) { groups_->leave(request, std::move(to)); },
-      [](const LeaveReply&) {});
+  send<LeaveReply>([](const LeaveReply&) {}, [this, request](Reply<LeaveReply> to) { groups_->leave(request, std::move(to)); },
+                   [](const LeaveReply&) {});
 }
 
 void GroupsSimulation::commit(CommitRequest request, Reply<CommitReply> reply) {
@@ -141,6 +146,7 @@ void GroupsSimulation::check_join(const JoinReply& reply) {
   const auto [begun, is_new] = begun_.try_emplace(reply.generation, incarnation_);
   if (is_new && reply.generation <= highest_) fail("a generation comes after a higher one");
   highest_ = std::max(highest_, reply.generation);
+  for (const auto& member : reply.members) identities_[member.id] = member.instance ? member.instance->value : member.id.value;
   if (!reply.members.empty() && !reply.skip_assignment && begun->second != incarnation_) fail("a generation is begun twice");
 }
 
@@ -151,6 +157,8 @@ void GroupsSimulation::check_sync(const SyncRequest& request, const SyncReply& r
   const std::string who = request.instance ? request.instance->value : request.member.value;
   const auto [had, first] = assignments_.try_emplace({request.generation, who}, reply.assignment);
   if (!first && had->second != reply.assignment) fail("a member has two assignments in one generation");
+  const auto gave = [&](const auto& given) { return given.contains(who) && given.at(who) == reply.assignment; };
+  if (std::ranges::none_of(given_[request.generation], gave)) fail("an assignment that no leader gave");
   for (const auto p : decode_partitions(reply.assignment)) {
     const auto [owner, taken] = owners_.try_emplace({request.generation, p}, who);
     if (!taken && owner->second != who) fail("a partition has two owners in one generation");

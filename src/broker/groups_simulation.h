@@ -2,7 +2,8 @@
 // that fails, a coordinator that is killed and loses what was not durable; then calm, in which the group must settle.
 //
 // What must hold all the time:
-//   - in a generation a partition has one owner, and a member has one assignment, also when it asks again after a restart (F41)
+//   - in a generation a partition has one owner, and a member has one assignment, which is what the leader gave it, also when it asks again
+//     after a restart (F41)
 //   - the number of a generation is given out once, and each is above all before it, across restarts
 //   - an offset that was acknowledged is never older when it is read again; what is read was committed
 //   - a commit of a generation below one that somebody was assigned in is refused (F40)
@@ -27,8 +28,8 @@ namespace baton::broker {
 
 struct GroupsSimulationOptions {
   std::uint64_t seed = 1;
-  std::size_t members = 0;        // 0: 2 to 8, by seed
-  std::int32_t partitions = 0;    // 0: 1 to 8, by seed
+  std::size_t members = 0;      // 0: 2 to 8, by seed
+  std::int32_t partitions = 0;  // 0: 1 to 8, by seed
   std::int64_t storm_ms = 60'000;
   std::int64_t calm_ms = 120'000;  // in which it must settle
   bool faults = true;              // of coordinator, log and network; members come and go in any case
@@ -57,10 +58,9 @@ class GroupsSimulation final : public SimNetwork {
  private:
   // Commits of one partition in the order in which a coordinator took them; the offset is the place in it, from 1.
   struct Commits {
-    std::vector<bool> impossible;  // refused, or reported as failed
-    std::int64_t acknowledged = 0; // the highest
+    std::vector<bool> impossible;   // refused, or reported as failed
+    std::int64_t acknowledged = 0;  // the highest
   };
-
 
   void start_server();
   void stop_server(bool crash);
@@ -104,6 +104,8 @@ class GroupsSimulation final : public SimNetwork {
   GenerationId assigned_{0};                     // that anybody was assigned in
   std::map<std::pair<GenerationId, std::int32_t>, std::string> owners_;
   std::map<std::pair<GenerationId, std::string>, base::Bytes> assignments_;
+  std::map<MemberId, std::string> identities_;                                     // the instance, or the id itself
+  std::map<GenerationId, std::vector<std::map<std::string, base::Bytes>>> given_;  // by leaders, to whom
   std::map<std::int32_t, Commits> commits_;
   std::uint64_t restarts_ = 0, acknowledged_ = 0, refused_ = 0;
 };

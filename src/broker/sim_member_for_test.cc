@@ -108,7 +108,8 @@ std::vector<SyncRequest::Assignment> SimMember::distribute(const std::vector<Joi
   for (const auto& member : members) has[member.id] = decode_partitions(base::ByteView(member.metadata).subspan(prefix));
   for (std::int32_t p = 0; p < options_.partitions; ++p) {
     const auto& to = members[static_cast<std::size_t>(p) % members.size()].id;
-    const bool taken = std::ranges::any_of(has, [&](const auto& entry) { return entry.first != to && entry.second.contains(p); });
+    const bool taken =
+        std::ranges::any_of(has, [&](const auto& entry) { return entry.first != to && entry.second.contains(p); });
     if (!taken) given[to].insert(p);
   }
   std::vector<SyncRequest::Assignment> out;

@@ -1,4 +1,4 @@
-"""The mutants: small wrongs in the shipped sources, each of which the simulation must find within 200 seeds.
+"""The mutants: small wrongs in the shipped sources, each of which its simulation must find within 200 seeds.
 
 name, what is wrong, and the edits: (path, text that is there exactly once, what takes its place). A mutant whose text is gone has lost its
 meaning: the fast test says so, and whoever changed the source says here how the same wrong is done now.
@@ -91,5 +91,42 @@ MUTANTS = [
     ("saved-checkpoint-not-synced", "a subscription's checkpoint is told to be saved before it is", [
         ("src/store/checkpoint_store.cc", "    BATON_TRY(file.sync_data());\n    BATON_TRY(fs_.rename(temporary, target));\n    return fs_.sync_directory(directory_);",
          "    return fs_.rename(temporary, target);"),
+    ]),
+]
+
+# Of consumer groups (src/broker/groups_simulation.h).
+GROUP_MUTANTS = [
+    ("assignment-before-durable", "members are assigned before the generation is durable", [
+        ("src/broker/group_members.cc", "  group.members_recorded = true;\n", "  group.members_recorded = true;\n  on_stored(group, assignments, {});\n"),
+    ]),
+    ("generation-not-reserved", "members hear of a generation whose number is not durable", [
+        ("src/broker/group_rebalance.cc", "  group.reserving = true;\n", "  group.reserved = group.told.plus(1);\n  return;\n"),
+    ]),
+    ("reservation-not-read", "after a restart the numbers that members may have heard of are given out again", [
+        ("src/broker/group_load.cc", "  group.told = std::max(group.told, record.generation);\n  group.reserved = group.told;\n", "  (void)group;\n"),
+    ]),
+    ("commit-before-durable", "a commit is acknowledged before it is durable", [
+        ("src/broker/group_offsets.cc", "  const bool fits = store_offsets(", "  finish(errors, GroupError::none, *kept);\n  const bool fits = store_offsets("),
+    ]),
+    ("failed-commit-acknowledged", "a commit whose write failed is acknowledged", [
+        ("src/broker/group_offsets.cc", "finish(errors, ok ? GroupError::none : GroupError::coordinator_not_available, *kept)", "finish(errors, GroupError::none, *kept)"),
+    ]),
+    ("failed-commit-kept", "a commit whose write failed is seen all the same", [
+        ("src/broker/group_offsets.cc", "          if (status) {\n            for (auto& [partition, offset]", "          {\n            for (auto& [partition, offset]"),
+    ]),
+    ("old-generation-commits", "a commit of an old generation is taken", [
+        ("src/broker/group_offsets.cc", "  if (request.generation != group->generation) return GroupError::illegal_generation;\n", ""),
+    ]),
+    ("old-generation-syncs", "a member of an old generation is given the assignment of the new one", [
+        ("src/broker/group_members.cc", "  if (request.generation != group->generation) return refuse(GroupError::illegal_generation);\n", ""),
+    ]),
+    ("snapshot-passes-writes", "the state is written again before what was on its way to the log", [
+        ("src/broker/group_compaction.cc", "      if (group.in_flight == 0) {\n", "      if (group.in_flight < 1'000) {\n"),
+    ]),
+    ("snapshot-of-a-rebalance", "the state that is written again has a generation that is not complete", [
+        ("src/broker/group_compaction.cc", "add(group.recorded_generation);", "add(encode_group_record(group.generation_record()));"),
+    ]),
+    ("sessions-never-end", "a member that is gone is waited for for ever", [
+        ("src/broker/group_members.cc", "  if (left_ns > 0) {\n", "  if (left_ns > 0 || member->is_new == member->is_new) {\n    touch(group, *member);\n"),
     ]),
 ]
