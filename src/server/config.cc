@@ -17,6 +17,12 @@ const ConfigKey* find_key(std::string_view name) {
   return found == config_keys().end() ? nullptr : &*found;
 }
 
+bool is_group(std::string_view name) {
+  return std::ranges::any_of(config_keys(), [&](const ConfigKey& key) {
+    return key.name.size() > name.size() && key.name.starts_with(name) && key.name[name.size()] == '.';
+  });
+}
+
 Status set_key(EffectiveConfig& to, const std::string& name, const std::string& text, const std::string& source) {
   const ConfigKey* key = find_key(name);
   if (key == nullptr) {
@@ -66,7 +72,7 @@ class Reader {
         if (!entry.second.IsScalar()) fail(entry.first.Mark(), "'" + name + "' must be one value");
         if (auto status = set_key(to_, name, entry.second.Scalar(), place(entry.first.Mark())); !status)
           throw std::move(status).error();
-      } else if (std::ranges::any_of(config_keys(), [&](const ConfigKey& key) { return key.name.starts_with(name + "."); })) {
+      } else if (is_group(name)) {
         if (!entry.second.IsNull()) group(entry.second, name + ".");
       } else {
         fail(entry.first.Mark(), "unknown key '" + name + "': " + base::suggest(word, words_of(prefix)));

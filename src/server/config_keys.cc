@@ -48,7 +48,7 @@ std::string bytes_text(std::uint64_t n) {
 
 // Each maker takes a lambda that leads from a Config to the field.
 template <typename Field, typename Parse, typename Show>
-ConfigKey scaled(std::string name, Field field, std::uint64_t min, std::uint64_t max, Parse parse, Show show,
+ConfigKey scaled(const std::string& name, Field field, std::uint64_t min, std::uint64_t max, Parse parse, Show show,
                  std::string what) {
   const std::string values = show(min) + " to " + show(max);
   return {name, values, std::move(what), [=](const Config& c) { return show(static_cast<std::uint64_t>(field(c))); },
@@ -62,18 +62,17 @@ ConfigKey scaled(std::string name, Field field, std::uint64_t min, std::uint64_t
 }
 
 template <typename Field>
-ConfigKey number(std::string name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
-  return scaled(
-      std::move(name), field, min, max, parse_number, [](std::uint64_t n) { return std::to_string(n); }, std::move(what));
+ConfigKey number(const std::string& name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
+  return scaled(name, field, min, max, parse_number, [](std::uint64_t n) { return std::to_string(n); }, std::move(what));
 }
 
 template <typename Field>
-ConfigKey bytes(std::string name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
-  return scaled(std::move(name), field, min, max, parse_bytes, bytes_text, std::move(what));
+ConfigKey bytes(const std::string& name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
+  return scaled(name, field, min, max, parse_bytes, bytes_text, std::move(what));
 }
 
 template <typename Field>
-ConfigKey choice(std::string name, Field field, std::vector<std::string> words, std::string what) {
+ConfigKey choice(const std::string& name, Field field, const std::vector<std::string>& words, std::string what) {
   std::string values;
   for (const auto& word : words) values += (values.empty() ? "" : " or ") + word;
   return {name, values, std::move(what), [=](const Config& c) { return words[static_cast<std::size_t>(field(c))]; },
@@ -87,7 +86,8 @@ ConfigKey choice(std::string name, Field field, std::vector<std::string> words, 
 }
 
 template <typename Field>
-ConfigKey text(std::string name, Field field, std::string values, bool (*good)(const std::string&), std::string what) {
+ConfigKey text(const std::string& name, Field field, const std::string& values, bool (*good)(const std::string&),
+               std::string what) {
   return {name, values, std::move(what), [=](const Config& c) { return field(c); },
           [=](Config& c, const std::string& given) -> Status {
             if (!good(given)) return wrong(name, values, given);

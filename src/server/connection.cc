@@ -11,6 +11,7 @@ namespace {
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSecond = 1'000 * kMillisecond;
 constexpr std::uint64_t kSlowestBytesPerSecond = 64u << 10;
+constexpr int kChunksInARow = 8;
 constexpr std::int64_t kLinger = 2 * kSecond;
 constexpr std::int64_t kLingerAtStop = 100 * kMillisecond;
 
@@ -94,6 +95,11 @@ void Connection::on_readable() {
     if (error && error != asio::error::would_block) return close();
     return wait_readable();
   }
+  read_chunks();
+}
+
+// A grant to read one chunk now; else read_chunks() will be called with one.
+bool Connection::ask_budget() {
   const bool granted = state_.budget->ask(
       reader_, [weak = weak_from_this(), mailbox = core_.mailbox(), budget = state_.budget, reader = reader_] {
         mailbox->post([weak, budget, reader] {
@@ -102,28 +108,48 @@ void Connection::on_readable() {
           self->stalled_ = false;
           // A wait for the budget is not the client's.
           self->incoming_.since_ns += self->core_.now_ns() - self->stalled_ns_;
-          self->read_chunk();
+          if (self->read_chunk()) self->read_chunks();
         });
       });
-  if (granted) return read_chunk();
+  if (granted) return true;
   stalled_ = true;
   stalled_ns_ = core_.now_ns();
+  return false;
 }
 
-void Connection::read_chunk() {
+// Goes on while there is plenty, but not for ever: others of this core want to be read, too.
+void Connection::read_chunks() {
+  for (int i = 0; i < kChunksInARow; ++i) {
+    if (!ask_budget() || !read_chunk()) return;
+  }
+  read_on();
+}
+
+// With a grant. True when there may be more at once; else what comes next has been arranged.
+bool Connection::read_chunk() {
   error_code error;
   const auto scratch = core_.scratch();
   const auto got = socket_.read_some(asio::buffer(scratch.data(), scratch.size()), error);
   state_.budget->redeem(reader_, got);
-  if (error == asio::error::would_block || error == asio::error::try_again) return read_on();
-  if (error == asio::error::eof) return on_end_of_input();
-  if (error) return close();
-  unhanded_ += got;
-  state_.bytes_in += got;
-  active_ns_ = core_.now_ns();
-  const auto rest = take(scratch.first(got));
-  if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
+  const bool nothing = error == asio::error::would_block || error == asio::error::try_again;
+  if (error == asio::error::eof) {
+    on_end_of_input();
+    return false;
+  }
+  if (error && !nothing) {
+    close();
+    return false;
+  }
+  if (!nothing) {
+    unhanded_ += got;
+    state_.bytes_in += got;
+    active_ns_ = core_.now_ns();
+    const auto rest = take(scratch.first(got));
+    if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
+  }
+  if (got == scratch.size() && may_read()) return true;
   read_on();
+  return false;
 }
 
 // Goes through what was read, up to a request that may not begin yet: what is left.
@@ -251,7 +277,7 @@ void Connection::read_on() {
     const auto rest = take(base::ByteView(held_).subspan(held_from_)).size();
     held_from_ = held_.size() - rest;
     if (rest == 0) {
-      held_ = {};
+      held_ = base::Bytes();
       held_from_ = 0;
     }
   }
@@ -337,8 +363,8 @@ void Connection::close() {
   unhanded_ = 0;
   slots_.clear();
   output_.clear();
-  frame_ = {};
-  held_ = {};
+  frame_ = base::Bytes();
+  held_ = base::Bytes();
   state_.leave(address_);
   --state_.connections;
   core_.remove(*this);

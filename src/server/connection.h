@@ -51,7 +51,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void wait_readable();
   void on_readable();
-  void read_chunk();  // with a grant of the budget
+  [[nodiscard]] bool ask_budget();
+  void read_chunks();
+  [[nodiscard]] bool read_chunk();
   [[nodiscard]] base::ByteView take(base::ByteView in);
   [[nodiscard]] bool take_length(base::ByteView& in);
   void take_payload(base::ByteView& in);

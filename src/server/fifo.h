@@ -33,7 +33,7 @@ class Fifo {
   }
   void clear() {
     if (items_.capacity() > kKept) {
-      items_ = {};
+      items_ = std::vector<T>();  // `= {}` would keep the memory
     } else {
       items_.clear();
     }

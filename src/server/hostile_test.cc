@@ -177,10 +177,11 @@ TEST_F(Hostile, WhenAllBytesAreInFlightConnectionsWaitAndGoOnLater) {
   limits_.total_frame_bytes = 1 << 20;
   start();
   auto greedy = connect();
+  // Exactly all of them, with the lengths.
   const auto with = [](const std::string& what, std::size_t bytes) {
     return Client::framed(what + std::string(bytes - what.size(), '.'));
   };
-  greedy.send(with("l1", 600'000) + with("l2", 500'000));
+  greedy.send(with("l1", 600'000) + with("l2", (1 << 20) - 600'008));
   protocol_.wait_until([&] { return protocol_.open == 2; });
   std::vector<Client> others;
   for (int i = 0; i < 5; ++i) {
