@@ -1,12 +1,16 @@
 // The program `baton` with a protocol for tests instead of Kafka's: what it does of its own accord, as a process. A frame's first byte says what for:
 //   e  the rest is the reply         a  the rest is appended as an event; the reply is its version, once it is durable
+//   h  the reply is how many others have come, of all connections
 //   l  no reply, ever                t  the reply comes a second later
+#include <atomic>
 #include <optional>
 
 #include "cli/session.h"
 
 namespace baton {
 namespace {
+
+std::atomic<int> handled{0};
 
 class EchoHandler final : public kafka::FrameHandler {
  public:
@@ -15,6 +19,8 @@ class EchoHandler final : public kafka::FrameHandler {
 
   void handle(base::Bytes frame, std::function<void(kafka::FrameResult)> done) override {
     const std::string text(base::as_text(frame));
+    if (text.starts_with('h')) return done(reply(std::to_string(handled)));
+    ++handled;
     if (text.starts_with('e')) return done(reply(text.substr(1)));
     if (text.starts_with('l')) return held_.push_back(std::move(done));
     if (text.starts_with('t')) {

@@ -31,7 +31,10 @@ class Client:
             return None
 
     def ask(self, text):
-        self.send(text)
+        try:
+            self.send(text)
+        except (BrokenPipeError, ConnectionResetError):
+            return None
         return self.receive()
 
     def close(self):
@@ -71,6 +74,13 @@ class Server:
     def client(self):
         self.clients.append(Client(self.port))
         return self.clients[-1]
+
+    def wait_handled(self, n):
+        """Until so many requests have come to their handlers."""
+        client = self.client()
+        while int(client.ask("h")) < n:
+            pass
+        client.close()
 
     def signal(self, number):
         self.process.send_signal(number)
