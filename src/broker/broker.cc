@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/hex.h"
+#include "base/try.h"
 
 namespace baton::broker {
 namespace {
@@ -80,19 +81,50 @@ std::string_view error_name(TopicError error) noexcept {
   return "UNKNOWN_SERVER_ERROR";
 }
 
-Broker::Broker(store::StoreCore& core, const BrokerOptions& options) : core_(core), options_(options) {
-  (void)core_.run([&]() -> Status {
-    store_id_ = base::to_hex(std::as_bytes(std::span(core_.log().catalogue().store_id)));
-    epoch_ = core_.log().epoch().value();
-    core_.set_round_listener([this](const std::vector<log::PartitionKey>& moved) { waiters_.moved(moved); });
-    return {};
+Broker::Broker(store::StoreCore& core, const BrokerOptions& options) : core_(core), options_(options) {}
+
+Result<std::unique_ptr<Broker>> Broker::make(store::StoreCore& core, const BrokerOptions& options) {
+  std::unique_ptr<Broker> broker(new Broker(core, options));
+  BATON_TRY(core.run([&] { return broker->start(); }));
+  return broker;
+}
+
+Status Broker::start() {
+  store_id_ = base::to_hex(std::as_bytes(std::span(core_.log().catalogue().store_id)));
+  epoch_ = core_.log().epoch().value();
+  group_topic_ = std::make_unique<GroupTopic>(core_);
+  groups_ = std::make_unique<Groups>(core_.env(), core_.executor(), *group_topic_, options_.groups);
+  BATON_TRY(group_topic_->open([this](base::ByteView record) { return groups_->load(record); }));
+  groups_->start();
+  groups_->review_offsets([this](const TopicPartition& partition, const log::TopicId& id, log::Offset offset) {
+    return review_offset(partition, id, offset);
+  });
+  core_.set_round_listener([this](const std::vector<log::PartitionKey>& moved) { waiters_.moved(moved); });
+  return {};
+}
+
+// Whatever the store is doing: its executor may still run timers of the groups.
+Broker::~Broker() {
+  core_.run_beside([this] {
+    core_.set_round_listener(nullptr);
+    groups_ = nullptr;
+    group_topic_ = nullptr;
   });
 }
 
-Broker::~Broker() {
-  (void)core_.run([&]() -> Status {
-    core_.set_round_listener(nullptr);
-    return {};
+// Design, write path, 5: a committed offset past the recovered end is lowered to it. Offsets of a topic that is gone, or is another one now, go.
+std::optional<log::Offset> Broker::review_offset(const TopicPartition& partition, const log::TopicId& id, log::Offset offset) const {
+  const auto topic = core_.view()->find_topic(partition.topic);
+  const auto number = static_cast<std::size_t>(partition.partition.value());
+  if (topic == nullptr || number >= topic->partitions.size()) return std::nullopt;
+  if (id != log::TopicId{} && id != topic->id) return std::nullopt;
+  const log::Offset end(topic->partitions[number]->bounds().visible.value());
+  return offset > end ? end : offset;
+}
+
+void Broker::with_groups(std::move_only_function<void(Groups&)> use) {
+  core_.executor().post([this, use = std::move(use)]() mutable {
+    if (groups_ != nullptr) use(*groups_);
   });
 }
 
@@ -162,7 +194,11 @@ void Broker::delete_topic(const log::TopicId& id, TopicDone done) {
     return;
   }
   core_.run_async([this, id] { return core_.remove_topic(id); },
-                  [id, done = std::move(done)](Status status) { done(status ? TopicReply{.id = id} : storage_error(status.error())); });
+                  [this, id, name = topic->name, done = std::move(done)](Status status) mutable {
+                    if (!status) return done(storage_error(status.error()));
+                    // The name may be given again: no group goes on in another topic where it was in this one.
+                    groups_->topic_removed(name, [id, done = std::move(done)](const broker::DeleteReply&) { done({.id = id}); });
+                  });
 }
 
 void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std::vector<std::string> removed, bool validate_only,

@@ -17,6 +17,8 @@
 #include "broker/batch_check.h"
 #include "broker/event_batch.h"
 #include "broker/fetch_waiters.h"
+#include "broker/group_topic.h"
+#include "broker/groups.h"
 #include "store/store_core.h"
 
 namespace baton::broker {
@@ -26,6 +28,7 @@ struct BrokerOptions {
   bool auto_create = true;              // plain topics, when a client asks for their metadata and allows it
   std::size_t topics_max = 10'000;
   std::size_t partitions_max = 100'000;  // in all
+  GroupOptions groups;
 };
 
 // How a request about topics ends. Named as Kafka's errors.
@@ -69,7 +72,8 @@ using ProduceDone = std::function<void(ProduceReply)>;
 
 class Broker {
  public:
-  Broker(store::StoreCore& core, const BrokerOptions& options);
+  // Loads the groups. An error: what their records say cannot be read.
+  static Result<std::unique_ptr<Broker>> make(store::StoreCore& core, const BrokerOptions& options);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -105,10 +109,15 @@ class Broker {
   [[nodiscard]] std::int64_t new_producer_id() { return (std::int64_t{epoch_} << 32) | next_producer_++; }
 
   [[nodiscard]] FetchWaiters& fetch_waiters() { return waiters_; }
+  // Runs `use` on the coordinator's executor, which is the store's; the replies that it asks for come there, too.
+  void with_groups(std::move_only_function<void(Groups&)> use);
   // Topics, their settings and groups are looked at and changed on this executor.
   [[nodiscard]] store::StoreCore& core() { return core_; }
 
  private:
+  Broker(store::StoreCore& core, const BrokerOptions& options);
+  [[nodiscard]] Status start();  // [owner]
+  [[nodiscard]] std::optional<log::Offset> review_offset(const TopicPartition& partition, const log::TopicId& id, log::Offset offset) const;
   [[nodiscard]] TopicReply check_new(const NewTopic& topic) const;
   [[nodiscard]] TopicReply make(const NewTopic& topic);  // [owner]
 
@@ -118,6 +127,9 @@ class Broker {
   std::int32_t epoch_ = 0;
   std::atomic<std::uint32_t> next_producer_{0};
   FetchWaiters waiters_;
+  // The executor's.
+  std::unique_ptr<GroupTopic> group_topic_;
+  std::unique_ptr<Groups> groups_;
 };
 
 }  // namespace baton::broker

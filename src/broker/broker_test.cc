@@ -24,7 +24,9 @@ class BrokerTest : public ::testing::Test {
     auto opened = store::StoreCore::open(*env_, "/data", options);
     ASSERT_TRUE(opened) << opened.error().to_string();
     core_ = *std::move(opened);
-    broker_ = std::make_unique<Broker>(*core_, BrokerOptions{.topics_max = 5, .partitions_max = 20});
+    auto made = Broker::make(*core_, BrokerOptions{.topics_max = 5, .partitions_max = 20, .groups = {}});
+    ASSERT_TRUE(made) << made.error().to_string();
+    broker_ = *std::move(made);
   }
   void restart() {
     broker_ = nullptr;
@@ -150,6 +152,84 @@ TEST_F(BrokerTest, ADeletedTopicIsGoneAndItsNameIsFree) {
             ProduceError::unknown_topic_or_partition);
   EXPECT_EQ(create({.name = "t"}).error, TopicError::none);
   EXPECT_EQ(produce("t", "v").base_offset, log::Offset(0));
+}
+
+// Offsets of a group, over the real topic.
+class BrokerGroupsTest : public BrokerTest {
+ protected:
+  template <typename R>
+  R ask(const std::function<void(Groups&, Reply<R>)>& what) {
+    return wait_for<R>([&](std::function<void(R)> done) {
+      broker_->with_groups([&, done = std::move(done)](Groups& groups) { what(groups, [done](R reply) { done(std::move(reply)); }); });
+    });
+  }
+  std::vector<GroupError> commit(const std::string& topic, std::int64_t offset) {
+    return ask<CommitReply>([&](Groups& groups, Reply<CommitReply> reply) {
+             const auto view = broker_->view()->find_topic(topic);
+             groups.commit({.group = {"g"},
+                            .member = {},
+                            .entries = {{.partition = {topic, log::PartitionId(0)},
+                                         .topic_id = view == nullptr ? log::TopicId{} : view->id,
+                                         .offset = log::Offset(offset),
+                                         .metadata = {}}}},
+                           std::move(reply));
+           })
+        .errors;
+  }
+  std::int64_t offset_of(const std::string& topic) {
+    const auto reply = ask<OffsetsReply>([&](Groups& groups, Reply<OffsetsReply> done) {
+      groups.offsets({.group = {"g"}, .partitions = {{{topic, log::PartitionId(0)}}}}, std::move(done));
+    });
+    return reply.offsets.at(0).offset.value();
+  }
+};
+
+TEST_F(BrokerGroupsTest, CommittedOffsetsAreThereAfterARestartAndTheirTopicIsHidden) {
+  ASSERT_EQ(create({.name = "t"}).error, TopicError::none);
+  ASSERT_EQ(produce("t", "v").error, ProduceError::none);
+  EXPECT_EQ(commit("t", 1), std::vector<GroupError>{GroupError::none});
+  EXPECT_EQ(offset_of("t"), 1);
+  EXPECT_NE(broker_->view()->find_topic(GroupTopic::kName), nullptr);
+  EXPECT_TRUE(Broker::is_internal(GroupTopic::kName));
+  restart();
+  EXPECT_EQ(offset_of("t"), 1);
+  EXPECT_EQ(offset_of("u"), -1);
+}
+
+TEST_F(BrokerGroupsTest, OffsetsGoWithTheirTopicAndAreLoweredToItsEnd) {
+  ASSERT_EQ(create({.name = "t"}).error, TopicError::none);
+  EXPECT_EQ(commit("t", 7), std::vector<GroupError>{GroupError::none});  // past the end: a client may say so
+  restart();
+  EXPECT_EQ(offset_of("t"), 0);
+  const auto id = broker_->view()->find_topic("t")->id;
+  EXPECT_EQ(commit("t", 3), std::vector<GroupError>{GroupError::none});
+  ASSERT_EQ(wait_for<TopicReply>([&](TopicDone done) { broker_->delete_topic(id, std::move(done)); }).error, TopicError::none);
+  EXPECT_EQ(offset_of("t"), -1);
+  ASSERT_EQ(create({.name = "t"}).error, TopicError::none);
+  EXPECT_EQ(offset_of("t"), -1);
+}
+
+TEST_F(BrokerGroupsTest, ManyCommitsDoNotMakeTheNextStartReadThemAll) {
+  ASSERT_EQ(create({.name = "t"}).error, TopicError::none);
+  const std::string metadata(4'000, 'm');
+  for (int i = 0; i < 2'000; ++i) {
+    ASSERT_EQ(ask<CommitReply>([&](Groups& groups, Reply<CommitReply> reply) {
+                groups.commit({.group = {"g"},
+                               .member = {},
+                               .entries = {{.partition = {"t", log::PartitionId(0)}, .topic_id = {}, .offset = log::Offset(0), .metadata = metadata}}},
+                              std::move(reply));
+              }).errors.at(0),
+              GroupError::none);
+  }
+  ASSERT_TRUE(core_->run([]() -> Status { return {}; }));  // what the last snapshot has begun is done
+  const auto stats = wait_for<GroupStats>([&](std::function<void(GroupStats)> done) {
+    broker_->with_groups([done](Groups& groups) { done(groups.stats()); });
+  });
+  EXPECT_GE(stats.snapshots, 1u);
+  const auto reader = broker_->view()->find_topic(GroupTopic::kName)->partitions[0];
+  EXPECT_GT(reader->bounds().log_start.value(), 0);
+  restart();
+  EXPECT_EQ(offset_of("t"), 0);
 }
 
 TEST_F(BrokerTest, AProducerIdIsNeverGivenTwice) {

@@ -25,7 +25,9 @@ class SessionTest : public ::testing::Test {
     auto opened = store::StoreCore::open(*env_, "/data", options);
     ASSERT_TRUE(opened) << opened.error().to_string();
     store_ = *std::move(opened);
-    broker_ = std::make_unique<broker::Broker>(*store_, broker::BrokerOptions{});
+    auto broker = broker::Broker::make(*store_, broker::BrokerOptions{});
+    ASSERT_TRUE(broker) << broker.error().to_string();
+    broker_ = *std::move(broker);
     node_.emplace(Node{.broker = *broker_, .clock = env_->clock(), .id = 1, .limits = {}});
     core_ = env_->make_executor("core");
     connect();

@@ -112,6 +112,15 @@ void StoreCore::run_async(std::function<Status()> task, std::function<void(Statu
   });
 }
 
+void StoreCore::run_beside(os::Task task) {
+  const auto waiter = env_.make_waiter();
+  owner_->post([&] {
+    task();
+    waiter->wake();
+  });
+  waiter->wait();
+}
+
 void StoreCore::run_between_rounds(os::Task task) {
   if (flushing_) {
     between_rounds_.push_back(std::move(task));

@@ -66,6 +66,10 @@ class StoreCore final : private Decider {
   [[nodiscard]] const std::string& directory() const { return directory_; }
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] bool on_executor() const { return owner_->on_executor(); }
+  // For what lives beside the store on its executor (the groups of a broker). It must be gone before the store is destroyed.
+  [[nodiscard]] os::Executor& executor() { return *owner_; }
+  // [any but the executor] Runs `task` there and waits, also when the store has ended or is closed.
+  void run_beside(os::Task task);
   // [any] store_failed once the store has ended (F12), cancelled once it is closed; otherwise nothing.
   [[nodiscard]] Status health() const;
 
