@@ -19,10 +19,12 @@ os::SimOptions world_options(const SimulationOptions& options) {
   return out;
 }
 
-base::Bytes batch_of(const std::vector<std::string>& values, std::int64_t append_ms) {
+constexpr std::int64_t kProducer = 4'711;
+
+base::Bytes batch_of(const std::vector<std::string>& values, std::int64_t append_ms, const BatchHeader& fields) {
   BatchBuilder builder;
   for (const auto& value : values) builder.add(append_ms, base::as_bytes("key"), base::as_bytes(value), {});
-  return builder.finish(append_ms).value();
+  return builder.finish(append_ms, fields).value();
 }
 
 }  // namespace
@@ -111,6 +113,7 @@ void LogSimulation::create_topic() {
     case 2: kind = TopicKind::plain; settings["retention.bytes"] = std::to_string(4096 + below(20'000)); break;
     default: break;
   }
+  model.idempotent = one_in(2);
   if (one_in(2)) settings["segment.bytes"] = std::to_string(4096 + below(8192));
   const auto made = log_->create_topic(model.topic, kind, 1, settings);
   model.created = made.ok() && env_->alive();
@@ -130,7 +133,14 @@ void LogSimulation::append_some() {
       value.resize(std::max(value.size(), size), static_cast<char>('a' + values_ % 26));
       values.push_back(value);
     }
-    const auto staged = log_->stage(model.key, batch_of(values, log_->append_time_ms()));
+    ProducedBatch produced = next_of(model, values.size());
+    const BatchHeader fields = model.idempotent ? fields_of(model, produced) : BatchHeader{};
+    if (model.idempotent && !log_->failed()) {
+      const auto known = log_->check_producer(model.key, fields);
+      if (known && *known) return fail(model.topic + ": a new batch is taken for one that was sent again");
+      if (!known && env_->alive()) return fail(model.topic + ": a batch in its order: " + known.error().to_string());
+    }
+    const auto staged = log_->stage(model.key, batch_of(values, log_->append_time_ms(), fields));
     if (!staged) {
       const auto code = staged.error().code;
       if (env_->alive() && !log_->failed() && code != Code::no_space) fail("stage: " + staged.error().to_string());
@@ -140,8 +150,47 @@ void LogSimulation::append_some() {
       return fail(model.topic + ": staged at offset " + std::to_string(staged->place.base_offset.value()) + ", expected " +
                   std::to_string(model.attempted.size()));
     }
+    produced.base_offset = Offset(static_cast<std::int64_t>(model.attempted.size()));
     model.attempted.insert(model.attempted.end(), values.begin(), values.end());
+    produced.last_offset = Offset(static_cast<std::int64_t>(model.attempted.size()) - 1);
+    if (model.idempotent) model.produced.push_back(produced);
+    if (model.idempotent && one_in(4)) check_producer(model, static_cast<std::int64_t>(model.attempted.size()));
   }
+}
+
+ProducedBatch LogSimulation::next_of(const Model& model, std::size_t records) {
+  const std::int32_t first = model.produced.empty() ? 0 : model.produced.back().last_sequence + 1;
+  return {.first_sequence = first, .last_sequence = first + static_cast<std::int32_t>(records) - 1, .base_offset = {}, .last_offset = {}};
+}
+
+BatchHeader LogSimulation::fields_of(const Model&, const ProducedBatch& batch) {
+  BatchHeader fields;
+  fields.producer_id = kProducer;
+  fields.producer_epoch = 0;
+  fields.base_sequence = batch.first_sequence;
+  fields.last_offset_delta = batch.last_sequence - batch.first_sequence;
+  return fields;
+}
+
+// F32, F33: what is sent again is recognised, and a gap is refused, whatever has happened. What retention has removed may be forgotten.
+void LogSimulation::check_producer(Model& model, std::int64_t end) {
+  if (!model.idempotent || log_->failed() || !env_->alive()) return;
+  while (!model.produced.empty() && model.produced.back().last_offset.value() >= end) model.produced.pop_back();
+  const std::int64_t start = log_->reader(model.key)->bounds().log_start.value();
+  std::size_t kept = 0;
+  for (auto batch = model.produced.rbegin(); batch != model.produced.rend() && kept < kProducerBatchesKept; ++batch, ++kept) {
+    if (batch->base_offset.value() < start) break;
+    const auto known = log_->check_producer(model.key, fields_of(model, *batch));
+    if (!known) return fail(model.topic + ": a batch that was sent again: " + known.error().to_string());
+    if (!*known) return fail(model.topic + ": the batch at offset " + std::to_string(batch->base_offset.value()) + " was sent again and is not known");
+    if ((*known)->base_offset != batch->base_offset) return fail(model.topic + ": a batch that was sent again is said to have another offset");
+  }
+  if (kept == 0) return;
+  ProducedBatch gap = next_of(model, 1);
+  ++gap.first_sequence;
+  ++gap.last_sequence;
+  const auto refused = log_->check_producer(model.key, fields_of(model, gap));
+  if (refused.ok() || refused.error().code != Code::out_of_order) fail(model.topic + ": a batch behind a gap is not refused");
 }
 
 void LogSimulation::flush() {
@@ -323,6 +372,7 @@ void LogSimulation::check_partition(Model& model, bool power_was_lost) {
       return fail(model.topic + ": offset " + std::to_string(model.start + static_cast<std::int64_t>(i)) + " has another value");
     }
   }
+  check_producer(model, static_cast<std::int64_t>(end));
   model.attempted.resize(end, "removed");
   model.acknowledged = end;
   model.durable = model.durability == Durability::memory ? 0 : end;

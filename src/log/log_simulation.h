@@ -43,6 +43,8 @@ class LogSimulation {
     std::size_t durable = 0;         // acknowledged as durable
     std::int64_t start = 0;          // the log start that was acknowledged
     std::int64_t start_attempted = 0;
+    bool idempotent = false;         // all batches are of one producer, with sequences
+    std::vector<ProducedBatch> produced;  // in the order of their offsets
   };
   enum class End { close, kill, power, drop };
 
@@ -58,6 +60,9 @@ class LogSimulation {
   void end_life();
   void check_recovered();
   void check_partition(Model& model, bool power_was_lost);
+  [[nodiscard]] static BatchHeader fields_of(const Model& model, const ProducedBatch& batch);
+  [[nodiscard]] static ProducedBatch next_of(const Model& model, std::size_t records);
+  void check_producer(Model& model, std::int64_t end);
   [[nodiscard]] std::optional<std::string> read_all(const PartitionReader& reader, std::int64_t from, std::vector<std::string>& values);
   void note_failure(const Error& error);
   void fail(const std::string& what);
