@@ -183,7 +183,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
 
   std::optional<Compaction> compaction_;
   std::optional<GroupId> sweep_from_;  // where a sweep goes on
-  std::uint64_t compact_above_ = 0;    // after one that failed: not before the log has grown to this
+  std::uint64_t compact_above_ = 0;    // after a snapshot: no other before the log has grown to this
   GroupStats counts_;                  // what only grows
 };
 

@@ -153,15 +153,23 @@ Member& Group::rename(const MemberId& from, const MemberId& to) {
 
 void Group::set_offset(const TopicPartition& partition, StoredOffset offset) {
   remove_offset(partition);
-  offset_bytes += encoded_size(partition.topic, offset);
-  offsets.emplace(partition, std::move(offset));
+  offset_bytes += encoded_size(partition.partition, offset);
+  const auto at = offsets.emplace(partition, std::move(offset)).first;
+  if (!beside_its_topic(at)) offset_bytes += topic_overhead(partition.topic);
 }
 
 void Group::remove_offset(const TopicPartition& partition) {
   const auto found = offsets.find(partition);
   if (found == offsets.end()) return;
-  offset_bytes -= encoded_size(partition.topic, found->second);
+  offset_bytes -= encoded_size(partition.partition, found->second);
+  if (!beside_its_topic(found)) offset_bytes -= topic_overhead(partition.topic);
   offsets.erase(found);
+}
+
+bool Group::beside_its_topic(OffsetMap::const_iterator at) const {
+  const auto next = std::next(at);
+  return (next != offsets.end() && next->first.topic == at->first.topic) ||
+         (at != offsets.begin() && std::prev(at)->first.topic == at->first.topic);
 }
 
 void Group::remove_offsets(const RemovedTopic& topic) {

@@ -67,8 +67,9 @@ class Group {
   std::uint64_t offset_bytes = 0;  // in a snapshot
   // The last generation as the log has it, whatever has happened to the members since: what a snapshot says.
   base::Bytes recorded_generation;
-  std::uint64_t protocol_bytes = 0;   // of all members' names and metadata
-  std::uint64_t accounted_bytes = 0;  // what the sums of all groups hold of this one
+  std::uint64_t protocol_bytes = 0;          // of all members' names and metadata
+  std::uint64_t static_bytes_in_flight = 0;  // what the recorded generation may grow by
+  std::uint64_t accounted_bytes = 0;         // what the sums of all groups hold of this one
   std::size_t accounted_offsets = 0;
 
   // What is on its way to the log, and what waits for a snapshot of this group (compaction.cc).
@@ -111,6 +112,7 @@ class Group {
   void record_static(GenerationId generation_then, StoredMember member);
 
  private:
+  [[nodiscard]] bool beside_its_topic(OffsetMap::const_iterator at) const;
   void count_protocols(const std::vector<MemberProtocol>& protocols, int by);
   std::map<std::string, std::size_t> protocol_counts_;  // how many members have it
 };

@@ -46,7 +46,6 @@ void Coordinator::compact_more() {
       const auto after = std::next(at);
       c.next = after == groups_.end() ? std::nullopt : std::optional(after->first);
       bytes += group.snapshot_bytes();
-      if (group.state == GroupState::dead) continue;  // its removal lies behind
       if (group.in_flight == 0) {
         write_snapshot(group);
       } else {
@@ -59,12 +58,8 @@ void Coordinator::compact_more() {
   const bool complete = !c.failed;
   compaction_.reset();
   log_.end_snapshot(complete);
-  if (complete) {
-    ++counts_.snapshots;
-    compact_above_ = 0;
-  } else {
-    compact_above_ = log_.bytes() + options_.compact_bytes_min;
-  }
+  if (complete) ++counts_.snapshots;
+  compact_above_ = log_.bytes() + options_.compact_bytes_min;
 }
 
 void Coordinator::write_snapshot(Group& group) {
@@ -85,7 +80,8 @@ void Coordinator::write_snapshot(Group& group) {
     bytes += record.size();
     records.push_back(std::move(record));
   };
-  if (!c.failed && group.state != GroupState::dead) {
+  // One whose removal waits behind this is written all the same: the removal may fail.
+  if (!c.failed) {
     if (!group.recorded_generation.empty()) add(group.recorded_generation);
     const GenerationId reserved = std::max(group.reserved, group.told);
     if (reserved > GenerationId(0)) add(encode_group_record(ReservedRecord{.group = group.id, .generation = reserved}));

@@ -29,8 +29,7 @@ GroupError Coordinator::check_join(const JoinRequest& request) const {
   }
   const auto long_name = [this](const MemberProtocol& p) { return !name_fits(p.name); };
   if (!name_fits(request.client_id) || !name_fits(request.client_host) || !name_fits(request.protocol_type) ||
-      (request.instance && (request.instance->empty() || !name_fits(request.instance->value))) ||
-      std::ranges::any_of(request.protocols, long_name)) {
+      (request.instance && !name_fits(request.instance->value)) || std::ranges::any_of(request.protocols, long_name)) {
     return GroupError::invalid_request;
   }
   return GroupError::none;
@@ -168,12 +167,19 @@ void Coordinator::replace_static(Group& group, const MemberId& id, JoinRequest r
   stored.session_timeout_ms = request.session_timeout_ms;
   stored.rebalance_timeout_ms = request.rebalance_timeout_ms;
   stored.protocols = request.protocols;
+  stored.assignment.clear();  // the one that the instance has
   StaticMemberRecord record{.group = group.id, .generation = group.generation, .member = std::move(stored)};
   std::vector<base::Bytes> records;
   records.push_back(encode_group_record(record));
+  const std::uint64_t bytes = records[0].size();
+  if (group.recorded_generation.size() + group.static_bytes_in_flight + bytes > kGroupRecordBytesMax) {
+    return fail(reply, GroupError::policy_violation, id);
+  }
+  group.static_bytes_in_flight += bytes;
   write(group, std::move(records),
-        [this, record = std::move(record), request = std::move(request), reply = std::move(reply)](
+        [this, bytes, record = std::move(record), request = std::move(request), reply = std::move(reply)](
             Group& then, const Status& status) mutable {
+          then.static_bytes_in_flight -= bytes;
           if (!status) return fail(reply, GroupError::coordinator_not_available);
           const MemberId id = record.member.id;
           const GenerationId generation = record.generation;

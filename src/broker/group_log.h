@@ -41,7 +41,8 @@ class GroupLog {
   virtual void append(std::vector<base::Bytes> records, Done done) = 0;
   virtual void begin_snapshot() = 0;
   virtual void end_snapshot(bool complete) = 0;
-  // What a start would read now, in bytes.
+  // What a start would read now, in bytes: from the begin of the last complete snapshot, also while files still hold more. Cheap: asked
+  // after every write.
   [[nodiscard]] virtual std::uint64_t bytes() const = 0;
   // The append time (log::Log::append_time_ms): milliseconds since 1970 that never go back and do not follow a wall clock that is set
   // while the log is open. What offsets age by.

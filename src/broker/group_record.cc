@@ -246,15 +246,14 @@ Result<GroupRecord> decode_group_record(base::ByteView bytes) {
   }
 }
 
-std::size_t encoded_size(const StoredMember& member) {
-  base::Bytes out;
-  put_member(out, member);
-  return out.size();
+std::size_t encoded_size(log::PartitionId partition, const StoredOffset& offset) {
+  return base::varint_size(partition.value()) + base::varint_size(offset.offset.value()) +
+         base::varint_size(offset.leader_epoch.value()) + base::varint_size(offset.commit_ms) +
+         base::varint_size(offset.expire_ms) + base::uvarint_size(offset.metadata.size()) + offset.metadata.size();
 }
 
-std::size_t encoded_size(const std::string& topic, const StoredOffset& offset) {
-  constexpr std::size_t kNumbers = 3 * base::kMaxVarint32Bytes + 3 * base::kMaxVarint64Bytes;
-  return topic.size() + offset.topic_id.bytes.size() + offset.metadata.size() + 2 * base::kMaxVarint32Bytes + kNumbers;
+std::size_t topic_overhead(const std::string& topic) {
+  return topic.size() + sizeof(log::TopicId::bytes) + 2 * base::kMaxVarint32Bytes;
 }
 
 std::vector<base::Bytes> encode_offsets(const GroupId& group, const OffsetMap& offsets, std::size_t record_bytes) {
@@ -267,10 +266,11 @@ std::vector<base::Bytes> encode_offsets(const GroupId& group, const OffsetMap& o
     bytes = 0;
   };
   for (const auto& [key, offset] : offsets) {
-    const auto size = encoded_size(key.topic, offset);
-    if (bytes + size > record_bytes) finish();
+    const auto size = encoded_size(key.partition, offset);
+    if (bytes + size + topic_overhead(key.topic) > record_bytes) finish();
     bytes += size;
     if (record.topics.empty() || record.topics.back().topic != key.topic || record.topics.back().topic_id != offset.topic_id) {
+      bytes += topic_overhead(key.topic);
       record.topics.push_back({.topic = key.topic, .topic_id = offset.topic_id, .offsets = {}});
     }
     record.topics.back().offsets.emplace_back(key.partition, offset);

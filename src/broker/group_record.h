@@ -94,9 +94,9 @@ using GroupRecord =
 // corrupt: the bytes are no record; unsupported_format: of a kind or version that this program does not know.
 [[nodiscard]] Result<GroupRecord> decode_group_record(base::ByteView bytes);
 
-// What one member, or one offset, takes in a record; at most, for an offset.
-[[nodiscard]] std::size_t encoded_size(const StoredMember& member);
-[[nodiscard]] std::size_t encoded_size(const std::string& topic, const StoredOffset& offset);
+// What an offset takes in a record, and what a run of offsets of one topic and topic id takes besides (at most).
+[[nodiscard]] std::size_t encoded_size(log::PartitionId partition, const StoredOffset& offset);
+[[nodiscard]] std::size_t topic_overhead(const std::string& topic);
 
 // The offsets as records of about `record_bytes` at most (one offset may take more), in the order of the map; adjacent offsets of one topic share
 // its name.

@@ -102,8 +102,8 @@ class Groups {
   // Forgets the offsets of a topic that was removed, in all groups. An error: not durably in all; a review at the next start finds the rest.
   void topic_removed(const std::string& topic, Reply<DeleteReply> reply);
 
-  // The policy, whenever a write is done: the log is more than four times the state and more than compact_bytes_min. This starts it now, if it
-  // does not run.
+  // The state is written again when, after a write, the log is more than four times the state and compact_bytes_min, and has grown by
+  // compact_bytes_min since the last time. This starts it now, if it does not run.
   void compact();
 
   [[nodiscard]] GroupStats stats() const;

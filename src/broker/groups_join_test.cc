@@ -35,7 +35,7 @@ TEST(Join, OneThatCannotBeIsRefusedByName) {
   EXPECT_EQ(t.join("g", {.type = ""}).error, GroupError::inconsistent_group_protocol);
   EXPECT_EQ(t.join("g", {.member = "x", .instance = "i"}).error, GroupError::unknown_member_id);
   EXPECT_EQ(t.join(std::string(2'000, 'g')).error, GroupError::invalid_group_id);
-  EXPECT_EQ(t.join("g", {.instance = ""}).error, GroupError::invalid_request);
+  EXPECT_EQ(t.join("g", {.instance = std::string(2'000, 'i')}).error, GroupError::invalid_request);
   EXPECT_EQ(t.groups->stats().groups, 0U);  // none of these leaves a group behind
   t.alone("g");
   EXPECT_EQ(t.join("g", {.type = "connect"}).error, GroupError::inconsistent_group_protocol);
