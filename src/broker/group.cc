@@ -92,12 +92,14 @@ GenerationRecord Group::generation_record() const {
                           .protocol = protocol,
                           .leader = leader,
                           .members = {}};
+  record.members.reserve(members.size());
   for (const auto& [_, member] : members) record.members.push_back(member.stored);
   return record;
 }
 
 std::vector<JoinedMember> Group::joined_members() const {
   std::vector<JoinedMember> out;
+  out.reserve(members.size());
   for (const auto& [member, m] : members) {
     out.push_back({.id = member, .instance = m.stored.instance, .metadata = metadata_of(m.stored, protocol)});
   }

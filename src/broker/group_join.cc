@@ -1,6 +1,5 @@
 // JoinGroup: who comes, under which id, and what that does to the group.
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/uuid.h"
