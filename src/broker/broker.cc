@@ -169,11 +169,14 @@ TopicReply Broker::make(const NewTopic& topic) {
   return {TopicError::none, {}, *id};
 }
 
+// A completion never runs within the call that asks for it: whoever goes on from one request to the next would go ever deeper.
+template <typename Reply>
+void Broker::tell(Reply reply, std::function<void(Reply)> done) {
+  core_.executor().post([reply = std::move(reply), done = std::move(done)]() mutable { done(std::move(reply)); });
+}
+
 void Broker::create_topic(NewTopic topic, bool validate_only, TopicDone done) {
-  if (TopicReply bad = check_new(topic); bad.error != TopicError::none || validate_only) {
-    done(std::move(bad));
-    return;
-  }
+  if (TopicReply bad = check_new(topic); bad.error != TopicError::none || validate_only) return tell<TopicReply>(std::move(bad), std::move(done));
   const auto reply = std::make_shared<TopicReply>();
   core_.run_async(
       [this, topic = std::move(topic), reply]() -> Status {
@@ -186,12 +189,10 @@ void Broker::create_topic(NewTopic topic, bool validate_only, TopicDone done) {
 void Broker::delete_topic(const log::TopicId& id, TopicDone done) {
   const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(id);
   if (topic == nullptr || is_internal(topic->name)) {
-    done({TopicError::unknown_topic_or_partition, {}, id});
-    return;
+    return tell<TopicReply>({TopicError::unknown_topic_or_partition, {}, id}, std::move(done));
   }
   if (topic->kind == log::TopicKind::event) {
-    done({TopicError::policy_violation, "topic " + topic->name + " is a context, whose history is kept", id});
-    return;
+    return tell<TopicReply>({TopicError::policy_violation, "topic " + topic->name + " is a context, whose history is kept", id}, std::move(done));
   }
   core_.run_async([this, id] { return core_.remove_topic(id); },
                   [this, id, name = topic->name, done = std::move(done)](Status status) mutable {
@@ -205,8 +206,7 @@ void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std:
                              TopicDone done) {
   const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(id);
   if (topic == nullptr || is_internal(topic->name)) {
-    done({TopicError::unknown_topic_or_partition, {}, id});
-    return;
+    return tell<TopicReply>({TopicError::unknown_topic_or_partition, {}, id}, std::move(done));
   }
   for (const std::string& key : removed) {
     const auto* setting = log::find_topic_setting(key);
@@ -214,23 +214,17 @@ void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std:
     changed[key] = std::string(setting->default_value);
   }
   if (changed.contains(kKind)) {
-    done({TopicError::invalid_config, "'baton.kind' is fixed when a topic is made", id});
-    return;
+    return tell<TopicReply>({TopicError::invalid_config, "'baton.kind' is fixed when a topic is made", id}, std::move(done));
   }
   for (const char* fixed : {"baton.partitioner"}) {
     if (changed.contains(fixed)) {
-      done({TopicError::invalid_config, std::string("'") + fixed + "' is fixed when a topic is made", id});
-      return;
+      return tell<TopicReply>({TopicError::invalid_config, std::string("'") + fixed + "' is fixed when a topic is made", id}, std::move(done));
     }
   }
   if (const Status set = log::check_settings(topic->kind, changed); !set) {
-    done({TopicError::invalid_config, set.error().detail, id});
-    return;
+    return tell<TopicReply>({TopicError::invalid_config, set.error().detail, id}, std::move(done));
   }
-  if (validate_only) {
-    done({.id = id});
-    return;
-  }
+  if (validate_only) return tell<TopicReply>({.id = id}, std::move(done));
   core_.run_async(
       [this, topic, changed = std::move(changed)]() -> Status {
         if (topic->kind == log::TopicKind::plain) return core_.configure_topic(topic->id, changed);
@@ -247,19 +241,16 @@ void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std:
 void Broker::delete_records(const log::PartitionKey& partition, log::Offset before, std::function<void(DeleteReply)> done) {
   const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(partition.topic);
   if (topic == nullptr || is_internal(topic->name)) {
-    done({TopicError::unknown_topic_or_partition, {}, {}});
-    return;
+    return tell<DeleteReply>({TopicError::unknown_topic_or_partition, {}, {}}, std::move(done));
   }
   if (topic->kind == log::TopicKind::event) {
-    done({TopicError::policy_violation, "topic " + topic->name + " is a context, whose history is kept", {}});
-    return;
+    return tell<DeleteReply>({TopicError::policy_violation, "topic " + topic->name + " is a context, whose history is kept", {}}, std::move(done));
   }
   const auto& reader = topic->partitions[static_cast<std::size_t>(partition.partition.value())];
   const log::Bounds bounds = reader->bounds();
   const log::Offset start = before.value() == -1 ? log::Offset(bounds.visible.value()) : before;
   if (start.value() < 0 || start.value() > bounds.visible.value()) {
-    done({TopicError::offset_out_of_range, {}, {}});
-    return;
+    return tell<DeleteReply>({TopicError::offset_out_of_range, {}, {}}, std::move(done));
   }
   core_.run_async(
       [this, partition, start] {

@@ -118,6 +118,8 @@ class Broker {
   Broker(store::StoreCore& core, const BrokerOptions& options);
   [[nodiscard]] Status start();  // [owner]
   [[nodiscard]] std::optional<log::Offset> review_offset(const TopicPartition& partition, const log::TopicId& id, log::Offset offset) const;
+  template <typename Reply>
+  void tell(Reply reply, std::function<void(Reply)> done);
   [[nodiscard]] TopicReply check_new(const NewTopic& topic) const;
   [[nodiscard]] TopicReply make(const NewTopic& topic);  // [owner]
 

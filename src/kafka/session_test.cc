@@ -315,6 +315,19 @@ TEST_F(SessionTest, TopicsAreMadeAndDeletedAndWhatIsWrongIsSaid) {
   EXPECT_EQ(broker_->view()->find_topic("t"), nullptr);
 }
 
+TEST_F(SessionTest, ManyTopicsInARequestThatAreAllRefusedAreAnsweredOneAfterTheOther) {
+  constexpr int kTopics = 60'000;
+  std::vector<std::string> names;
+  for (int i = 0; i < kTopics; ++i) names.push_back("no/" + std::to_string(i));
+  wire::CreateTopicsRequest request;
+  for (const auto& name : names) {
+    request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = -1, .assignments = {}, .configs = {}});
+  }
+  const auto response = call<wire::CreateTopicsResponse>(request, 7);
+  ASSERT_EQ(response.topics.size(), names.size());
+  EXPECT_EQ(response.topics.back().error_code, ErrorCode::invalid_topic_exception);
+}
+
 TEST_F(SessionTest, OffsetsAreFoundByTimeAndRecordsAreDeleted) {
   ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
   for (const std::int64_t time : {1'000, 3'000, 2'000, 5'000}) {

@@ -1,4 +1,4 @@
-#include <set>
+#include <map>
 
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
@@ -34,7 +34,9 @@ std::optional<std::pair<wire::ErrorCode, std::string>> check_placement(const Ask
 // One topic after the other.
 class Creation : public std::enable_shared_from_this<Creation> {
  public:
-  Creation(CallPtr call, wire::CreateTopicsRequest request) : call_(std::move(call)), request_(std::move(request)) {}
+  Creation(CallPtr call, wire::CreateTopicsRequest request) : call_(std::move(call)), request_(std::move(request)) {
+    for (const auto& topic : request_.topics) ++times_named_[topic.name];
+  }
 
   void go_on() {
     while (at_ < request_.topics.size()) {
@@ -42,7 +44,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
       Result& out = response_.topics.emplace_back();
       out.name = std::string(asked.name);
       out.error_message.reset();
-      if (count_of(asked.name) > 1) {
+      if (times_named_.at(asked.name) > 1) {
         refuse(out, wire::ErrorCode::invalid_request, "the topic is named more than once in this request");
       } else if (const auto bad = check_placement(asked, call_->node().id)) {
         refuse(out, bad->first, bad->second);
@@ -59,11 +61,6 @@ class Creation : public std::enable_shared_from_this<Creation> {
   static void refuse(Result& out, wire::ErrorCode error, std::string message) {
     out.error_code = error;
     out.error_message = std::move(message);
-  }
-  std::size_t count_of(std::string_view name) const {
-    std::size_t count = 0;
-    for (const auto& topic : request_.topics) count += topic.name == name ? 1 : 0;
-    return count;
   }
   void create(const Asked& asked) {
     broker::NewTopic topic{.name = std::string(asked.name), .partitions = asked.num_partitions, .settings = {}};
@@ -91,6 +88,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
 
   CallPtr call_;
   const wire::CreateTopicsRequest request_;
+  std::map<std::string_view, std::size_t> times_named_;
   wire::CreateTopicsResponse response_;
   std::size_t at_ = 0;
   std::int32_t partitions_ = 0;
