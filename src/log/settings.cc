@@ -16,39 +16,105 @@ using Of = TopicSetting::Of;
 
 // Keys that the log does not use itself are here too: one place decides what a topic may say. Ascending.
 constexpr std::array kKnown = {
-    TopicSetting{"baton.data.bytes.max", Type::number, 1, 1 << 20, {}, "1024", Of::event},
-    TopicSetting{"baton.default.source", Type::text, 0, 0, {}, "", Of::event},
-    TopicSetting{"baton.default.type", Type::text, 0, 0, {}, "", Of::event},
-    TopicSetting{"baton.history.deletable", Type::flag, 0, 0, {}, "false", Of::event},
-    TopicSetting{"baton.partitioner", Type::choice, 0, 0, "murmur2|crc32|fnv1a", "murmur2", Of::event},
-    TopicSetting{"baton.snapshot.every", Type::number, 0, INT64_MAX, {}, "100", Of::event},
-    TopicSetting{"cleanup.policy", Type::choice, 0, 0, "delete", "delete"},
-    TopicSetting{"compression.gzip.level", Type::number, -1, 9, {}, "-1", Of::plain, true},
-    TopicSetting{"compression.lz4.level", Type::number, 1, 17, {}, "9", Of::plain, true},
-    TopicSetting{"compression.type", Type::choice, 0, 0, "producer", "producer"},
-    TopicSetting{"compression.zstd.level", Type::number, -131'072, 22, {}, "3", Of::plain, true},
-    TopicSetting{"delete.retention.ms", Type::number, 0, INT64_MAX, {}, "86400000", Of::plain, true},
-    TopicSetting{"durability", Type::choice, 0, 0, "fsync|interval|memory", "fsync"},
-    TopicSetting{"file.delete.delay.ms", Type::number, 0, INT64_MAX, {}, "60000", Of::plain, true},
-    TopicSetting{"flush.messages", Type::number, 1, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
-    TopicSetting{"flush.ms", Type::number, 0, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
-    TopicSetting{"index.interval.bytes", Type::number, 0, INT32_MAX, {}, "4096", Of::plain, true},
-    TopicSetting{"max.compaction.lag.ms", Type::number, 1, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
-    TopicSetting{"max.message.bytes", Type::number, 61, 512 << 20, {}, "1048588", Of::plain},
-    TopicSetting{"message.timestamp.after.max.ms", Type::number, 0, INT64_MAX, {}, "3600000", Of::plain},
-    TopicSetting{"message.timestamp.before.max.ms", Type::number, 0, INT64_MAX, {}, "9223372036854775807", Of::plain},
-    TopicSetting{"message.timestamp.type", Type::choice, 0, 0, "CreateTime|LogAppendTime", "CreateTime", Of::plain},
-    TopicSetting{"min.cleanable.dirty.ratio", Type::decimal, 0, 1, {}, "0.5", Of::plain, true},
-    TopicSetting{"min.compaction.lag.ms", Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
-    TopicSetting{"min.insync.replicas", Type::number, 1, INT32_MAX, {}, "1", Of::both, true},
-    TopicSetting{"preallocate", Type::flag, 0, 0, {}, "false", Of::plain, true},
-    TopicSetting{"retention.bytes", Type::number, -1, INT64_MAX, {}, "-1"},
-    TopicSetting{"retention.ms", Type::number, -1, INT64_MAX, {}, "-1"},
-    TopicSetting{"segment.bytes", Type::number, 4096, std::int64_t{2} << 30, {}, "67108864"},
-    TopicSetting{"segment.index.bytes", Type::number, 4, INT32_MAX, {}, "10485760", Of::plain, true},
-    TopicSetting{"segment.jitter.ms", Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
-    TopicSetting{"segment.ms", Type::number, 1, INT64_MAX, {}, "604800000", Of::plain, true},
-    TopicSetting{"unclean.leader.election.enable", Type::flag, 0, 0, {}, "false", Of::plain, true},
+    TopicSetting{"baton.data.bytes.max",
+                 "The most bytes that the data of one event may have.",
+                 Type::number, 1, 1 << 20, {}, "1024", Of::event},
+    TopicSetting{"baton.default.source",
+                 "Kept with the context, and without effect yet: an event without a source has /contexts/ and the name of its context.",
+                 Type::text, 0, 0, {}, "", Of::event},
+    TopicSetting{"baton.default.type",
+                 "The type of an event whose producer gives none.",
+                 Type::text, 0, 0, {}, "", Of::event},
+    TopicSetting{"baton.history.deletable",
+                 "Whether retention may remove events of this context.",
+                 Type::flag, 0, 0, {}, "false", Of::event},
+    TopicSetting{"baton.partitioner",
+                 "How the stream of an event chooses its partition; fixed when the topic is made.",
+                 Type::choice, 0, 0, "murmur2|crc32|fnv1a", "murmur2", Of::event},
+    TopicSetting{"baton.snapshot.every",
+                 "Kept with the context, and without effect yet: who loads a stream says how often its state is kept.",
+                 Type::number, 0, INT64_MAX, {}, "100", Of::event},
+    TopicSetting{"cleanup.policy",
+                 "What happens to old segments: they are deleted.",
+                 Type::list, 0, 0, "delete", "delete"},
+    TopicSetting{"compression.gzip.level",
+                 "Taken and without effect: batches are stored as their producers have compressed them.",
+                 Type::number, -1, 9, {}, "-1", Of::plain, true},
+    TopicSetting{"compression.lz4.level",
+                 "Taken and without effect: batches are stored as their producers have compressed them.",
+                 Type::number, 1, 17, {}, "9", Of::plain, true},
+    TopicSetting{"compression.type",
+                 "How batches are compressed: as their producers have done it.",
+                 Type::choice, 0, 0, "producer", "producer"},
+    TopicSetting{"compression.zstd.level",
+                 "Taken and without effect: batches are stored as their producers have compressed them.",
+                 Type::number, -131'072, 22, {}, "3", Of::plain, true},
+    TopicSetting{"delete.retention.ms",
+                 "Taken and without effect: topics are not compacted.",
+                 Type::number, 0, INT64_MAX, {}, "86400000", Of::plain, true},
+    TopicSetting{"durability",
+                 "When an append is acknowledged: once it is on the disk (fsync), before a sync that follows within an interval, or from memory alone.",
+                 Type::choice, 0, 0, "fsync|interval|memory", "fsync"},
+    TopicSetting{"file.delete.delay.ms",
+                 "Taken and without effect: files that leave are removed when no reader needs them.",
+                 Type::number, 0, INT64_MAX, {}, "60000", Of::plain, true},
+    TopicSetting{"flush.messages",
+                 "Taken and without effect: `durability` decides when there is a sync.",
+                 Type::number, 1, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
+    TopicSetting{"flush.ms",
+                 "Taken and without effect: `durability` decides when there is a sync.",
+                 Type::number, 0, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
+    TopicSetting{"index.interval.bytes",
+                 "Taken and without effect: marks lie at distances of Baton's own.",
+                 Type::number, 0, INT32_MAX, {}, "4096", Of::plain, true},
+    TopicSetting{"max.compaction.lag.ms",
+                 "Taken and without effect: topics are not compacted.",
+                 Type::number, 1, INT64_MAX, {}, "9223372036854775807", Of::plain, true},
+    TopicSetting{"max.message.bytes",
+                 "The most bytes that one batch of records may have, as it is stored.",
+                 Type::number, 61, 512 << 20, {}, "1048588", Of::plain},
+    TopicSetting{"message.timestamp.after.max.ms",
+                 "How far a record's timestamp may be ahead of the time of its append.",
+                 Type::number, 0, INT64_MAX, {}, "3600000", Of::plain},
+    TopicSetting{"message.timestamp.before.max.ms",
+                 "How far a record's timestamp may be behind the time of its append.",
+                 Type::number, 0, INT64_MAX, {}, "9223372036854775807", Of::plain},
+    TopicSetting{"message.timestamp.type",
+                 "Whose time a record has: its producer's, or that of its append.",
+                 Type::choice, 0, 0, "CreateTime|LogAppendTime", "CreateTime", Of::plain},
+    TopicSetting{"min.cleanable.dirty.ratio",
+                 "Taken and without effect: topics are not compacted.",
+                 Type::decimal, 0, 1, {}, "0.5", Of::plain, true},
+    TopicSetting{"min.compaction.lag.ms",
+                 "Taken and without effect: topics are not compacted.",
+                 Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
+    TopicSetting{"min.insync.replicas",
+                 "Taken and without effect: there is one replica.",
+                 Type::number, 1, INT32_MAX, {}, "1", Of::both, true},
+    TopicSetting{"preallocate",
+                 "Taken and without effect: segments have their space allocated always.",
+                 Type::flag, 0, 0, {}, "false", Of::plain, true},
+    TopicSetting{"retention.bytes",
+                 "Segments leave at the front while a partition has more bytes than this; -1: never.",
+                 Type::number, -1, INT64_MAX, {}, "-1"},
+    TopicSetting{"retention.ms",
+                 "Segments whose records have all arrived longer ago than this leave; -1: never.",
+                 Type::number, -1, INT64_MAX, {}, "-1"},
+    TopicSetting{"segment.bytes",
+                 "Size of a segment, the files that hold a partition.",
+                 Type::number, 4096, std::int64_t{2} << 30, {}, "67108864"},
+    TopicSetting{"segment.index.bytes",
+                 "Taken and without effect: marks are as large as their segment needs.",
+                 Type::number, 4, INT32_MAX, {}, "10485760", Of::plain, true},
+    TopicSetting{"segment.jitter.ms",
+                 "Taken and without effect: segments end by their size.",
+                 Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
+    TopicSetting{"segment.ms",
+                 "Taken and without effect: segments end by their size.",
+                 Type::number, 1, INT64_MAX, {}, "604800000", Of::plain, true},
+    TopicSetting{"unclean.leader.election.enable",
+                 "Taken and without effect: there is one replica.",
+                 Type::flag, 0, 0, {}, "false", Of::plain, true},
 };
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
@@ -66,6 +132,15 @@ bool one_of(std::string_view value, std::string_view choices) {
     choices.remove_prefix(bar + 1);
   }
   return false;
+}
+
+bool all_of(std::string_view list, std::string_view choices) {
+  for (;;) {
+    const auto comma = list.find(',');
+    if (!one_of(list.substr(0, comma), choices)) return false;
+    if (comma == std::string_view::npos) return true;
+    list.remove_prefix(comma + 1);
+  }
 }
 
 bool is_decimal(std::string_view text, std::int64_t min, std::int64_t max) {
@@ -129,6 +204,9 @@ Status check_settings(TopicKind kind, const Settings& settings) {
         break;
       case Type::flag:
         if (value != "true" && value != "false") return bad("true or false");
+        break;
+      case Type::list:
+        if (!all_of(value, known->choices)) return bad("a list, with commas, of " + std::string(known->choices));
         break;
       case Type::choice:
         if (!one_of(value, known->choices)) return bad("one of " + std::string(known->choices));

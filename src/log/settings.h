@@ -16,12 +16,13 @@ namespace baton::log {
 
 // One setting that a topic may have. The names and meanings of those without the prefix `baton.` are Kafka's (its documentation, "Topic Configs").
 struct TopicSetting {
-  enum class Type : std::uint8_t { number, decimal, flag, choice, text };
+  enum class Type : std::uint8_t { number, decimal, flag, choice, list, text };
   std::string_view key;
+  std::string_view what;                // a sentence for people
   Type type = Type::text;
   std::int64_t min = 0;
   std::int64_t max = 0;
-  std::string_view choices = {};        // "a|b"
+  std::string_view choices = {};        // "a|b"; of a list: its elements
   std::string_view default_value = {};  // of a plain topic that does not set it
   enum class Of : std::uint8_t { both, plain, event } of = Of::both;
   bool inert = false;                   // taken, so that tools that set it work, and without effect: Baton has nothing that it would change
