@@ -100,6 +100,7 @@ Status Broker::start() {
     return review_offset(partition, id, offset);
   });
   core_.set_round_listener([this](const std::vector<log::PartitionKey>& moved) { waiters_.moved(moved); });
+  if (options_.retention_check_ms > 0) retention_ = std::make_unique<Retention>(core_, options_.retention_check_ms);
   return {};
 }
 
@@ -107,6 +108,7 @@ Status Broker::start() {
 Broker::~Broker() {
   core_.run_beside([this] {
     core_.set_round_listener(nullptr);
+    retention_ = nullptr;
     groups_ = nullptr;
     group_topic_ = nullptr;
   });
@@ -162,9 +164,16 @@ TopicReply Broker::make(const NewTopic& topic) {
   if (split->kind == log::TopicKind::event) {
     ContextOptions options = store::to_options({.name = topic.name, .kind = split->kind, .partitions = partitions, .settings = split->settings});
     if (const Status made = core_.create_context(topic.name, options); !made) return storage_error(made.error());
-    return {TopicError::none, {}, core_.view()->find_topic(topic.name)->id};
+    const log::TopicId made = core_.view()->find_topic(topic.name)->id;
+    // Those that are no options of a context, too.
+    if (!split->settings.empty()) {
+      if (const Status set = core_.configure_topic(made, split->settings); !set) return storage_error(set.error());
+    }
+    return {TopicError::none, {}, made};
   }
-  const auto id = core_.create_topic(topic.name, partitions, split->settings);
+  log::Settings settings = split->settings;
+  if (options_.retention_ms >= 0) settings.try_emplace("retention.ms", std::to_string(options_.retention_ms));
+  const auto id = core_.create_topic(topic.name, partitions, settings);
   if (!id) return storage_error(id.error());
   return {TopicError::none, {}, *id};
 }
@@ -202,6 +211,13 @@ void Broker::delete_topic(const log::TopicId& id, TopicDone done) {
                   });
 }
 
+std::string Broker::default_of(const log::TopicSetting& setting, bool of_new) const {
+  if (setting.key == "segment.bytes") return std::to_string(core_.options().segment_bytes);
+  if (setting.key == "durability") return core_.options().durability == Durability::interval ? "interval" : "fsync";
+  if (setting.key == "retention.ms" && of_new) return std::to_string(options_.retention_ms);
+  return std::string(setting.default_value);
+}
+
 void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std::vector<std::string> removed, bool validate_only,
                              TopicDone done) {
   const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(id);
@@ -211,7 +227,7 @@ void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std:
   for (const std::string& key : removed) {
     const auto* setting = log::find_topic_setting(key);
     if (setting == nullptr) continue;  // nothing to go back from
-    changed[key] = std::string(setting->default_value);
+    changed[key] = default_of(*setting, topic->kind == log::TopicKind::plain);
   }
   if (changed.contains(kKind)) {
     return tell<TopicReply>({TopicError::invalid_config, "'baton.kind' is fixed when a topic is made", id}, std::move(done));
@@ -225,17 +241,8 @@ void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std:
     return tell<TopicReply>({TopicError::invalid_config, set.error().detail, id}, std::move(done));
   }
   if (validate_only) return tell<TopicReply>({.id = id}, std::move(done));
-  core_.run_async(
-      [this, topic, changed = std::move(changed)]() -> Status {
-        if (topic->kind == log::TopicKind::plain) return core_.configure_topic(topic->id, changed);
-        log::Settings merged = topic->settings;
-        for (const auto& [key, value] : changed) merged[key] = value;
-        return core_.configure_context(topic->name, store::to_options({.name = topic->name,
-                                                                       .kind = topic->kind,
-                                                                       .partitions = static_cast<std::int32_t>(topic->partitions.size()),
-                                                                       .settings = merged}));
-      },
-      [id, done = std::move(done)](Status status) { done(status ? TopicReply{.id = id} : storage_error(status.error())); });
+  core_.run_async([this, id, changed = std::move(changed)] { return core_.configure_topic(id, changed); },
+                  [id, done = std::move(done)](Status status) { done(status ? TopicReply{.id = id} : storage_error(status.error())); });
 }
 
 void Broker::delete_records(const log::PartitionKey& partition, log::Offset before, std::function<void(DeleteReply)> done) {

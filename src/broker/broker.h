@@ -19,6 +19,7 @@
 #include "broker/fetch_waiters.h"
 #include "broker/group_topic.h"
 #include "broker/groups.h"
+#include "broker/retention.h"
 #include "store/store_core.h"
 
 namespace baton::broker {
@@ -28,6 +29,8 @@ struct BrokerOptions {
   bool auto_create = true;              // plain topics, when a client asks for their metadata and allows it
   std::size_t topics_max = 10'000;
   std::size_t partitions_max = 100'000;  // in all
+  std::int64_t retention_ms = -1;        // of a new plain topic that does not say (log.retention.ms); -1: for ever
+  std::int64_t retention_check_ms = 0;   // how often segments are looked at that may leave; 0: never
   GroupOptions groups;
 };
 
@@ -89,6 +92,8 @@ class Broker {
   // `validate_only`: nothing is made, and the reply says how it would end.
   void create_topic(NewTopic topic, bool validate_only, TopicDone done);
   void delete_topic(const log::TopicId& id, TopicDone done);
+  // What a topic has that does not set it: the server's value, or else Baton's. `of_new`: what a new topic is given, which an older one may not have.
+  [[nodiscard]] std::string default_of(const log::TopicSetting& setting, bool of_new) const;
   // Settings that are set; a setting in `removed` goes back to its default.
   void configure_topic(const log::TopicId& id, log::Settings changed, std::vector<std::string> removed, bool validate_only, TopicDone done);
   // Records below `before` (-1: all that are there) are removed. The reply's `offset` is where the log begins then.
@@ -132,6 +137,7 @@ class Broker {
   // The executor's.
   std::unique_ptr<GroupTopic> group_topic_;
   std::unique_ptr<Groups> groups_;
+  std::unique_ptr<Retention> retention_;
 };
 
 }  // namespace baton::broker

@@ -24,7 +24,7 @@ class BrokerTest : public ::testing::Test {
     auto opened = store::StoreCore::open(*env_, "/data", options);
     ASSERT_TRUE(opened) << opened.error().to_string();
     core_ = *std::move(opened);
-    auto made = Broker::make(*core_, BrokerOptions{.topics_max = 5, .partitions_max = 20, .groups = {}});
+    auto made = Broker::make(*core_, options_);
     ASSERT_TRUE(made) << made.error().to_string();
     broker_ = *std::move(made);
   }
@@ -67,6 +67,7 @@ class BrokerTest : public ::testing::Test {
     });
   }
 
+  BrokerOptions options_{.topics_max = 5, .partitions_max = 20, .groups = {}};
   os::SimWorld world_{os::SimOptions{.seed = 1}};
   std::unique_ptr<os::SimEnv> env_;
   std::unique_ptr<store::StoreCore> core_;
@@ -230,6 +231,44 @@ TEST_F(BrokerGroupsTest, ManyCommitsDoNotMakeTheNextStartReadThemAll) {
   EXPECT_GT(reader->bounds().log_start.value(), 0);
   restart();
   EXPECT_EQ(offset_of("t"), 0);
+}
+
+TEST_F(BrokerTest, OldSegmentsLeaveByThemselves) {
+  constexpr std::int64_t kMinute = 60'000'000'000;
+  options_.retention_check_ms = 300'000;
+  restart();
+  ASSERT_EQ(create({.name = "t", .settings = {{"segment.bytes", "4096"}, {"retention.bytes", "9000"}}}).error, TopicError::none);
+  ASSERT_EQ(create({.name = "kept", .settings = {{"segment.bytes", "4096"}}}).error, TopicError::none);
+  for (int i = 0; i < 40; ++i) {
+    for (const char* name : {"t", "kept"}) ASSERT_EQ(produce(name, std::string(900, 'v')).error, ProduceError::none);
+  }
+  const auto start_of = [&](const char* name) { return broker_->view()->find_topic(name)->partitions[0]->bounds().log_start.value(); };
+  world_.run_for(4 * kMinute);
+  EXPECT_EQ(start_of("t"), 0);
+  world_.run_for(2 * kMinute);
+  const std::int64_t first = start_of("t");
+  EXPECT_GT(first, 20);
+  EXPECT_LT(broker_->view()->find_topic("t")->partitions[0]->bytes(), 9'000u + 4'096u);
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(produce("t", std::string(900, 'v')).error, ProduceError::none);
+  world_.run_for(5 * kMinute);
+  EXPECT_GT(start_of("t"), first + 10);
+  EXPECT_EQ(start_of("kept"), 0);
+  restart();
+  EXPECT_GT(start_of("t"), first + 10);
+}
+
+TEST_F(BrokerTest, ANewPlainTopicIsGivenTheRetentionOfTheServer) {
+  options_.retention_ms = 5'000;
+  restart();
+  ASSERT_EQ(create({.name = "t"}).error, TopicError::none);
+  ASSERT_EQ(create({.name = "own", .settings = {{"retention.ms", "-1"}}}).error, TopicError::none);
+  ASSERT_EQ(create({.name = "rides", .settings = {{"baton.kind", "event"}}}).error, TopicError::none);
+  const auto retention = [&](const char* name) { return broker_->view()->find_topic(name)->config.retention_ms; };
+  EXPECT_EQ(retention("t"), 5'000);
+  EXPECT_EQ(retention("own"), std::nullopt);
+  EXPECT_EQ(retention("rides"), std::nullopt);
+  EXPECT_EQ(configure("own", {}, {"retention.ms"}).error, TopicError::none);
+  EXPECT_EQ(retention("own"), 5'000);
 }
 
 TEST_F(BrokerTest, AProducerIdIsNeverGivenTwice) {

@@ -256,8 +256,25 @@ Result<log::TopicId> StoreCore::create_topic(const std::string& name, std::int32
 }
 
 Status StoreCore::configure_topic(const log::TopicId& id, const log::Settings& changed) {
-  BATON_TRY(check_plain(*log_, id));
+  const auto found = log_->catalogue().topics.find(id);
+  if (found == log_->catalogue().topics.end() || found->second.removed) return Error{Code::not_found, "there is no such topic"};
+  ContextState* const context = found->second.kind == log::TopicKind::event ? find_context(found->second.name) : nullptr;
+  if (context == nullptr) {
+    BATON_TRY(log_->set_topic(id, changed));
+    publish_view();
+    return {};
+  }
+  log::TopicInfo after = found->second;
+  for (const auto& [key, value] : changed) after.settings[key] = value;
+  const ContextOptions options = to_options(after);
+  BATON_TRY(check_context_options(options));
+  if (options.partitioner != context->view->options.partitioner) {
+    return Error{Code::invalid_argument, "context " + after.name + ": the partitioner is fixed when it is created"};
+  }
   BATON_TRY(log_->set_topic(id, changed));
+  auto view = std::make_shared<ContextView>(*context->view);
+  view->options = options;
+  context->view = std::move(view);
   publish_view();
   return {};
 }
