@@ -26,6 +26,7 @@ struct Node {
   os::Clock& clock;
   std::int32_t id = 1;
   NodeLimits limits;
+  std::string listeners = {};  // "PLAINTEXT://127.0.0.1:9092", as it is shown
 
   // Kafka's ids are 16 bytes in URL-safe base64 without padding; the cluster's is the store's.
   [[nodiscard]] std::string cluster_id() const;

@@ -46,6 +46,8 @@ struct Topics {
   bool auto_create = true;
   std::size_t topics_max = 10'000;
   std::size_t partitions_max = 100'000;
+  std::int64_t retention_ms = -1;  // of a new plain topic that does not say; -1: for ever
+  std::uint64_t retention_check_ms = 300'000;
 };
 
 struct Config {

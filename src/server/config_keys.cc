@@ -71,6 +71,20 @@ ConfigKey bytes(const std::string& name, Field field, std::uint64_t min, std::ui
   return scaled(name, field, min, max, parse_bytes, bytes_text, std::move(what));
 }
 
+// Milliseconds, or -1.
+template <typename Field>
+ConfigKey time_or_for_ever(const std::string& name, Field field, std::string what) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+  const std::string values = "-1 to " + std::to_string(kMax);
+  return {name, values, std::move(what), [=](const Config& c) { return std::to_string(field(c)); },
+          [=](Config& c, const std::string& text) -> Status {
+            const auto given = parse_number(text);
+            if (text != "-1" && (!given || *given > kMax)) return wrong(name, values, text);
+            field(c) = text == "-1" ? -1 : static_cast<std::int64_t>(*given);
+            return {};
+          }};
+}
+
 template <typename Field>
 ConfigKey choice(const std::string& name, Field field, const std::vector<std::string>& words, std::string what) {
   std::string values;
@@ -145,6 +159,10 @@ std::vector<ConfigKey> make_keys() {
              "Makes a plain topic when a client that allows it asks for one that is not there (`auto.create.topics.enable`)."),
       number("topics.topics_max", BATON_FIELD(topics.topics_max), 1, 1'000'000, "How many topics there may be."),
       number("topics.partitions_max", BATON_FIELD(topics.partitions_max), 1, 1'000'000, "How many partitions all topics may have together."),
+      time_or_for_ever("topics.retention_ms", BATON_FIELD(topics.retention_ms),
+                       "`retention.ms` of a new plain topic whose maker does not say (`log.retention.ms`). -1: its records are kept for ever."),
+      number("topics.retention_check_ms", BATON_FIELD(topics.retention_check_ms), 10, kDayMs,
+             "How often segments are removed that `retention.ms` and `retention.bytes` of their topics let go."),
 
       bytes("limits.frame_bytes", BATON_FIELD(limits.frame_bytes), 1024, 1024 * kMiB,
             "The largest request. A larger one closes its connection."),

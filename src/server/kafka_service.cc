@@ -5,6 +5,7 @@
 
 #include "base/try.h"
 #include "kafka/session.h"
+#include "server/address.h"
 
 namespace baton::server {
 namespace {
@@ -19,6 +20,8 @@ broker::BrokerOptions broker_options(const Config& config) {
           .auto_create = config.topics.auto_create,
           .topics_max = config.topics.topics_max,
           .partitions_max = config.topics.partitions_max,
+          .retention_ms = config.topics.retention_ms,
+          .retention_check_ms = static_cast<std::int64_t>(config.topics.retention_check_ms),
           .groups = {}};
 }
 
@@ -27,7 +30,12 @@ broker::BrokerOptions broker_options(const Config& config) {
 Result<kafka::HandlerFactory> make_kafka_service(const ServiceContext& context) {
   const auto service = std::make_shared<Service>();
   BATON_TRY_ASSIGN(service->broker, broker::Broker::make(context.core, broker_options(context.config)));
-  service->node.emplace(kafka::Node{.broker = *service->broker, .clock = context.env.clock(), .id = 1, .limits = {}});
+  const ListenAddress& kafka = context.config.kafka;
+  service->node.emplace(kafka::Node{.broker = *service->broker,
+                                    .clock = context.env.clock(),
+                                    .id = 1,
+                                    .limits = {},
+                                    .listeners = "PLAINTEXT://" + host_and_port(kafka.address, kafka.port == 0 ? context.advertised_port : kafka.port)});
   const kafka::Endpoint advertised{context.advertised_host, context.advertised_port};
   return kafka::HandlerFactory([service, advertised](const kafka::ConnectionInfo& info) -> std::unique_ptr<kafka::FrameHandler> {
     return std::make_unique<kafka::Session>(*service->node, advertised, info);
