@@ -62,6 +62,27 @@ TEST_F(SessionTest, EveryVersionOfEveryApiIsAnswered) {
     wire::DeleteRecordsRequest records;
     records.topics.push_back({.name = name, .partitions = {{.partition_index = 0, .offset = 9}}});
     each.operator()<wire::DeleteRecordsResponse>(records);
+    wire::DescribeTopicPartitionsRequest pages;
+    pages.topics.push_back({.name = name});
+    each.operator()<wire::DescribeTopicPartitionsResponse>(pages);
+    wire::DescribeLogDirsRequest directories;
+    directories.topics.emplace().push_back({.topic = name, .partitions = {0}});
+    each.operator()<wire::DescribeLogDirsResponse>(directories);
+    for (const std::int8_t type : {std::int8_t{2}, std::int8_t{4}, std::int8_t{32}}) {
+      wire::DescribeConfigsRequest configs;
+      configs.resources.push_back({.resource_type = type, .resource_name = name, .configuration_keys = std::nullopt});
+      configs.resources.push_back({.resource_type = type, .resource_name = "1", .configuration_keys = std::nullopt});
+      configs.include_synonyms = true;
+      each.operator()<wire::DescribeConfigsResponse>(configs);
+      for (const std::string_view key : {std::string_view("retention.ms"), std::string_view("retention.sm")}) {
+        wire::AlterConfigsRequest alter;
+        alter.resources.push_back({.resource_type = type, .resource_name = name, .configs = {{.name = key, .value = "-1"}}});
+        each.operator()<wire::AlterConfigsResponse>(alter);
+        wire::IncrementalAlterConfigsRequest change;
+        change.resources.push_back({.resource_type = type, .resource_name = name, .configs = {{.name = key, .config_operation = 0, .value = "-1"}}});
+        each.operator()<wire::IncrementalAlterConfigsResponse>(change);
+      }
+    }
   }
   for (const std::int8_t type : {std::int8_t{0}, std::int8_t{1}, std::int8_t{7}}) {
     wire::FindCoordinatorRequest one;

@@ -1,6 +1,7 @@
 #include <map>
 
 #include "kafka/errors.h"
+#include "kafka/handlers/configs.h"
 #include "kafka/handlers/handlers.h"
 
 namespace baton::kafka {
@@ -68,6 +69,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
     for (const auto& config : asked.configs) {
       if (config.value) topic.settings[std::string(config.name)] = std::string(*config.value);
     }
+    settings_ = topic.settings;
     partitions_ = topic.partitions == -1 ? call_->broker().options().default_partitions : topic.partitions;
     call_->broker().create_topic(std::move(topic), request_.validate_only,
                                  [self = shared_from_this()](const broker::TopicReply& reply) { self->created(reply); });
@@ -79,11 +81,33 @@ class Creation : public std::enable_shared_from_this<Creation> {
       out.topic_id = to_wire(reply.id);
       out.num_partitions = partitions_;
       out.replication_factor = 1;
+      if (call_->version() >= 5) describe(out, reply.id);
     } else {
       out.error_message = reply.message;
     }
     ++at_;
     go_on();
+  }
+
+  // A topic that is not made, since the request only asks whether it could be, would have the settings of the request.
+  void describe(Result& out, const log::TopicId& id) const {
+    const broker::Broker& broker = call_->broker();
+    const auto view = broker.view();
+    const auto topic = view == nullptr ? nullptr : view->find_topic(id);
+    log::Settings settings = topic == nullptr ? settings_ : topic->settings;
+    log::TopicKind kind = log::TopicKind::plain;
+    if (topic != nullptr) kind = topic->kind;
+    if (const auto given = settings.find("baton.kind"); given != settings.end()) {
+      if (given->second == "event") kind = log::TopicKind::event;
+      settings.erase(given);
+    }
+    for (Config& config : topic_configs(broker, kind, settings)) {
+      auto& entry = out.configs->emplace_back();
+      entry.name = std::move(config.name);
+      entry.value = std::move(config.value);
+      entry.read_only = config.read_only;
+      entry.config_source = static_cast<std::int8_t>(config.source);
+    }
   }
 
   CallPtr call_;
@@ -92,6 +116,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
   wire::CreateTopicsResponse response_;
   std::size_t at_ = 0;
   std::int32_t partitions_ = 0;
+  log::Settings settings_;  // of the request
 };
 
 }  // namespace

@@ -4,14 +4,19 @@
 #include <memory>
 
 #include "kafka/session.h"
+#include "kafka/wire/alter_configs.h"
 #include "kafka/wire/api_versions.h"
 #include "kafka/wire/create_partitions.h"
 #include "kafka/wire/create_topics.h"
 #include "kafka/wire/delete_records.h"
 #include "kafka/wire/delete_topics.h"
 #include "kafka/wire/describe_cluster.h"
+#include "kafka/wire/describe_configs.h"
+#include "kafka/wire/describe_log_dirs.h"
+#include "kafka/wire/describe_topic_partitions.h"
 #include "kafka/wire/fetch.h"
 #include "kafka/wire/find_coordinator.h"
+#include "kafka/wire/incremental_alter_configs.h"
 #include "kafka/wire/init_producer_id.h"
 #include "kafka/wire/list_offsets.h"
 #include "kafka/wire/metadata.h"
@@ -22,14 +27,19 @@ namespace baton::kafka {
 
 using CallPtr = std::shared_ptr<Call>;
 
+void handle(Session& session, const CallPtr& call, wire::AlterConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::ApiVersionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreatePartitionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreateTopicsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteRecordsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteTopicsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeClusterRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeConfigsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeLogDirsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeTopicPartitionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::FetchRequest request);
 void handle(Session& session, const CallPtr& call, wire::FindCoordinatorRequest request);
+void handle(Session& session, const CallPtr& call, wire::IncrementalAlterConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::InitProducerIdRequest request);
 void handle(Session& session, const CallPtr& call, wire::ListOffsetsRequest request);
 void handle(Session& session, const CallPtr& call, wire::MetadataRequest request);

@@ -36,8 +36,13 @@ constexpr std::array kHandlers = {
     serve<wire::DeleteRecordsRequest>(0, 2),
     serve<wire::InitProducerIdRequest>(0, 5),
     serve<wire::OffsetForLeaderEpochRequest>(2, 4),
+    serve<wire::DescribeConfigsRequest>(1, 4),
+    serve<wire::AlterConfigsRequest>(0, 2),
+    serve<wire::DescribeLogDirsRequest>(1, 5),
     serve<wire::CreatePartitionsRequest>(0, 3),
+    serve<wire::IncrementalAlterConfigsRequest>(0, 1),
     serve<wire::DescribeClusterRequest>(0, 2),
+    serve<wire::DescribeTopicPartitionsRequest>(0, 0),
 };
 
 }  // namespace
