@@ -44,6 +44,32 @@ ErrorCode to_wire(broker::TopicError error) {
   return ErrorCode::unknown_server_error;
 }
 
+ErrorCode to_wire(broker::GroupError error) {
+  using enum broker::GroupError;
+  switch (error) {
+    case none: return ErrorCode::none;
+    case coordinator_load_in_progress: return ErrorCode::coordinator_load_in_progress;
+    case coordinator_not_available: return ErrorCode::coordinator_not_available;
+    case invalid_group_id: return ErrorCode::invalid_group_id;
+    case invalid_request: return ErrorCode::invalid_request;
+    case invalid_session_timeout: return ErrorCode::invalid_session_timeout;
+    case inconsistent_group_protocol: return ErrorCode::inconsistent_group_protocol;
+    case unknown_member_id: return ErrorCode::unknown_member_id;
+    case member_id_required: return ErrorCode::member_id_required;
+    case fenced_instance_id: return ErrorCode::fenced_instance_id;
+    case illegal_generation: return ErrorCode::illegal_generation;
+    case rebalance_in_progress: return ErrorCode::rebalance_in_progress;
+    case group_max_size_reached: return ErrorCode::group_max_size_reached;
+    case group_id_not_found: return ErrorCode::group_id_not_found;
+    case non_empty_group: return ErrorCode::non_empty_group;
+    case group_subscribed_to_topic: return ErrorCode::group_subscribed_to_topic;
+    case offset_metadata_too_large: return ErrorCode::offset_metadata_too_large;
+    case invalid_commit_offset_size: return ErrorCode::invalid_commit_offset_size;
+    case policy_violation: return ErrorCode::policy_violation;
+  }
+  return ErrorCode::unknown_server_error;
+}
+
 ErrorCode read_error(const Error& error) {
   switch (error.code) {
     case Code::invalid_argument: return ErrorCode::offset_out_of_range;

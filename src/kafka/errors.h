@@ -8,6 +8,7 @@ namespace baton::kafka {
 
 [[nodiscard]] wire::ErrorCode to_wire(broker::ProduceError error);
 [[nodiscard]] wire::ErrorCode to_wire(broker::TopicError error);
+[[nodiscard]] wire::ErrorCode to_wire(broker::GroupError error);
 // Of a read of the log.
 [[nodiscard]] wire::ErrorCode read_error(const Error& error);
 

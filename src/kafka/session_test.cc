@@ -20,67 +20,56 @@ TEST_F(SessionTest, ApiVersionsSaysWhatTheHandlersServeInEveryVersion) {
   }
 }
 
-// A field that a version does not have must not keep its answer from being sent, with and without errors.
+// A field that a version does not have must not keep its answer from being sent, with and without errors. Of groups: in groups_test.cc.
 TEST_F(SessionTest, EveryVersionOfEveryApiIsAnswered) {
   ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
   ASSERT_EQ(produce("t", batch_of("v")).error_code, ErrorCode::none);
-  const auto range = [](wire::ApiKey key) {
-    return std::ranges::find(handlers(), key, &Handler::key)->versions;
-  };
-  const auto each = [&]<typename Response, typename Request>(const Request& request) {
-    for (std::int16_t v = range(Request::kApi).first; v <= range(Request::kApi).last; ++v) {
-      SCOPED_TRACE(std::string(Request::kName) + " " + std::to_string(v));
-      wire::Encoder out;
-      if (!wire::encode(out, v, request)) continue;  // of the request, not of the answer
-      (void)call<Response>(request, v);
-    }
-  };
   for (const std::string_view name : {std::string_view("t"), std::string_view("missing"), std::string_view("no/slash")}) {
     wire::ListOffsetsRequest offsets;
     offsets.replica_id = -1;
     for (const std::int64_t timestamp : {-1, -2, 0}) offsets.topics.push_back({.name = name, .partitions = {{.partition_index = 0, .timestamp = timestamp}}});
-    each.operator()<wire::ListOffsetsResponse>(offsets);
-    each.operator()<wire::FetchResponse>(fetch_request(name, 0));
-    each.operator()<wire::FetchResponse>(fetch_request(name, 9));
+    in_every_version<wire::ListOffsetsResponse>(offsets);
+    in_every_version<wire::FetchResponse>(fetch_request(name, 0));
+    in_every_version<wire::FetchResponse>(fetch_request(name, 9));
     const base::Bytes batch = batch_of("v");
-    each.operator()<wire::ProduceResponse>(produce_request(name, batch));
+    in_every_version<wire::ProduceResponse>(produce_request(name, batch));
     const base::Bytes bad = batch_of("v", 7, -1);
-    each.operator()<wire::ProduceResponse>(produce_request(name, bad));
+    in_every_version<wire::ProduceResponse>(produce_request(name, bad));
     wire::MetadataRequest metadata;
     metadata.topics.emplace().push_back({.topic_id = {}, .name = name});
-    each.operator()<wire::MetadataResponse>(metadata);
+    in_every_version<wire::MetadataResponse>(metadata);
     wire::CreateTopicsRequest create;
     create.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = 1, .assignments = {}, .configs = {}});
     create.validate_only = true;
-    each.operator()<wire::CreateTopicsResponse>(create);
+    in_every_version<wire::CreateTopicsResponse>(create);
     wire::CreatePartitionsRequest partitions;
     partitions.topics.push_back({.name = name, .count = 2, .assignments = std::nullopt});
-    each.operator()<wire::CreatePartitionsResponse>(partitions);
+    in_every_version<wire::CreatePartitionsResponse>(partitions);
     wire::OffsetForLeaderEpochRequest epoch;
     epoch.topics.push_back({.topic = name, .partitions = {{.partition = 0, .leader_epoch = 1}}});
-    each.operator()<wire::OffsetForLeaderEpochResponse>(epoch);
+    in_every_version<wire::OffsetForLeaderEpochResponse>(epoch);
     wire::DeleteRecordsRequest records;
     records.topics.push_back({.name = name, .partitions = {{.partition_index = 0, .offset = 9}}});
-    each.operator()<wire::DeleteRecordsResponse>(records);
+    in_every_version<wire::DeleteRecordsResponse>(records);
     wire::DescribeTopicPartitionsRequest pages;
     pages.topics.push_back({.name = name});
-    each.operator()<wire::DescribeTopicPartitionsResponse>(pages);
+    in_every_version<wire::DescribeTopicPartitionsResponse>(pages);
     wire::DescribeLogDirsRequest directories;
     directories.topics.emplace().push_back({.topic = name, .partitions = {0}});
-    each.operator()<wire::DescribeLogDirsResponse>(directories);
+    in_every_version<wire::DescribeLogDirsResponse>(directories);
     for (const std::int8_t type : {std::int8_t{2}, std::int8_t{4}, std::int8_t{32}}) {
       wire::DescribeConfigsRequest configs;
       configs.resources.push_back({.resource_type = type, .resource_name = name, .configuration_keys = std::nullopt});
       configs.resources.push_back({.resource_type = type, .resource_name = "1", .configuration_keys = std::nullopt});
       configs.include_synonyms = true;
-      each.operator()<wire::DescribeConfigsResponse>(configs);
+      in_every_version<wire::DescribeConfigsResponse>(configs);
       for (const std::string_view key : {std::string_view("retention.ms"), std::string_view("retention.sm")}) {
         wire::AlterConfigsRequest alter;
         alter.resources.push_back({.resource_type = type, .resource_name = name, .configs = {{.name = key, .value = "-1"}}});
-        each.operator()<wire::AlterConfigsResponse>(alter);
+        in_every_version<wire::AlterConfigsResponse>(alter);
         wire::IncrementalAlterConfigsRequest change;
         change.resources.push_back({.resource_type = type, .resource_name = name, .configs = {{.name = key, .config_operation = 0, .value = "-1"}}});
-        each.operator()<wire::IncrementalAlterConfigsResponse>(change);
+        in_every_version<wire::IncrementalAlterConfigsResponse>(change);
       }
     }
   }
@@ -88,28 +77,28 @@ TEST_F(SessionTest, EveryVersionOfEveryApiIsAnswered) {
     wire::FindCoordinatorRequest one;
     one.key = "g";
     one.key_type = type;
-    each.operator()<wire::FindCoordinatorResponse>(one);
+    in_every_version<wire::FindCoordinatorResponse>(one);
     wire::FindCoordinatorRequest several;
     several.coordinator_keys = {"g", ""};
     several.key_type = type;
-    each.operator()<wire::FindCoordinatorResponse>(several);
+    in_every_version<wire::FindCoordinatorResponse>(several);
   }
   for (const char* transactional : {static_cast<const char*>(nullptr), "tx"}) {
     wire::InitProducerIdRequest init;
     init.transactional_id.reset();
     if (transactional != nullptr) init.transactional_id = transactional;
-    each.operator()<wire::InitProducerIdResponse>(init);
+    in_every_version<wire::InitProducerIdResponse>(init);
   }
   wire::DescribeClusterRequest cluster;
-  each.operator()<wire::DescribeClusterResponse>(cluster);
+  in_every_version<wire::DescribeClusterResponse>(cluster);
   cluster.endpoint_type = 2;
-  each.operator()<wire::DescribeClusterResponse>(cluster);
+  in_every_version<wire::DescribeClusterResponse>(cluster);
   wire::DeleteTopicsRequest by_name;
   by_name.topic_names = {"missing"};
-  each.operator()<wire::DeleteTopicsResponse>(by_name);
+  in_every_version<wire::DeleteTopicsResponse>(by_name);
   wire::DeleteTopicsRequest by_id;
   by_id.topics = {{.name = "missing", .topic_id = {}}, {.name = std::nullopt, .topic_id = {}}};
-  each.operator()<wire::DeleteTopicsResponse>(by_id);
+  in_every_version<wire::DeleteTopicsResponse>(by_id);
 }
 
 // KIP-511.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -112,6 +113,17 @@ class SessionTest : public ::testing::Test {
   Response call(const Request& request, std::int16_t version) {
     const auto answer = send(request, version);
     return body_of<Response>(*answer, version);
+  }
+  static wire::VersionRange versions_of(wire::ApiKey key) { return std::ranges::find(handlers(), key, &Handler::key)->versions; }
+  // In the versions that have the fields of the request.
+  template <typename Response, typename Request>
+  void in_every_version(const Request& request) {
+    for (std::int16_t v = versions_of(Request::kApi).first; v <= versions_of(Request::kApi).last; ++v) {
+      SCOPED_TRACE(std::string(Request::kName) + " " + std::to_string(v));
+      wire::Encoder out;
+      if (!wire::encode(out, v, request)) continue;
+      (void)call<Response>(request, v);
+    }
   }
   Error error_of(Answer& answer) {
     if (!answer.result) answer.waiter->wait();

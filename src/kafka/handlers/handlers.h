@@ -8,20 +8,30 @@
 #include "kafka/wire/api_versions.h"
 #include "kafka/wire/create_partitions.h"
 #include "kafka/wire/create_topics.h"
+#include "kafka/wire/delete_groups.h"
 #include "kafka/wire/delete_records.h"
 #include "kafka/wire/delete_topics.h"
 #include "kafka/wire/describe_cluster.h"
 #include "kafka/wire/describe_configs.h"
+#include "kafka/wire/describe_groups.h"
 #include "kafka/wire/describe_log_dirs.h"
 #include "kafka/wire/describe_topic_partitions.h"
 #include "kafka/wire/fetch.h"
 #include "kafka/wire/find_coordinator.h"
+#include "kafka/wire/heartbeat.h"
 #include "kafka/wire/incremental_alter_configs.h"
 #include "kafka/wire/init_producer_id.h"
+#include "kafka/wire/join_group.h"
+#include "kafka/wire/leave_group.h"
+#include "kafka/wire/list_groups.h"
 #include "kafka/wire/list_offsets.h"
 #include "kafka/wire/metadata.h"
+#include "kafka/wire/offset_commit.h"
+#include "kafka/wire/offset_delete.h"
+#include "kafka/wire/offset_fetch.h"
 #include "kafka/wire/offset_for_leader_epoch.h"
 #include "kafka/wire/produce.h"
+#include "kafka/wire/sync_group.h"
 
 namespace baton::kafka {
 
@@ -31,20 +41,30 @@ void handle(Session& session, const CallPtr& call, wire::AlterConfigsRequest req
 void handle(Session& session, const CallPtr& call, wire::ApiVersionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreatePartitionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreateTopicsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DeleteGroupsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteRecordsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteTopicsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeClusterRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeConfigsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeGroupsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeLogDirsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeTopicPartitionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::FetchRequest request);
 void handle(Session& session, const CallPtr& call, wire::FindCoordinatorRequest request);
+void handle(Session& session, const CallPtr& call, wire::HeartbeatRequest request);
 void handle(Session& session, const CallPtr& call, wire::IncrementalAlterConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::InitProducerIdRequest request);
+void handle(Session& session, const CallPtr& call, wire::JoinGroupRequest request);
+void handle(Session& session, const CallPtr& call, wire::LeaveGroupRequest request);
+void handle(Session& session, const CallPtr& call, wire::ListGroupsRequest request);
 void handle(Session& session, const CallPtr& call, wire::ListOffsetsRequest request);
 void handle(Session& session, const CallPtr& call, wire::MetadataRequest request);
+void handle(Session& session, const CallPtr& call, wire::OffsetCommitRequest request);
+void handle(Session& session, const CallPtr& call, wire::OffsetDeleteRequest request);
+void handle(Session& session, const CallPtr& call, wire::OffsetFetchRequest request);
 void handle(Session& session, const CallPtr& call, wire::OffsetForLeaderEpochRequest request);
 void handle(Session& session, const CallPtr& call, wire::ProduceRequest request);
+void handle(Session& session, const CallPtr& call, wire::SyncGroupRequest request);
 
 // ApiVersions in a version that is not known.
 void refuse_api_versions(Call& call);

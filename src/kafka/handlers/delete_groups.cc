@@ -1,0 +1,32 @@
+#include "kafka/errors.h"
+#include "kafka/handlers/groups.h"
+
+namespace baton::kafka {
+namespace {
+
+class Deletion {
+ public:
+  explicit Deletion(CallPtr call) : call_(std::move(call)) {}
+  ~Deletion() { call_->reply(response); }
+  wire::DeleteGroupsResponse response;
+
+ private:
+  CallPtr call_;
+};
+
+}  // namespace
+
+void handle(Session&, const CallPtr& call, wire::DeleteGroupsRequest request) {
+  auto deletion = std::make_shared<Deletion>(call);
+  for (const std::string_view name : request.groups_names) {
+    deletion->response.results.push_back({.group_id = std::string(name), .error_code = wire::ErrorCode::coordinator_not_available});  // until it is known
+  }
+  call->broker().with_groups([deletion = std::move(deletion)](broker::Groups& groups) {
+    for (auto& out : deletion->response.results) {
+      groups.delete_group({.group = group_id(out.group_id)},
+                          [deletion, &out](const broker::DeleteReply& reply) { out.error_code = to_wire(reply.error); });
+    }
+  });
+}
+
+}  // namespace baton::kafka

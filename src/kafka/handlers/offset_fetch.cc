@@ -1,0 +1,161 @@
+// OffsetFetch: whatever the version, a request becomes a list of groups, and the answer is cut back to what the version can say at the end.
+#include <set>
+
+#include "kafka/errors.h"
+#include "kafka/handlers/groups.h"
+
+namespace baton::kafka {
+namespace {
+
+using Asked = wire::OffsetFetchRequest::OffsetFetchRequestGroup;
+using Response = wire::OffsetFetchResponse;
+using Group = Response::OffsetFetchResponseGroup;
+using Topic = Response::OffsetFetchResponseTopics;
+using Partition = Response::OffsetFetchResponsePartitions;
+
+constexpr std::int16_t kFirstWithError = 2;   // of the whole answer
+constexpr std::int16_t kFirstWithGroups = 8;
+constexpr std::int16_t kFirstWithIds = 10;
+
+Partition none_committed(std::int32_t index, wire::ErrorCode error) {
+  return {.partition_index = index, .committed_offset = broker::kNoOffset.value(), .committed_leader_epoch = -1, .metadata = "", .error_code = error};
+}
+
+void fill(Partition& out, broker::FetchedOffset& offset) {
+  out.committed_offset = offset.offset.value();
+  out.committed_leader_epoch = offset.leader_epoch.value();
+  out.metadata = std::move(offset.metadata);
+}
+
+// Of a topic that had the same name, and is gone.
+bool is_of_other(const broker::FetchedOffset& offset, const log::TopicId& id) { return offset.topic_id != log::TopicId{} && offset.topic_id != id; }
+
+class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
+ public:
+  OffsetFetch(CallPtr call, wire::OffsetFetchRequest request)
+      : call_(std::move(call)), require_stable_(request.require_stable), asked_(std::move(request.groups)), view_(call_->broker().view()) {
+    if (call_->version() >= kFirstWithGroups) return;
+    Asked& one = asked_.emplace_back();
+    one.group_id = request.group_id;
+    if (!request.topics) one.topics.reset();
+    for (auto& topic : request.topics.value_or(std::vector<wire::OffsetFetchRequest::OffsetFetchRequestTopic>())) {
+      one.topics->push_back({.name = topic.name, .topic_id = {}, .partition_indexes = std::move(topic.partition_indexes)});
+    }
+  }
+  ~OffsetFetch() { answer(); }
+
+  void ask(broker::Groups& groups) {
+    response_.groups.resize(asked_.size());
+    // Each once, so that an answer is no larger than what there is.
+    std::set<std::string_view> seen;
+    for (std::size_t i = 0; i < asked_.size(); ++i) {
+      Group& out = response_.groups[i];
+      out.group_id = std::string(asked_[i].group_id);
+      if (!seen.insert(asked_[i].group_id).second) {
+        out.error_code = wire::ErrorCode::invalid_request;
+      } else if (asked_[i].topics) {
+        ask_some(groups, asked_[i], out);
+      } else {
+        groups.offsets({.group = group_id(out.group_id), .partitions = std::nullopt, .require_stable = require_stable_},
+                       [self = shared_from_this(), &out](broker::OffsetsReply reply) { self->fill_all(out, std::move(reply)); });
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] bool by_id() const { return call_->version() >= kFirstWithIds; }
+
+  void ask_some(broker::Groups& groups, const Asked& asked, Group& out) {
+    std::vector<broker::TopicPartition> partitions;
+    for (const auto& wanted : *asked.topics) {
+      Topic& topic = out.topics.emplace_back();
+      topic.name = std::string(wanted.name);
+      topic.topic_id = wanted.topic_id;
+      // By name, nobody asks whether the topic is there: without one there is no offset.
+      const auto found = by_id() && view_ != nullptr ? find_topic(*view_, {}, wanted.topic_id) : nullptr;
+      if (found != nullptr) topic.name = found->name;
+      const bool unknown = by_id() && found == nullptr;
+      for (const std::int32_t index : wanted.partition_indexes) {
+        topic.partitions.push_back(none_committed(index, unknown ? wire::ErrorCode::unknown_topic_id : wire::ErrorCode::none));
+        if (!unknown) partitions.push_back({.topic = topic.name, .partition = log::PartitionId(index)});
+      }
+    }
+    groups.offsets({.group = group_id(out.group_id), .partitions = std::move(partitions), .require_stable = require_stable_},
+                   [self = shared_from_this(), &out](broker::OffsetsReply reply) { self->fill_some(out, std::move(reply)); });
+  }
+
+  void fill_some(Group& out, broker::OffsetsReply reply) const {
+    if (reply.error != broker::GroupError::none) return refuse(out, reply.error);
+    auto next = reply.offsets.begin();
+    for (Topic& topic : out.topics) {
+      for (Partition& partition : topic.partitions) {
+        if (partition.error_code != wire::ErrorCode::none) continue;
+        if (!by_id() || !is_of_other(*next, from_wire(topic.topic_id))) fill(partition, *next);
+        ++next;
+      }
+    }
+  }
+
+  void fill_all(Group& out, broker::OffsetsReply reply) const {
+    if (reply.error != broker::GroupError::none) return refuse(out, reply.error);
+    std::shared_ptr<const store::TopicView> topic;
+    const std::string* name = nullptr;
+    for (auto& offset : reply.offsets) {
+      if (name == nullptr || *name != offset.partition.topic) {
+        name = &offset.partition.topic;
+        topic = view_ == nullptr ? nullptr : find_topic(*view_, *name, {});
+      }
+      if (by_id() && (topic == nullptr || is_of_other(offset, topic->id))) continue;
+      if (out.topics.empty() || out.topics.back().name != *name) {
+        out.topics.push_back({.name = *name, .topic_id = topic == nullptr ? wire::Uuid{} : to_wire(topic->id), .partitions = {}});
+      }
+      fill(out.topics.back().partitions.emplace_back(none_committed(offset.partition.partition.value(), wire::ErrorCode::none)), offset);
+    }
+  }
+
+  void refuse(Group& out, broker::GroupError error) const {
+    // A group whose removal is not durable yet may stay: its consumers ask again, instead of starting from nothing.
+    if (error == broker::GroupError::group_id_not_found) error = broker::GroupError::coordinator_not_available;
+    out.error_code = to_wire(error);
+    if (call_->version() >= kFirstWithError) return out.topics.clear();
+    for (Topic& topic : out.topics) {
+      for (Partition& partition : topic.partitions) partition.error_code = out.error_code;
+    }
+  }
+
+  void answer() {
+    if (response_.groups.size() != asked_.size()) return;  // never asked: the call says so itself
+    if (call_->version() < kFirstWithGroups) {
+      Group& one = response_.groups.at(0);
+      response_.error_code = one.error_code;
+      for (Topic& topic : one.topics) {
+        auto& out = response_.topics.emplace_back();
+        out.name = std::move(topic.name);
+        for (Partition& partition : topic.partitions) {
+          out.partitions.push_back({.partition_index = partition.partition_index,
+                                    .committed_offset = partition.committed_offset,
+                                    .committed_leader_epoch = partition.committed_leader_epoch,
+                                    .metadata = std::move(partition.metadata),
+                                    .error_code = partition.error_code});
+        }
+      }
+      response_.groups.clear();
+    }
+    call_->reply(response_);
+  }
+
+  CallPtr call_;
+  const bool require_stable_;
+  std::vector<Asked> asked_;
+  const std::shared_ptr<const store::ReadView> view_;
+  Response response_;
+};
+
+}  // namespace
+
+void handle(Session&, const CallPtr& call, wire::OffsetFetchRequest request) {
+  auto fetch = std::make_shared<OffsetFetch>(call, std::move(request));
+  call->broker().with_groups([fetch = std::move(fetch)](broker::Groups& groups) { fetch->ask(groups); });
+}
+
+}  // namespace baton::kafka
