@@ -70,6 +70,19 @@ TEST_F(GroupsTest, OffsetsAreCommittedAndFetchedInEveryVersion) {
   }
 }
 
+TEST_F(GroupsTest, APartitionThatIsAskedForTwiceIsAnsweredOnce) {
+  ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
+  ASSERT_EQ(commit(commit_request("g", "t", 5)), ErrorCode::none);
+  auto request = offsets_request("g", "t");
+  request.groups[0].topics->at(0).partition_indexes = {1, 0, 0};
+  request.groups[0].topics->push_back({.name = "u", .topic_id = {}, .partition_indexes = {0}});
+  const auto topics = call<wire::OffsetFetchResponse>(request, 9).groups.at(0).topics;
+  EXPECT_EQ(topics.at(0).partitions.at(0).committed_offset, -1);
+  EXPECT_EQ(topics.at(0).partitions.at(1).committed_offset, 5);
+  EXPECT_EQ(topics.at(0).partitions.at(2).error_code, ErrorCode::invalid_request);
+  EXPECT_EQ(topics.at(1).partitions.at(0).error_code, ErrorCode::none);
+}
+
 TEST_F(GroupsTest, WhatIsWrongWithACommitIsSaidPerPartition) {
   ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
   const auto [member, generation] = settle("g");

@@ -1,4 +1,5 @@
 // OffsetFetch: whatever the version, a request becomes a list of groups, and the answer is cut back to what the version can say at the end.
+// Each group and each partition is answered once in a request, so that an answer is no larger than what there is.
 #include <set>
 
 #include "kafka/errors.h"
@@ -44,48 +45,66 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
   }
   ~OffsetFetch() { answer(); }
 
-  void ask(broker::Groups& groups) {
+  // On the connection's core: what to ask, and a slot for each answer.
+  void prepare() {
     response_.groups.resize(asked_.size());
-    // Each once, so that an answer is no larger than what there is.
     std::set<std::string_view> seen;
     for (std::size_t i = 0; i < asked_.size(); ++i) {
       Group& out = response_.groups[i];
       out.group_id = std::string(asked_[i].group_id);
       if (!seen.insert(asked_[i].group_id).second) {
         out.error_code = wire::ErrorCode::invalid_request;
-      } else if (asked_[i].topics) {
-        ask_some(groups, asked_[i], out);
-      } else {
-        groups.offsets({.group = group_id(out.group_id), .partitions = std::nullopt, .require_stable = require_stable_},
-                       [self = shared_from_this(), &out](broker::OffsetsReply reply) { self->fill_all(out, std::move(reply)); });
+        continue;
       }
+      Question& question = questions_.emplace_back(&out);
+      question.request.group = group_id(out.group_id);
+      question.request.require_stable = require_stable_;
+      if (asked_[i].topics) prepare(*asked_[i].topics, out, question.request.partitions.emplace());
+    }
+  }
+  void ask(broker::Groups& groups) {
+    was_asked_ = true;
+    for (const Question& question : questions_) {
+      groups.offsets(question.request, [self = shared_from_this(), &question](broker::OffsetsReply reply) {
+        if (reply.error != broker::GroupError::none) {
+          self->refuse(*question.out, reply.error);
+        } else if (question.request.partitions) {
+          self->fill_some(*question.out, std::move(reply));
+        } else {
+          self->fill_all(*question.out, std::move(reply));
+        }
+      });
     }
   }
 
  private:
+  struct Question {
+    explicit Question(Group* to) : out(to) {}
+    Group* out;
+    broker::OffsetsRequest request;
+  };
   [[nodiscard]] bool by_id() const { return call_->version() >= kFirstWithIds; }
 
-  void ask_some(broker::Groups& groups, const Asked& asked, Group& out) {
-    std::vector<broker::TopicPartition> partitions;
-    for (const auto& wanted : *asked.topics) {
+  void prepare(const std::vector<wire::OffsetFetchRequest::OffsetFetchRequestTopics>& asked, Group& out, std::vector<broker::TopicPartition>& partitions) const {
+    std::set<broker::TopicPartition> seen;
+    for (const auto& wanted : asked) {
       Topic& topic = out.topics.emplace_back();
       topic.name = std::string(wanted.name);
       topic.topic_id = wanted.topic_id;
       // By name, nobody asks whether the topic is there: without one there is no offset.
       const auto found = by_id() && view_ != nullptr ? find_topic(*view_, {}, wanted.topic_id) : nullptr;
       if (found != nullptr) topic.name = found->name;
-      const bool unknown = by_id() && found == nullptr;
       for (const std::int32_t index : wanted.partition_indexes) {
-        topic.partitions.push_back(none_committed(index, unknown ? wire::ErrorCode::unknown_topic_id : wire::ErrorCode::none));
-        if (!unknown) partitions.push_back({.topic = topic.name, .partition = log::PartitionId(index)});
+        auto error = by_id() && found == nullptr ? wire::ErrorCode::unknown_topic_id : wire::ErrorCode::none;
+        broker::TopicPartition partition{.topic = topic.name, .partition = log::PartitionId(index)};
+        if (error == wire::ErrorCode::none && !seen.insert(partition).second) error = wire::ErrorCode::invalid_request;
+        if (error == wire::ErrorCode::none) partitions.push_back(std::move(partition));
+        topic.partitions.push_back(none_committed(index, error));
       }
     }
-    groups.offsets({.group = group_id(out.group_id), .partitions = std::move(partitions), .require_stable = require_stable_},
-                   [self = shared_from_this(), &out](broker::OffsetsReply reply) { self->fill_some(out, std::move(reply)); });
   }
 
   void fill_some(Group& out, broker::OffsetsReply reply) const {
-    if (reply.error != broker::GroupError::none) return refuse(out, reply.error);
     auto next = reply.offsets.begin();
     for (Topic& topic : out.topics) {
       for (Partition& partition : topic.partitions) {
@@ -97,7 +116,6 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
   }
 
   void fill_all(Group& out, broker::OffsetsReply reply) const {
-    if (reply.error != broker::GroupError::none) return refuse(out, reply.error);
     std::shared_ptr<const store::TopicView> topic;
     const std::string* name = nullptr;
     for (auto& offset : reply.offsets) {
@@ -124,7 +142,7 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
   }
 
   void answer() {
-    if (response_.groups.size() != asked_.size()) return;  // never asked: the call says so itself
+    if (!was_asked_) return;  // the server is stopping: the call says so itself
     if (call_->version() < kFirstWithGroups) {
       Group& one = response_.groups.at(0);
       response_.error_code = one.error_code;
@@ -149,12 +167,15 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
   std::vector<Asked> asked_;
   const std::shared_ptr<const store::ReadView> view_;
   Response response_;
+  std::vector<Question> questions_;
+  bool was_asked_ = false;
 };
 
 }  // namespace
 
 void handle(Session&, const CallPtr& call, wire::OffsetFetchRequest request) {
   auto fetch = std::make_shared<OffsetFetch>(call, std::move(request));
+  fetch->prepare();
   call->broker().with_groups([fetch = std::move(fetch)](broker::Groups& groups) { fetch->ask(groups); });
 }
 
