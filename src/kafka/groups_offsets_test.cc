@@ -83,6 +83,40 @@ TEST_F(GroupsTest, APartitionThatIsAskedForTwiceIsAnsweredOnce) {
   EXPECT_EQ(topics.at(1).partitions.at(0).error_code, ErrorCode::none);
 }
 
+// Where an error stands depends on the version: in each partition, in the answer, in the group.
+TEST_F(GroupsTest, OffsetsOfAGroupWhoseRemovalIsOnItsWayAreNotToldYet) {
+  ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
+  ASSERT_EQ(commit(commit_request("g", "t", 5)), ErrorCode::none);
+  wire::OffsetFetchRequest one;
+  one.group_id = "g";
+  one.topics->push_back({.name = "t", .partition_indexes = {0}});
+  std::vector<std::shared_ptr<Answer>> answers;
+  wire::DeleteGroupsRequest removal;
+  removal.groups_names = {"g"};
+  on_core([&] {
+    const auto ask = [&](base::Bytes frame) {
+      const auto& answer = answers.emplace_back(std::make_shared<Answer>());
+      answer->waiter = env_->make_waiter();
+      session_->handle(std::move(frame), [answer](FrameResult result) {
+        answer->result = std::move(result);
+        answer->waiter->wake();
+      });
+    };
+    ask(frame_of(removal, 2));
+    ask(frame_of(one, 1));
+    ask(frame_of(one, 7));
+    ask(frame_of(offsets_request("g", "t"), 9));
+  });
+  const auto old = body_of<wire::OffsetFetchResponse>(*answers[1], 1);
+  EXPECT_EQ(old.topics.at(0).partitions.at(0).error_code, ErrorCode::coordinator_not_available);
+  const auto whole = body_of<wire::OffsetFetchResponse>(*answers[2], 7);
+  EXPECT_EQ(whole.error_code, ErrorCode::coordinator_not_available);
+  EXPECT_EQ(whole.topics.size(), 0u);
+  EXPECT_EQ(body_of<wire::OffsetFetchResponse>(*answers[3], 9).groups.at(0).error_code, ErrorCode::coordinator_not_available);
+  EXPECT_EQ(body_of<wire::DeleteGroupsResponse>(*answers[0], 2).results.at(0).error_code, ErrorCode::none);
+  EXPECT_EQ(committed("g", "t").committed_offset, -1);
+}
+
 TEST_F(GroupsTest, WhatIsWrongWithACommitIsSaidPerPartition) {
   ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
   const auto [member, generation] = settle("g");
