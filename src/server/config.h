@@ -50,6 +50,15 @@ struct Topics {
   std::uint64_t retention_check_ms = 300'000;
 };
 
+// What may be set of broker::GroupOptions.
+struct GroupSettings {
+  std::int32_t initial_rebalance_delay_ms = 0;
+  std::int32_t session_timeout_min_ms = 6'000;
+  std::int32_t session_timeout_max_ms = 1'800'000;
+  std::int64_t offsets_retention_ms = 7LL * 24 * 60 * 60 * 1000;
+  std::size_t members_max = 5'000;
+};
+
 struct Config {
   std::string data = "./baton-data";
   bool insecure = false;
@@ -58,6 +67,7 @@ struct Config {
   ListenAddress kafka{.port = 9092};
   std::uint64_t network_threads = 2;
   Topics topics;
+  GroupSettings groups;
   Limits limits;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;

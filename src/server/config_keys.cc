@@ -164,6 +164,16 @@ std::vector<ConfigKey> make_keys() {
       number("topics.retention_check_ms", BATON_FIELD(topics.retention_check_ms), 10, kDayMs,
              "How often segments are removed that `retention.ms` and `retention.bytes` of their topics let go."),
 
+      number("groups.initial_rebalance_delay_ms", BATON_FIELD(groups.initial_rebalance_delay_ms), 0, 300'000,
+             "How long the first member of an empty group waits for others (`group.initial.rebalance.delay.ms`)."),
+      number("groups.session_timeout_min_ms", BATON_FIELD(groups.session_timeout_min_ms), 1, kDayMs,
+             "The shortest session timeout that a member may ask for (`group.min.session.timeout.ms`)."),
+      number("groups.session_timeout_max_ms", BATON_FIELD(groups.session_timeout_max_ms), 1, kDayMs,
+             "The longest one (`group.max.session.timeout.ms`)."),
+      number("groups.offsets_retention_ms", BATON_FIELD(groups.offsets_retention_ms), 0, 36'500 * kDayMs,
+             "How long the offsets of a group without members are kept (`offsets.retention.minutes`). 0: for ever."),
+      number("groups.members_max", BATON_FIELD(groups.members_max), 1, 100'000, "Members of one group (`group.max.size`)."),
+
       bytes("limits.frame_bytes", BATON_FIELD(limits.frame_bytes), 1024, 1024 * kMiB,
             "The largest request. A larger one closes its connection."),
       bytes("limits.total_frame_bytes", BATON_FIELD(limits.total_frame_bytes), kMiB, 65536 * kMiB,
@@ -213,6 +223,8 @@ Status check_config(const Config& config) {
     return Error{
         Code::invalid_argument,
         "'limits.total_frame_bytes' must be at least 'limits.frame_bytes': one request of that size could never be read"};
+  if (config.groups.session_timeout_min_ms > config.groups.session_timeout_max_ms)
+    return Error{Code::invalid_argument, "'groups.session_timeout_min_ms' must not be above 'groups.session_timeout_max_ms'"};
   const auto reach = reach_of(config.kafka.address);
   if (!reach) return wrong("kafka.address", "an IP address", config.kafka.address);
   if (reach != Reach::loopback && !config.insecure) {

@@ -15,6 +15,16 @@ struct Service {
   std::optional<kafka::Node> node;
 };
 
+broker::GroupOptions group_options(const GroupSettings& settings) {
+  broker::GroupOptions options;
+  options.initial_rebalance_delay_ms = settings.initial_rebalance_delay_ms;
+  options.session_timeout_min_ms = settings.session_timeout_min_ms;
+  options.session_timeout_max_ms = settings.session_timeout_max_ms;
+  options.offsets_retention_ms = settings.offsets_retention_ms;
+  options.members_max = settings.members_max;
+  return options;
+}
+
 broker::BrokerOptions broker_options(const Config& config) {
   return {.default_partitions = config.topics.default_partitions,
           .auto_create = config.topics.auto_create,
@@ -22,7 +32,7 @@ broker::BrokerOptions broker_options(const Config& config) {
           .partitions_max = config.topics.partitions_max,
           .retention_ms = config.topics.retention_ms,
           .retention_check_ms = static_cast<std::int64_t>(config.topics.retention_check_ms),
-          .groups = {}};
+          .groups = group_options(config.groups)};
 }
 
 }  // namespace
