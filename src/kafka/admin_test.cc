@@ -106,6 +106,12 @@ TEST_F(AdminTest, ATopicsSettingsAreAllShownWithWhereTheyComeFrom) {
   ASSERT_EQ(synonyms.synonyms.size(), 2u);
   EXPECT_EQ(synonyms.synonyms[0].name + *synonyms.synonyms[0].value, "retention.ms1000");
   EXPECT_EQ(synonyms.synonyms[1].name + *synonyms.synonyms[1].value, "log.retention.ms-1");
+  EXPECT_EQ(synonyms.synonyms[1].source, 5);
+  ASSERT_EQ(create_with("sized", {{"segment.bytes", "8192"}}).error_code, ErrorCode::none);
+  const Entry sized = entry(kTopic, "sized", "segment.bytes", true);
+  ASSERT_EQ(sized.synonyms.size(), 2u);
+  EXPECT_EQ(sized.synonyms[1].name + *sized.synonyms[1].value, "log.segment.bytes1048576");
+  EXPECT_EQ(sized.synonyms[1].source, 4);
   EXPECT_TRUE(describe(kTopic, "t", std::vector<std::string_view>{"no.such.key"}).configs.empty());
 }
 

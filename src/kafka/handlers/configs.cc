@@ -77,7 +77,7 @@ void add_topics(std::vector<Config>& out, const broker::Broker& broker) {
                       "Makes a plain topic when a client that allows it asks for one that is not there."));
   out.push_back(number("num.partitions", now.default_partitions, usual.default_partitions, "Partitions of a topic whose maker does not say."));
   out.push_back(number("log.retention.ms", now.retention_ms, usual.retention_ms, "retention.ms of a new plain topic that does not say; -1: for ever."));
-  out.push_back(number("log.retention.check.interval.ms", now.retention_check_ms, usual.retention_check_ms,
+  out.push_back(number("log.retention.check.interval.ms", now.retention_check_ms, std::int64_t{300'000},
                        "How often segments are looked for that may leave."));
   const auto of_topic = [&](std::string_view name, std::string_view key) {
     const TopicSetting& setting = *log::find_topic_setting(key);
@@ -143,6 +143,7 @@ std::vector<Config> topic_configs(const broker::Broker& broker, log::TopicKind k
     config.what = setting.what;
     config.broker_name = broker_name(setting.key);
     config.broker_value = broker.default_of(setting, !event);
+    if (config.broker_value != setting.default_value) config.broker_source = ConfigSource::server;
     if (set != settings.end() && set->second != config.broker_value) {
       config.source = ConfigSource::topic;
     } else if (config.value != setting.default_value) {

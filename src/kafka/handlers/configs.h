@@ -24,7 +24,8 @@ struct Config {
   bool read_only = false;
   std::string_view what;          // a sentence
   std::string broker_name = {};   // what Kafka calls the broker's setting that a topic's goes back to
-  std::string broker_value = {};  // what it would go back to
+  std::string broker_value = {};  // what it would go back to,
+  ConfigSource broker_source = ConfigSource::built_in;  // and whose that is
 };
 
 // Ascending by name. `settings` may be of a topic that is not made yet.

@@ -23,7 +23,7 @@ std::vector<Response::DescribeConfigsSynonym> synonyms_of(const Config& config) 
   if (of_topic) add(config.name, config.value, config.source);
   const std::string& below = config.broker_name.empty() ? config.name : config.broker_name;
   if (of_topic) {
-    add(below, config.broker_value, ConfigSource::built_in);
+    add(below, config.broker_value, config.broker_source);
   } else {
     add(below, config.value, config.source);
   }
