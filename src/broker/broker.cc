@@ -61,6 +61,18 @@ std::optional<Split> split_kind(const log::Settings& settings) {
   return out;
 }
 
+// A context loses events only where somebody has said in so many words that it may.
+Status check_history(log::TopicKind kind, const log::Settings& settings) {
+  const auto is = [&](const char* key, std::string_view value) {
+    const auto found = settings.find(key);
+    return found != settings.end() && found->second == value;
+  };
+  const auto limits = [&](const char* key) { return settings.contains(key) && !is(key, "-1"); };
+  if (kind != log::TopicKind::event || is("baton.history.deletable", "true")) return {};
+  if (!limits("retention.ms") && !limits("retention.bytes")) return {};
+  return Error{Code::invalid_argument, "a context keeps its history: retention needs 'baton.history.deletable' to be true"};
+}
+
 }  // namespace
 
 std::string_view error_name(TopicError error) noexcept {
@@ -144,6 +156,7 @@ TopicReply Broker::check_new(const NewTopic& topic) const {
     return {TopicError::topic_already_exists, "Topic '" + topic.name + "' already exists.", {}};
   }
   if (const Status set = log::check_settings(split->kind, split->settings); !set) return {TopicError::invalid_config, set.error().detail, {}};
+  if (const Status kept = check_history(split->kind, split->settings); !kept) return {TopicError::invalid_config, kept.error().detail, {}};
   std::size_t in_all = static_cast<std::size_t>(partitions);
   if (view != nullptr) {
     for (const auto& other : view->topics()) in_all += other->partitions.size();
@@ -239,6 +252,11 @@ void Broker::configure_topic(const log::TopicId& id, log::Settings changed, std:
   }
   if (const Status set = log::check_settings(topic->kind, changed); !set) {
     return tell<TopicReply>({TopicError::invalid_config, set.error().detail, id}, std::move(done));
+  }
+  log::Settings after = changed;
+  after.insert(topic->settings.begin(), topic->settings.end());
+  if (const Status kept = check_history(topic->kind, after); !kept) {
+    return tell<TopicReply>({TopicError::invalid_config, kept.error().detail, id}, std::move(done));
   }
   if (validate_only) return tell<TopicReply>({.id = id}, std::move(done));
   core_.run_async([this, id, changed = std::move(changed)] { return core_.configure_topic(id, changed); },

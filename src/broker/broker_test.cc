@@ -257,6 +257,18 @@ TEST_F(BrokerTest, OldSegmentsLeaveByThemselves) {
   EXPECT_GT(start_of("t"), first + 10);
 }
 
+TEST_F(BrokerTest, AContextLosesEventsOnlyWhereItMay) {
+  const log::Settings event = {{"baton.kind", "event"}};
+  EXPECT_EQ(create({.name = "a", .settings = {{"baton.kind", "event"}, {"retention.ms", "5"}}}).error, TopicError::invalid_config);
+  ASSERT_EQ(create({.name = "rides", .settings = event}).error, TopicError::none);
+  EXPECT_EQ(configure("rides", {{"retention.bytes", "5"}}).error, TopicError::invalid_config);
+  EXPECT_EQ(configure("rides", {{"retention.bytes", "-1"}}).error, TopicError::none);
+  EXPECT_EQ(configure("rides", {{"retention.bytes", "5"}, {"baton.history.deletable", "true"}}).error, TopicError::none);
+  EXPECT_EQ(configure("rides", {{"retention.ms", "5"}}).error, TopicError::none);
+  EXPECT_EQ(configure("rides", {}, {"baton.history.deletable"}).error, TopicError::invalid_config);
+  EXPECT_EQ(broker_->view()->find("rides")->options.retention_bytes, 5);
+}
+
 TEST_F(BrokerTest, ANewPlainTopicIsGivenTheRetentionOfTheServer) {
   options_.retention_ms = 5'000;
   restart();
