@@ -83,5 +83,5 @@ def c_program():
     source = HERE / "rdkafka.c"
 
     def make(directory):
-        run("cc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", source, "-o", directory / "rdkafka", "-lrdkafka")
+        run("cc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", source, "-o", directory / "rdkafka", "-lrdkafka")
     return made_once("rdkafka", [source], make) / "rdkafka"
