@@ -288,7 +288,8 @@ class KafkaPython:
             done = sent.get(WAIT)
             return Outcome(done.partition, done.offset)
         except KafkaError as e:
-            return Outcome(error=e.errno, text=str(e))
+            # What was in a batch with a wrong record has an error without a number.
+            return Outcome(error=getattr(e, "errno", -1), text=str(e))
 
     def consume(self, topic, partition, offset, count):
         from kafka import KafkaConsumer, TopicPartition

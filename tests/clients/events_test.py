@@ -69,11 +69,11 @@ class Events(EventCase):
                 context = "keys-" + kind.name.replace(".", "")
                 self.make_context(context, 4, kind.partitioner)
                 records = [event(context, f"{'straße' if i % 7 == 0 else 'key'}-{i * i}", i) for i in range(200)]
-                done = self.client(kind).produce(records, **({"batch": 200} if kind is KafkaJs else {}))
+                done = self.client(kind).produce(records)
                 self.assert_all(done)
                 if kind is not Kcat:
                     self.assertEqual({o.partition for o in done}, {0, 1, 2, 3})
-                self.assertEqual(len(self.baton("streams", context)), 200)
+                self.assertEqual(len(self.baton("streams", context, "-n", 1000)), 200)
 
     def test_a_partitioner_that_does_not_fit_is_refused_with_invalid_record(self):
         for kind in clients.WITH_ADMIN:
