@@ -52,6 +52,7 @@ public final class Driver {
                 switch (request.get("op").asText()) {
                     case "produce" -> produce(request, reply);
                     case "consume" -> consume(request, reply);
+                    case "group" -> consume_in_group(request, reply);
                     default -> administer(request, reply);
                 }
             } catch (Exception e) {
@@ -128,6 +129,25 @@ public final class Driver {
                     for (Header h : r.headers()) headers.addArray().add(h.key()).add(h.value());
                 }
             }
+        }
+    }
+
+    // A member of a group until it has so many records; it commits what it got, and leaves.
+    private static void consume_in_group(JsonNode request, ObjectNode reply) {
+        Map<String, Object> properties = properties(request);
+        properties.putAll(Map.of("group.id", request.get("group").asText(), "enable.auto.commit", false, "auto.offset.reset", "earliest", "fetch.max.wait.ms", 100,
+            "max.poll.records", 1));
+        int count = request.get("count").asInt();
+        ArrayNode records = reply.putArray("records");
+        long end = System.nanoTime() + WAIT_MS * 1_000_000L;
+        try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.subscribe(List.of(request.get("topic").asText()));
+            while (records.size() < count && System.nanoTime() < end) {
+                for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofMillis(1000))) {
+                    records.addObject().put("partition", r.partition()).put("offset", r.offset()).put("value", r.value());
+                }
+            }
+            consumer.commitSync();
         }
     }
 

@@ -116,6 +116,10 @@ class LineClient:
         return [Consumed(r["offset"], r["timestamp"], decode(r["key"]), decode(r["value"]), tuple((n, decode(v)) for n, v in r["headers"]))
                 for r in reply["records"][:count]]
 
+    def consume_in_group(self, group, topic, count):
+        """(partition, offset, value) of `count` records of a member that commits them and leaves."""
+        return [(r["partition"], r["offset"], decode(r["value"])) for r in self.ask("group", topic, group=group, count=count)["records"]]
+
     @staticmethod
     def _outcomes(reply):
         return [Outcome(r.get("partition"), r.get("offset"), r.get("error", NONE), r.get("text", "")) for r in reply["results"]]
@@ -222,6 +226,24 @@ class Confluent:
         from confluent_kafka import Consumer
         return Consumer({"bootstrap.servers": self.bootstrap, "group.id": "none", "enable.auto.commit": False, "auto.offset.reset": "error"} | config)
 
+    def consume_in_group(self, group, topic, count):
+        from confluent_kafka import KafkaException
+        consumer = self.consumer(**{"group.id": group, "auto.offset.reset": "earliest", "enable.auto.offset.store": False})
+        out = []
+        try:
+            consumer.subscribe([topic])
+            while len(out) < count:
+                message = consumer.poll(WAIT)
+                if message is None:
+                    raise RuntimeError(f"{len(out)} of {count} records came in time")
+                if message.error():
+                    raise KafkaException(message.error())
+                out.append((message.partition(), message.offset(), message.value()))
+                consumer.commit(message, asynchronous=False)
+        finally:
+            consumer.close()
+        return out
+
     def consume(self, topic, partition, offset, count):
         from confluent_kafka import KafkaException, TopicPartition
         consumer = self.consumer()
@@ -305,6 +327,21 @@ class KafkaPython:
             return out
         finally:
             consumer.close()
+
+    def consume_in_group(self, group, topic, count):
+        from kafka import KafkaConsumer
+        consumer = KafkaConsumer(topic, bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
+                                 max_poll_records=1, consumer_timeout_ms=WAIT * 1000)
+        out = []
+        try:
+            for m in consumer:
+                out.append((m.partition, m.offset, m.value))
+                if len(out) == count:
+                    break
+            consumer.commit()
+        finally:
+            consumer.close()
+        return out
 
 
 class Rdkafka:
@@ -398,4 +435,5 @@ class Kcat:
 
 
 ALL = (Confluent, KafkaPython, KafkaJs, Java39, Java43, Rdkafka, Kcat)
+WITH_GROUPS = (Confluent, KafkaPython, KafkaJs, Java39, Java43)
 WITH_ADMIN = (Confluent, KafkaPython, KafkaJs, Java39, Java43, Rdkafka)

@@ -102,6 +102,36 @@ async function consume(request) {
   return { records }
 }
 
+// A member of a group until it has so many records; it commits what it got, and leaves.
+async function group(request) {
+  const consumer = client(request).consumer({ groupId: request.group, maxWaitTimeInMs: 100 })
+  const records = []
+  await consumer.connect()
+  try {
+    await consumer.subscribe({ topics: [request.topic], fromBeginning: true })
+    await new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, WAIT_MS)
+      consumer.on(consumer.events.CRASH, event => reject(event.payload.error))
+      consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: 1,
+        eachMessage: async ({ topic, partition, message }) => {
+          if (records.length === request.count) return
+          records.push({ partition, offset: Number(message.offset), value: encode(message.value) })
+          await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }])
+          if (records.length === request.count) {
+            clearTimeout(timer)
+            resolve()
+          }
+        },
+      }).catch(reject)
+    })
+  } finally {
+    await consumer.disconnect()
+  }
+  return { records }
+}
+
 async function create(request) {
   const admin = client(request).admin()
   await admin.connect()
@@ -118,7 +148,7 @@ async function create(request) {
 }
 
 async function main() {
-  const operations = { produce, consume, create }
+  const operations = { produce, consume, group, create }
   for await (const line of readline.createInterface({ input: process.stdin })) {
     let reply
     try {
