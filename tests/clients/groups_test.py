@@ -113,12 +113,14 @@ class Rebalances(GroupCase):
         self.addCleanup(other.stdout.close)
         self.addCleanup(other.wait)
         self.addCleanup(other.kill)
-        self.assertTrue(other.stdout.readline())  # it is a member, and has partitions
+        seen = [other.stdout.readline().strip()]  # it is a member, and has partitions
         one = self.member(**{"partition.assignment.strategy": "range"})
         self.poll_until((one,), lambda: len(one.assigned) == PARTITIONS // 2)
         other.kill()
-        self.poll_until((one,), lambda: one.assigned == set(range(PARTITIONS)) and len(set(one.values)) == len(values))
-        self.assertEqual(sorted(set(one.values)), sorted(values))
+        seen += other.stdout.read().split()
+        values += self.produce(20)
+        self.poll_until((one,), lambda: one.assigned == set(range(PARTITIONS)) and len(set(one.values + seen)) == len(values))
+        self.assertEqual(sorted(set(one.values + seen)), sorted(values))
 
     def test_a_restart_of_the_server_forces_no_rebalance(self):
         one, two = self.member(), self.member()
