@@ -29,13 +29,15 @@ namespace detail {
 [[nodiscard]] Status end_frame(Encoder& out, std::size_t start, Status body);
 }  // namespace detail
 
-// All that is left of `in` as a message. Errors say message, version, field, byte and reason.
+// All that is left of `in` as a message. Behind a request there may be more, which is not looked at, as Kafka does: librdkafka 2.16 leaves three
+// bytes behind a Metadata request for all topics. Errors say message, version, field, byte and reason.
 template <typename M>
 [[nodiscard]] Result<M> decode(Decoder& in, std::int16_t version) {
   if (!M::kVersions.contains(version)) return detail::unknown_version(M::kName, M::kVersions, version);
   in.set_flexible(version >= M::kFlexibleFrom);
+  constexpr bool is_request = std::string_view(M::kName).ends_with("Request");
   M message;
-  if (!message.read(in, version) || !in.finish()) return in.error(M::kName, version);
+  if (!message.read(in, version) || (!is_request && !in.finish())) return in.error(M::kName, version);
   return message;
 }
 template <typename M>

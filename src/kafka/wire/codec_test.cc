@@ -227,10 +227,13 @@ TEST(Codec, TheElementsOfAMessageAreLimited) {
   EXPECT_THAT(decode_error<FetchRequest>(encoded(12, fetch), 12, {.elements_max = 109}), HasSubstr("topics[9].partitions"));
 }
 
-TEST(Codec, NothingMayBeLeftBehindAMessage) {
-  base::Bytes body = encoded(0, HeartbeatRequest{});
-  body.push_back(std::byte{0});
-  EXPECT_THAT(decode_error<HeartbeatRequest>(body, 0), HasSubstr("1 bytes are left over"));
+TEST(Codec, NothingMayBeLeftBehindAResponseAndWhatIsBehindARequestIsNotLookedAt) {
+  base::Bytes response = encoded(0, HeartbeatResponse{});
+  response.push_back(std::byte{0});
+  EXPECT_THAT(decode_error<HeartbeatResponse>(response, 0), HasSubstr("1 bytes are left over"));
+  base::Bytes request = encoded(0, HeartbeatRequest{});
+  request.push_back(std::byte{0});
+  EXPECT_TRUE(decode<HeartbeatRequest>(request, 0).ok());
 }
 
 // A Heartbeat request v4 up to its tags, and these.
