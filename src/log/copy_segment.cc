@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 constexpr std::size_t kStepBytes = 1u << 20;
-constexpr std::size_t kBatchBytesMax = 512u << 20;  // whatever a topic's setting is by now
 
 class SegmentCopy {
  public:
@@ -115,7 +114,7 @@ Result<std::size_t> SegmentCopy::take_batches(base::ByteView bytes) {
   const std::uint64_t begin = position_;
   while (expected_ < segment_.until && position_ - begin < bytes.size()) {
     const auto rest = bytes.subspan(position_ - begin);
-    const auto size = batch_size(rest, kBatchBytesMax);
+    const auto size = batch_size(rest, kStoredBatchBytesMax);
     if (!size) return corrupt(position_, size.error().detail);
     if (!*size || **size > rest.size()) break;
     const auto header = check_batch(rest.first(**size));

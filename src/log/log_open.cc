@@ -126,7 +126,7 @@ PartitionTail& LogImpl::add_tail(const PartitionKey& key, std::shared_ptr<const 
   auto owned = std::make_unique<PartitionTail>();
   PartitionTail& tail = *owned;
   tail.key = key;
-  tail.partition = std::make_shared<Partition>(key, std::max<std::size_t>(config->batch_bytes_max, kEventBatchBytesMax));
+  tail.partition = std::make_shared<Partition>(key, kStoredBatchBytesMax);
   tail.config = std::move(config);
   tail.directory = partition_directory(key);
   tails_[key] = std::move(owned);

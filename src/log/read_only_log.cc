@@ -104,11 +104,10 @@ Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
   return true;
 }
 
-ReadOnlyLog::View& ReadOnlyLog::view_of(const PartitionKey& key, const TopicInfo& topic) {
+ReadOnlyLog::View& ReadOnlyLog::view_of(const PartitionKey& key) {
   View& view = views_[key];
   if (view.partition) return view;
-  const auto config = topic_config(topic.kind, topic.settings, options_);
-  view.partition = std::make_shared<Partition>(key, std::max<std::size_t>(config.batch_bytes_max, kEventBatchBytesMax));
+  view.partition = std::make_shared<Partition>(key, kStoredBatchBytesMax);
   const std::lock_guard guard(readers_mutex_);
   readers_[key] = view.partition;
   return view;
@@ -155,7 +154,7 @@ void ReadOnlyLog::set_epochs(View& view, const PartitionKey& key, Epoch epoch, O
 Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   const auto topic = catalogue_->state().topics.find(slot.key.topic);
   if (topic == catalogue_->state().topics.end() || topic->second.removed) return {};
-  View& view = view_of(slot.key, topic->second);
+  View& view = view_of(slot.key);
   set_epochs(view, slot.key, slot.epoch, slot.visible);
   // As its writer does: the start moves before the segments below it leave.
   view.partition->set_log_start(slot.log_start);
@@ -229,7 +228,7 @@ Status ReadOnlyLog::take_closed(const Prepare& prepare) {
   epoch_.store(catalogue_->state().epoch.value(), std::memory_order_release);
   drop_removed();
   for (const auto& [key, found] : store.partitions) {
-    View& view = view_of(key, catalogue_->state().topics.at(key.topic));
+    View& view = view_of(key);
     set_epochs(view, key, catalogue_->state().epoch, found.end);
     SegmentList list;
     for (const auto& recovered : found.segments) {

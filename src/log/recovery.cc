@@ -117,7 +117,7 @@ Status Finder::list_partitions() {
       plan.found.key = key;
       plan.found.kind = topic.kind;
       plan.found.durability = config.durability;
-      plan.found.batch_bytes_max = config.batch_bytes_max;
+      plan.found.batch_bytes_max = kStoredBatchBytesMax;
       plan.found.directory = partition_directory(key);
       const auto start = catalogue_.log_start.find(key);
       if (start != catalogue_.log_start.end()) plan.found.log_start = start->second;

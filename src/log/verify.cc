@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 constexpr std::size_t kStepBytes = 1u << 20;
-constexpr std::size_t kBatchBytesMax = 512u << 20;  // whatever a topic's setting is by now
 
 // One segment, and what is expected of it.
 struct Target {
@@ -202,7 +201,7 @@ Status Verifier::take_slot(const LiveSlot& slot) {
   for (const Offset base : bases) {
     const bool open = base == slot.segment_base;
     if (base > slot.segment_base || (open && slot.end_position == 0)) continue;
-    Target target{.key = slot.key, .batch_bytes_max = kBatchBytesMax, .base = base, .following = slot.visible};
+    Target target{.key = slot.key, .batch_bytes_max = kStoredBatchBytesMax, .base = base, .following = slot.visible};
     if (targets_.size() > first) targets_.back().following = base;
     if (open) target.end = slot.end_position;
     target.marked = false;
@@ -229,7 +228,7 @@ Status Verifier::take_names(const PartitionKey& key) {
     found(Target{.key = key, .base = base}.name(".log"), 0, "the file is missing");
   }
   for (std::size_t i = 0; i < bases.size(); ++i) {
-    Target target{.key = key, .batch_bytes_max = kBatchBytesMax, .base = bases[i]};
+    Target target{.key = key, .batch_bytes_max = kStoredBatchBytesMax, .base = bases[i]};
     if (i + 1 < bases.size()) target.following = bases[i + 1];
     if (const auto seal = seals.find(bases[i]); seal != seals.end()) {
       target.seal = seal->second;
@@ -264,7 +263,7 @@ Status Verifier::take_disk() {
   for (const auto& [key, partition] : store->partitions) {
     const auto seals = seals_of(key);
     for (const auto& segment : partition.segments) {
-      Target target{.key = key, .batch_bytes_max = kBatchBytesMax, .base = segment.base};
+      Target target{.key = key, .batch_bytes_max = kStoredBatchBytesMax, .base = segment.base};
       const auto seal = seals.find(segment.base);
       if (seal != seals.end()) target.seal = seal->second;
       // What is behind the marks comes from the journal, which was checked as it was read.
