@@ -158,9 +158,11 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   set_epochs(view, slot.key, slot.epoch, slot.visible);
   // As its writer does: the start moves before the segments below it leave.
   view.partition->set_log_start(slot.log_start);
-  if (view.generation != slot.generation || !view.segments.contains(slot.segment_base)) {
+  const bool same = view.generation_epoch == slot.epoch && view.generation == slot.generation;
+  if (!same || !view.segments.contains(slot.segment_base)) {
     BATON_TRY(take_segments(view, slot));
     view.generation = slot.generation;
+    view.generation_epoch = slot.epoch;
   }
   if (slot.end_position > 0) segment_of_view(view, slot.key, slot.segment_base)->publish(slot.end_position, INT64_MAX);
   const Offset visible = failed ? slot.durable : slot.visible;

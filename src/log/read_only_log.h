@@ -51,6 +51,7 @@ class ReadOnlyLog final : public Log {
     std::shared_ptr<Partition> partition;
     std::map<Offset, std::shared_ptr<Segment>> segments;
     std::uint64_t generation = UINT64_MAX;
+    Epoch generation_epoch{-1};  // of the writer that counted it: each begins anew
     Epoch epoch;        // of the table of epochs: the partition's,
     Epoch known_epoch;  // and the catalogue's
   };

@@ -211,7 +211,8 @@ TEST_F(ReadOnly, AReaderSeesAllWhereverAWriterDiesWhileItOpensTheStore) {
     append_numbers(1);
     env_->kill();
     store_ = nullptr;
-    ASSERT_TRUE(reader_->refresh());
+    const Status before = reader_->refresh();
+    ASSERT_TRUE(before) << before.error().to_string() << ", before " << n << " steps";
     const Position end = reader_->context("rides")->end;
     {
       os::SimEnv starter(world_);
