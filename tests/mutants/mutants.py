@@ -38,9 +38,9 @@ MUTANTS = [
          "  return header.next_offset() >= log::Offset(0);"),
     ]),
     ("conditions-before-identity", "a retry is judged by its conditions before it is known to be a retry", [
-        ("src/store/appender.cc", "  BATON_TRY(check_identity(context, *partition, append));\n  if (new_items_ == 0",
-         "  BATON_TRY(load_heads(*partition));\n  BATON_TRY(check_streams(append));\n"
-         "  BATON_TRY(check_identity(context, *partition, append));\n  if (new_items_ == 0"),
+        ("src/store/appender.cc", "  BATON_TRY(check_identity(context, partition, append));\n",
+         "  BATON_TRY(load_heads(partition));\n  BATON_TRY(check_streams(append));\n"
+         "  BATON_TRY(check_identity(context, partition, append));\n"),
     ]),
     ("visible-before-durable", "what is staged is shown to other processes at once", [
         ("src/log/log_append.cc", "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next});\n",

@@ -113,7 +113,8 @@ TEST(Hostile, AMessageThatEndsTooEarlyIsAnError) {
     }
     base::Bytes longer = v.bytes;
     longer.push_back(std::byte{0});
-    EXPECT_FALSE(v.type->convert(longer, v.version, nullptr, {}).ok()) << v.where << " and a byte more";
+    // Behind a request there may be more: some versions of librdkafka leave bytes there.
+    EXPECT_EQ(v.type->convert(longer, v.version, nullptr, {}).ok(), v.type->name.ends_with("Request")) << v.where << " and a byte more";
   }
 }
 
