@@ -53,15 +53,9 @@ FetchOperation::Slot FetchOperation::open_slot(const std::shared_ptr<const store
     return slot;
   };
   if (call_->version() < kFirstWithBatches) return refuse(wire::ErrorCode::unsupported_version);
-  if (topic == nullptr) {
-    return refuse(call_->version() < kFirstWithIds ? wire::ErrorCode::unknown_topic_or_partition : wire::ErrorCode::unknown_topic_id);
-  }
-  if (asked.partition < 0 || static_cast<std::size_t>(asked.partition) >= topic->partitions.size()) {
-    return refuse(wire::ErrorCode::unknown_topic_or_partition);
-  }
-  const std::int32_t epoch = call_->broker().epoch();
-  if (asked.current_leader_epoch >= 0 && asked.current_leader_epoch < epoch) return refuse(wire::ErrorCode::fenced_leader_epoch);
-  if (asked.current_leader_epoch > epoch) return refuse(wire::ErrorCode::unknown_leader_epoch);
+  if (topic == nullptr && call_->version() >= kFirstWithIds) return refuse(wire::ErrorCode::unknown_topic_id);
+  const auto error = check_partition(topic.get(), asked.partition, asked.current_leader_epoch, call_->broker().epoch());
+  if (error != wire::ErrorCode::none) return refuse(error);
   slot.topic = topic;
   slot.partition = log::PartitionId(asked.partition);
   slot.next = log::Offset(asked.fetch_offset);

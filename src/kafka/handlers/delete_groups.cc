@@ -2,22 +2,9 @@
 #include "kafka/handlers/groups.h"
 
 namespace baton::kafka {
-namespace {
-
-class Deletion {
- public:
-  explicit Deletion(CallPtr call) : call_(std::move(call)) {}
-  ~Deletion() { call_->reply(response); }
-  wire::DeleteGroupsResponse response;
-
- private:
-  CallPtr call_;
-};
-
-}  // namespace
 
 void handle(Session&, const CallPtr& call, wire::DeleteGroupsRequest request) {
-  auto deletion = std::make_shared<Deletion>(call);
+  auto deletion = std::make_shared<SharedReply<wire::DeleteGroupsResponse>>(call);
   for (const std::string_view name : request.groups_names) {
     deletion->response.results.push_back({.group_id = std::string(name), .error_code = wire::ErrorCode::coordinator_not_available});  // until it is known
   }

@@ -2,22 +2,9 @@
 #include "kafka/handlers/handlers.h"
 
 namespace baton::kafka {
-namespace {
-
-class Removal {
- public:
-  explicit Removal(CallPtr call) : call_(std::move(call)) {}
-  ~Removal() { call_->reply(response); }
-  wire::DeleteRecordsResponse response;
-
- private:
-  CallPtr call_;
-};
-
-}  // namespace
 
 void handle(Session&, const CallPtr& call, wire::DeleteRecordsRequest request) {
-  auto removal = std::make_shared<Removal>(call);
+  auto removal = std::make_shared<SharedReply<wire::DeleteRecordsResponse>>(call);
   // All slots first: completions write into them while others are still being made.
   for (const auto& asked : request.topics) {
     auto& topic = removal->response.topics.emplace_back();

@@ -2,22 +2,9 @@
 #include "kafka/handlers/handlers.h"
 
 namespace baton::kafka {
-namespace {
-
-class Deletion {
- public:
-  explicit Deletion(CallPtr call) : call_(std::move(call)) {}
-  ~Deletion() { call_->reply(response); }
-  wire::DeleteTopicsResponse response;
-
- private:
-  CallPtr call_;
-};
-
-}  // namespace
 
 void handle(Session&, const CallPtr& call, wire::DeleteTopicsRequest request) {
-  auto deletion = std::make_shared<Deletion>(call);
+  auto deletion = std::make_shared<SharedReply<wire::DeleteTopicsResponse>>(call);
   for (const std::string_view name : request.topic_names) request.topics.push_back({.name = name, .topic_id = {}});
   auto& responses = deletion->response.responses;
   responses.resize(request.topics.size());

@@ -32,21 +32,10 @@ void fill(Described& out, broker::DescribeReply reply, std::int16_t version) {
   }
 }
 
-class Description {
- public:
-  explicit Description(CallPtr call) : call_(std::move(call)) {}
-  ~Description() { call_->reply(response); }
-  wire::DescribeGroupsResponse response;
-  [[nodiscard]] std::int16_t version() const { return call_->version(); }
-
- private:
-  CallPtr call_;
-};
-
 }  // namespace
 
 void handle(Session&, const CallPtr& call, wire::DescribeGroupsRequest request) {
-  auto description = std::make_shared<Description>(call);
+  auto description = std::make_shared<SharedReply<wire::DescribeGroupsResponse>>(call);
   auto& groups = description->response.groups;
   groups.resize(request.groups.size());
   for (std::size_t i = 0; i < groups.size(); ++i) {

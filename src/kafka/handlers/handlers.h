@@ -37,6 +37,22 @@ namespace baton::kafka {
 
 using CallPtr = std::shared_ptr<Call>;
 
+// A reply that several completions write into, each its own slot: it is sent when none of them can any more. A slot says an error until it is
+// known, since a completion may be dropped with its request.
+template <typename Response>
+class SharedReply {
+ public:
+  explicit SharedReply(CallPtr call) : call_(std::move(call)) {}
+  ~SharedReply() { call_->reply(response); }
+  SharedReply(const SharedReply&) = delete;
+  SharedReply& operator=(const SharedReply&) = delete;
+  [[nodiscard]] std::int16_t version() const { return call_->version(); }
+  Response response;
+
+ private:
+  const CallPtr call_;
+};
+
 void handle(Session& session, const CallPtr& call, wire::AlterConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::ApiVersionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreatePartitionsRequest request);
@@ -71,6 +87,8 @@ void refuse_api_versions(Call& call);
 
 // A topic by name or, where the request has none, by id. Internal ones are not found.
 [[nodiscard]] std::shared_ptr<const store::TopicView> find_topic(const store::ReadView& view, std::string_view name, const wire::Uuid& id);
+// Whether there is such a partition, and a client that says which leader epoch it knows (-1: it does not say) knows this one.
+[[nodiscard]] wire::ErrorCode check_partition(const store::TopicView* topic, std::int32_t partition, std::int32_t leader_epoch, std::int32_t epoch);
 [[nodiscard]] wire::Uuid to_wire(const log::TopicId& id);
 [[nodiscard]] log::TopicId from_wire(const wire::Uuid& id);
 

@@ -65,6 +65,14 @@ std::shared_ptr<const store::TopicView> find_topic(const store::ReadView& view, 
   return found;
 }
 
+wire::ErrorCode check_partition(const store::TopicView* topic, std::int32_t partition, std::int32_t leader_epoch, std::int32_t epoch) {
+  if (topic == nullptr || partition < 0 || static_cast<std::size_t>(partition) >= topic->partitions.size()) {
+    return wire::ErrorCode::unknown_topic_or_partition;
+  }
+  if (leader_epoch < 0 || leader_epoch == epoch) return wire::ErrorCode::none;
+  return leader_epoch < epoch ? wire::ErrorCode::fenced_leader_epoch : wire::ErrorCode::unknown_leader_epoch;
+}
+
 wire::Uuid to_wire(const log::TopicId& id) {
   wire::Uuid out;
   std::ranges::transform(id.bytes, out.bytes.begin(), [](std::uint8_t byte) { return std::byte{byte}; });

@@ -75,16 +75,12 @@ void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
     for (const auto& partition : asked.partitions) {
       Partition& out = topic.partitions.emplace_back();
       out.partition_index = partition.partition_index;
-      const auto index = static_cast<std::size_t>(partition.partition_index);
-      const std::int32_t epoch = call->broker().epoch();
-      if (found == nullptr || partition.partition_index < 0 || index >= found->partitions.size()) {
-        out.error_code = wire::ErrorCode::unknown_topic_or_partition;
-      } else if (partition.current_leader_epoch >= 0 && partition.current_leader_epoch != epoch) {
-        out.error_code = partition.current_leader_epoch < epoch ? wire::ErrorCode::fenced_leader_epoch : wire::ErrorCode::unknown_leader_epoch;
-      } else if (partition.timestamp < kEarliestPendingUpload) {
+      out.error_code = check_partition(found.get(), partition.partition_index, partition.current_leader_epoch, call->broker().epoch());
+      if (out.error_code != wire::ErrorCode::none) continue;
+      if (partition.timestamp < kEarliestPendingUpload) {
         out.error_code = wire::ErrorCode::unsupported_version;
       } else {
-        look_up(*found->partitions[index], partition.timestamp, request.isolation_level == 1, out);
+        look_up(*found->partitions[static_cast<std::size_t>(partition.partition_index)], partition.timestamp, request.isolation_level == 1, out);
         constexpr std::int16_t kFirstWithEpochs = 4;
         if (call->version() < kFirstWithEpochs) out.leader_epoch = -1;
       }
