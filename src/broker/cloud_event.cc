@@ -37,18 +37,6 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
   });
 }
 
-Result<Expect> parse_expected(std::string_view text) {
-  if (text == "no-stream") return Expect::no_stream();
-  if (text == "exists") return Expect::exists();
-  if (text == "any") return Expect::any();
-  std::int64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size() || version < 0) {
-    return bad("baton-expected-version is no-stream, exists, any or a version from 0, not '" + std::string(text.substr(0, 40)) + "'");
-  }
-  return Expect::exact(version);
-}
-
 Status set_time(std::string_view text, NewEvent& event) {
   const auto ns = base::parse_rfc3339_ns(text);
   if (!ns) return bad("ce_time is a time as in 2024-02-29T23:59:59.123Z (RFC 3339), not '" + std::string(text.substr(0, 40)) + "'");
@@ -121,6 +109,18 @@ bool is_structured(const log::RecordView& record) {
 }
 
 }  // namespace
+
+Result<Expect> parse_expected(std::string_view text) {
+  if (text == "no-stream") return Expect::no_stream();
+  if (text == "exists") return Expect::exists();
+  if (text == "any") return Expect::any();
+  std::int64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size() || version < 0) {
+    return bad("an expected version (baton-expected-version) is no-stream, exists, any or a number from 0, not '" + std::string(text.substr(0, 40)) + "'");
+  }
+  return Expect::exact(version);
+}
 
 Status read_cloud_event(const log::RecordView& record, const ContextOptions& options, ProducedEvent& out) {
   const bool structured = is_structured(record);

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <baton/event.h>
 #include <baton/result.h>
@@ -20,7 +21,19 @@ struct ProducedEvent {
 // invalid_argument names the header and the rule.
 [[nodiscard]] Status read_cloud_event(const log::RecordView& record, const ContextOptions& options, ProducedEvent& out);
 
-// Structured mode: the value is a CloudEvent in JSON (CloudEvents JSON format 1.0). Sets what it says; the data keeps its bytes.
-[[nodiscard]] Status read_structured_event(std::string_view json, NewEvent& out);
+// Who writes the JSON: a CloudEvents client; or one that knows Baton, and may leave `specversion` out and give `tags` and `headers`.
+enum class EventForm { cloud_event, own };
+
+// Structured mode: the value is a CloudEvent in JSON (CloudEvents JSON format 1.0). Sets what it says; the data keeps its bytes. An attribute that would be lost is
+// refused. `partition_key`, if any, is set to the attribute `partitionkey`.
+[[nodiscard]] Status read_structured_event(std::string_view json, NewEvent& out, EventForm form = EventForm::cloud_event,
+                                           std::string* partition_key = nullptr);
+
+// no-stream, exists, any, or a version. invalid_argument.
+[[nodiscard]] Result<Expect> parse_expected(std::string_view text);
+
+// Tags as the attribute `batontags`, since attributes of CloudEvents are no lists: with commas between them; in a tag, "," is written %2C and "%" %25.
+[[nodiscard]] std::string join_tags(const std::vector<std::string>& tags);
+[[nodiscard]] Result<std::vector<std::string>> split_tags(std::string_view joined);
 
 }  // namespace baton::broker

@@ -2,11 +2,15 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
+#include "base/base64.h"
 #include "base/time.h"
 #include "base/try.h"
 #include "broker/cloud_event.h"
+#include "broker/json_raw.h"
 
 namespace baton::broker {
 namespace {
@@ -15,68 +19,60 @@ namespace json = boost::json;
 
 Error bad(std::string text) { return {Code::invalid_argument, "structured CloudEvent: " + std::move(text)}; }
 
-// Where the value of the member `data` of a JSON object begins and ends. `text` has been parsed: it is well-formed.
-std::string_view raw_data(std::string_view text) {
-  std::size_t at = 0;
-  const auto skip_space = [&] {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) ++at;
-  };
-  const auto skip_string = [&] {
-    for (++at; text[at] != '"'; ++at) {
-      if (text[at] == '\\') ++at;
-    }
-    ++at;
-  };
-  const auto skip_value = [&] {
-    int depth = 0;
-    do {
-      if (text[at] == '"') {
-        skip_string();
-        continue;
-      }
-      if (text[at] == '{' || text[at] == '[') ++depth;
-      if (text[at] == '}' || text[at] == ']') --depth;
-      ++at;
-    } while (depth > 0 || (at < text.size() && text[at] != ',' && text[at] != '}' && text[at] != ' ' && text[at] != '\t' &&
-                           text[at] != '\n' && text[at] != '\r'));
-  };
-  skip_space();
-  ++at;  // {
-  std::string_view found;
-  while (true) {
-    skip_space();
-    if (text[at] == '}') return found;
-    const std::size_t name_at = at;
-    skip_string();
-    const std::string_view name = text.substr(name_at, at - name_at);
-    skip_space();
-    ++at;  // :
-    skip_space();
-    const std::size_t value_at = at;
-    skip_value();
-    if (name == "\"data\"") found = text.substr(value_at, at - value_at);
-    skip_space();
-    if (text[at] == ',') ++at;
+Status set(const json::object& object, std::string_view name, std::string& field);
+
+// Attributes that are read, and those with which Baton describes a stored event: a copy that comes back brings them along, and they are given anew.
+constexpr std::array<std::string_view, 22> kKnown = {
+    "specversion", "id",          "source",      "type",        "subject",     "time",          "tenant",        "correlationid",
+    "causationid", "traceparent", "datacontenttype", "data",    "data_base64", "partitionkey",  "batontags",     "batoncontext",
+    "batonversion", "batonposition", "batonoffset", "batonpartition", "batonrecorded", "batonsystem"};
+// In Baton's own form only.
+constexpr std::array<std::string_view, 2> kOwn = {"tags", "headers"};
+
+Status check_names(const json::object& object, EventForm form) {
+  for (const auto& [name, value] : object) {
+    const std::string_view text(name.data(), name.size());
+    if (std::ranges::find(kKnown, text) != kKnown.end()) continue;
+    if (form == EventForm::own && std::ranges::find(kOwn, text) != kOwn.end()) continue;
+    return bad("'" + std::string(text.substr(0, 64)) + "' is no attribute that a context keeps: put it into the data");
   }
+  return {};
 }
 
-std::optional<std::string> from_base64(std::string_view text) {
-  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::string out;
-  std::uint32_t bits = 0;
-  int have = 0;
-  const std::size_t end = text.ends_with("==") ? text.size() - 2 : text.ends_with("=") ? text.size() - 1 : text.size();
-  for (const char c : text.substr(0, end)) {
-    const auto digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = (bits << 6) | static_cast<std::uint32_t>(digit);
-    have += 6;
-    if (have < 8) continue;
-    have -= 8;
-    out += static_cast<char>((bits >> have) & 0xFF);
+Status set_tags(const json::object& object, NewEvent& out) {
+  std::string joined;
+  BATON_TRY(set(object, "batontags", joined));
+  BATON_TRY_ASSIGN(out.tags, split_tags(joined));
+  const json::value* const tags = object.if_contains("tags");
+  if (tags == nullptr) return {};
+  if (!tags->is_array()) return bad("'tags' is an array of strings");
+  for (const auto& tag : tags->get_array()) {
+    if (!tag.is_string()) return bad("'tags' is an array of strings");
+    out.tags.emplace_back(tag.get_string());
   }
-  return out;
+  return {};
+}
+
+// [["name", "value"], ["name", null, "base64"]]
+Status set_headers(const json::object& object, NewEvent& out) {
+  const json::value* const headers = object.if_contains("headers");
+  if (headers == nullptr) return {};
+  const auto wrong = [] { return bad("'headers' is an array of [\"name\", \"value\"], or [\"name\", null, \"value in Base64\"]"); };
+  if (!headers->is_array()) return wrong();
+  for (const auto& one : headers->get_array()) {
+    if (!one.is_array()) return wrong();
+    const auto& parts = one.get_array();
+    if (parts.size() == 2 && parts[0].is_string() && parts[1].is_string()) {
+      out.headers.push_back({std::string(parts[0].get_string()), std::string(parts[1].get_string())});
+    } else if (parts.size() == 3 && parts[0].is_string() && parts[1].is_null() && parts[2].is_string()) {
+      auto bytes = base::from_base64(parts[2].get_string());
+      if (!bytes) return wrong();
+      out.headers.push_back({std::string(parts[0].get_string()), *std::move(bytes)});
+    } else {
+      return wrong();
+    }
+  }
+  return {};
 }
 
 Status set(const json::object& object, std::string_view name, std::string& field) {
@@ -94,20 +90,54 @@ Status set_data(const json::object& object, std::string_view text, NewEvent& out
   out.has_data = data != nullptr || base64 != nullptr;
   out.data.clear();
   if (base64 != nullptr) {
-    auto bytes = base64->is_string() ? from_base64(base64->get_string()) : std::nullopt;
+    auto bytes = base64->is_string() ? base::from_base64(base64->get_string()) : std::nullopt;
     if (!bytes) return bad("'data_base64' is no Base64 text");
     out.data = *std::move(bytes);
   } else if (data != nullptr) {
     // A text that is not JSON stands in the document as a string of JSON; everything else is JSON, byte for byte.
     const bool is_json = out.content_type.find("json") != std::string::npos;
-    out.data = data->is_string() && !is_json ? std::string(data->get_string()) : std::string(raw_data(text));
+    const std::string_view raw = member(text, "data");
+    if (raw.empty()) return bad("the name 'data' is written with escapes: write it as it is");
+    out.data = data->is_string() && !is_json ? std::string(data->get_string()) : std::string(raw);
   }
   return {};
 }
 
 }  // namespace
 
-Status read_structured_event(std::string_view text, NewEvent& out) {
+Result<std::vector<std::string>> split_tags(std::string_view joined) {
+  std::vector<std::string> out;
+  if (joined.empty()) return out;
+  out.emplace_back();
+  for (std::size_t i = 0; i < joined.size(); ++i) {
+    if (joined[i] == ',') {
+      out.emplace_back();
+    } else if (joined.substr(i).starts_with("%2C") || joined.substr(i).starts_with("%25")) {
+      out.back() += joined[i + 2] == 'C' ? ',' : '%';
+      i += 2;
+    } else if (joined[i] == '%') {
+      return bad("'batontags' has tags with a comma between them; in a tag, a comma is written %2C and a per cent sign %25");
+    } else {
+      out.back() += joined[i];
+    }
+  }
+  return out;
+}
+
+std::string join_tags(const std::vector<std::string>& tags) {
+  std::string out;
+  for (const auto& tag : tags) {
+    if (!out.empty()) out += ',';
+    for (const char c : tag) {
+      if (c == ',') out += "%2C";
+      else if (c == '%') out += "%25";
+      else out += c;
+    }
+  }
+  return out;
+}
+
+Status read_structured_event(std::string_view text, NewEvent& out, EventForm form, std::string* partition_key) {
   boost::system::error_code error;
   const json::value document = json::parse(json::string_view(text.data(), text.size()), error);
   if (error) return bad("the value is no JSON: " + error.message());
@@ -115,8 +145,9 @@ Status read_structured_event(std::string_view text, NewEvent& out) {
   const json::object& object = document.get_object();
   std::string version;
   std::string time;
+  BATON_TRY(check_names(object, form));
   BATON_TRY(set(object, "specversion", version));
-  if (version != "1.0") return bad("'specversion' is 1.0, not '" + version.substr(0, 20) + "'");
+  if (version != "1.0" && !(form == EventForm::own && version.empty())) return bad("'specversion' is 1.0, not '" + version.substr(0, 20) + "'");
   BATON_TRY(set(object, "id", out.id));
   BATON_TRY(set(object, "source", out.source));
   BATON_TRY(set(object, "type", out.type));
@@ -132,6 +163,9 @@ Status read_structured_event(std::string_view text, NewEvent& out) {
     if (!ns) return bad("'time' is a time as in 2024-02-29T23:59:59.123Z (RFC 3339), not '" + time.substr(0, 40) + "'");
     out.time = Time{*ns};
   }
+  if (partition_key != nullptr) BATON_TRY(set(object, "partitionkey", *partition_key));
+  BATON_TRY(set_tags(object, out));
+  BATON_TRY(set_headers(object, out));
   return set_data(object, text, out);
 }
 

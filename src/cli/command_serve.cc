@@ -12,8 +12,8 @@ namespace baton::cli {
 namespace {
 
 struct ConfigOptions {
-  std::string file, kafka_port, log_level;
-  std::vector<std::string> set;
+  std::string file, kafka_port, http_port, log_level;
+  std::vector<std::string> set, views;
   bool insecure = false;
   bool page = false;
 };
@@ -23,6 +23,8 @@ void add_to(CLI::App& command, ConfigOptions& o) {
                      "The configuration file (or BATON_CONFIG, or ./baton.yaml); see docs/configuration.md");
   command.add_option("--set", o.set, "KEY=VALUE: any key of the configuration; may be repeated");
   command.add_option("--kafka-port", o.kafka_port, "The port of the Kafka protocol: kafka.port");
+  command.add_option("--http-port", o.http_port, "The port of HTTP: http.port");
+  command.add_option("--views", o.views, "A file of views to keep up to date; may be repeated: views");
   command.add_option("--log-level", o.log_level, "debug, info, warning or error: log.level");
   command.add_flag("--insecure", o.insecure,
                    "Allow listeners that other machines reach, without authentication and TLS: insecure");
@@ -40,6 +42,12 @@ Result<server::EffectiveConfig> load(Session& session, const CLI::App& app, cons
   }
   if (app.get_option("--data")->count() > 0) inputs.flags.push_back({"data", session.data(), "--data"});
   if (!o.kafka_port.empty()) inputs.flags.push_back({"kafka.port", o.kafka_port, "--kafka-port"});
+  if (!o.http_port.empty()) inputs.flags.push_back({"http.port", o.http_port, "--http-port"});
+  if (!o.views.empty()) {
+    std::string all;
+    for (const auto& file : o.views) all += (all.empty() ? "" : ",") + file;
+    inputs.flags.push_back({"views", all, "--views"});
+  }
   if (!o.log_level.empty()) inputs.flags.push_back({"log.level", o.log_level, "--log-level"});
   if (o.insecure) inputs.flags.push_back({"insecure", "true", "--insecure"});
   auto config = server::load_config(session.env().fs(), inputs);
@@ -48,9 +56,9 @@ Result<server::EffectiveConfig> load(Session& session, const CLI::App& app, cons
   return config;
 }
 
-Status serve(Session& session, const CLI::App& app, const ConfigOptions& o, const server::KafkaService& kafka) {
+Status serve(Session& session, const CLI::App& app, const ConfigOptions& o, const server::Services& services) {
   BATON_TRY_ASSIGN(const auto config, load(session, app, o));
-  server::Server server(session.env(), config.config, kafka);
+  server::Server server(session.env(), config.config, services);
   if (auto bound = server.bind(); !bound) {
     session.end_with(Exit::address);
     return bound;
@@ -63,12 +71,12 @@ Status serve(Session& session, const CLI::App& app, const ConfigOptions& o, cons
 
 }  // namespace
 
-void add_serve_commands(CLI::App& app, Session& session, server::KafkaService kafka) {
+void add_serve_commands(CLI::App& app, Session& session, server::Services services) {
   auto o = std::make_shared<ConfigOptions>();
   auto* serve_command = app.add_subcommand("serve", "Serve the data directory until SIGTERM or SIGINT");
   add_to(*serve_command, *o);
   serve_command->callback(
-      [&app, &session, o, kafka = std::move(kafka)] { session.run([&] { return serve(session, app, *o, kafka); }); });
+      [&app, &session, o, services = std::move(services)] { session.run([&] { return serve(session, app, *o, services); }); });
 
   auto* config_command =
       app.add_subcommand("config", "Show the configuration of 'serve' as it is in force, and where each value comes from");

@@ -9,6 +9,7 @@
 #include <baton/event.h>
 #include <baton/result.h>
 
+#include "gateway/json.h"
 #include "os/env.h"
 
 namespace baton::cli {
@@ -17,8 +18,7 @@ namespace baton::cli {
 enum class Exit : int { ok = 0, failed = 1, usage = 2, rejected = 3, conflict = 4, not_found = 5, locked = 6, corrupt = 7, address = 8 };
 [[nodiscard]] Exit exit_of(const Error& error);
 
-// Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.
-void put_json_string(std::string& out, std::string_view text);
+using gateway::put_json_string;
 // An event as one JSON object: the CloudEvents attributes and Baton's own. JSON data stands as it is, other data as a string.
 void put_json_event(std::string& out, const Event& event);
 

@@ -106,7 +106,7 @@ Result<AsOf> AsOfOptions::parse() const {
   return as_of;
 }
 
-int run_program(int argc, char** argv, const char* version, server::KafkaService kafka) {
+int run_program(int argc, char** argv, const char* version, server::Services services) {
   const auto env = os::make_posix_env();
   os::watch_interrupts();
   Session session(*env);
@@ -125,7 +125,7 @@ int run_program(int argc, char** argv, const char* version, server::KafkaService
   add_store_commands(app, session);
   add_view_commands(app, session);
   add_import_command(app, session);
-  add_serve_commands(app, session, std::move(kafka));
+  add_serve_commands(app, session, std::move(services));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -66,9 +66,9 @@ void add_read_commands(CLI::App& app, Session& session);
 void add_store_commands(CLI::App& app, Session& session);
 void add_view_commands(CLI::App& app, Session& session);
 void add_import_command(CLI::App& app, Session& session);
-void add_serve_commands(CLI::App& app, Session& session, server::KafkaService kafka);
+void add_serve_commands(CLI::App& app, Session& session, server::Services services);
 
-// The program: parses, runs one command, returns its exit code. `kafka` is what 'serve' serves.
-[[nodiscard]] int run_program(int argc, char** argv, const char* version, server::KafkaService kafka = {});
+// The program: parses, runs one command, returns its exit code. `services` is what 'serve' serves.
+[[nodiscard]] int run_program(int argc, char** argv, const char* version, server::Services services = {});
 
 }  // namespace baton::cli

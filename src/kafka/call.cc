@@ -18,12 +18,12 @@ Status Call::start() {
 
 void Call::finish(const Status& encoded, wire::Encoder& out) {
   if (encoded) {
-    end(std::optional(Reply{.head = out.take(), .slices = {}}));
+    end(std::optional(net::Reply{.head = out.take()}));
   } else {
     end(encoded.error());
   }
 }
 
-void Call::end(FrameResult result) { std::exchange(done_, nullptr)(std::move(result)); }
+void Call::end(net::ReplyResult result) { std::exchange(done_, nullptr)(std::move(result)); }
 
 }  // namespace baton::kafka

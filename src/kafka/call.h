@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "kafka/connection.h"
+#include "net/protocol.h"
 #include "kafka/node.h"
 #include "kafka/wire/codec.h"
 
@@ -18,7 +18,7 @@ class Session;
 
 class Call : public std::enable_shared_from_this<Call> {
  public:
-  using Done = std::function<void(FrameResult)>;
+  using Done = std::function<void(net::ReplyResult)>;
   Call(Node& node, Endpoint advertised, os::Executor& core, base::Bytes frame, Done done)
       : node_(node), advertised_(std::move(advertised)), core_(core), frame_(std::move(frame)), done_(std::move(done)), in_(frame_) {}
   ~Call();
@@ -50,12 +50,12 @@ class Call : public std::enable_shared_from_this<Call> {
     wire::Encoder out;
     finish(wire::encode_response(out, header_.correlation_id, version.value_or(this->version()), response), out);
   }
-  void no_reply() { end(std::optional<Reply>()); }
+  void no_reply() { end(std::optional<net::Reply>()); }
   void close(Error error) { end(std::move(error)); }
 
  private:
   void finish(const Status& encoded, wire::Encoder& out);
-  void end(FrameResult result);
+  void end(net::ReplyResult result);
 
   Node& node_;
   const Endpoint advertised_;

@@ -10,7 +10,7 @@
 
 #include "broker/batch_check.h"
 #include "kafka/call.h"
-#include "kafka/connection.h"
+#include "net/framing.h"
 
 namespace baton::kafka {
 
@@ -20,12 +20,12 @@ class Ongoing {
   virtual ~Ongoing() = default;
 };
 
-class Session final : public FrameHandler {
+class Session final : public net::FrameHandler {
  public:
-  Session(Node& node, Endpoint advertised, const ConnectionInfo& info);
+  Session(Node& node, Endpoint advertised, const net::ConnectionInfo& info);
   ~Session() override;
 
-  void handle(base::Bytes frame, std::function<void(FrameResult)> done) override;
+  void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override;
 
   // For handlers.
   [[nodiscard]] broker::BatchChecker& checker() { return checker_; }

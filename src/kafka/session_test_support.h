@@ -51,7 +51,7 @@ class SessionTest : public ::testing::Test {
   void connect() {
     on_core([&] {
       session_ = std::make_unique<Session>(*node_, Endpoint{"127.0.0.1", 9092},
-                                           ConnectionInfo{.peer = "127.0.0.1:1", .listener = "kafka", .core = core_.get()});
+                                           net::ConnectionInfo{.peer = "127.0.0.1:1", .listener = "kafka", .core = core_.get()});
     });
   }
   void disconnect() {
@@ -68,14 +68,14 @@ class SessionTest : public ::testing::Test {
 
   // What a request ended with, when it has ended.
   struct Answer {
-    std::optional<FrameResult> result;
+    std::optional<net::ReplyResult> result;
     std::unique_ptr<os::Env::Waiter> waiter;
   };
   std::shared_ptr<Answer> send_frame(base::Bytes frame) {
     const auto answer = std::make_shared<Answer>();
     answer->waiter = env_->make_waiter();
     on_core([&] {
-      session_->handle(std::move(frame), [answer](FrameResult result) {
+      session_->handle(std::move(frame), [answer](net::ReplyResult result) {
         EXPECT_FALSE(answer->result.has_value()) << "answered twice";
         answer->result = std::move(result);
         answer->waiter->wake();

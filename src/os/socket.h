@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 
 #include <baton/result.h>
 
@@ -20,5 +22,30 @@ namespace baton::os {
 
 // From now on a write to a connection that is gone is an error, not the end of the process.
 void ignore_broken_pipes();
+
+// A unix socket at `path`, bound and not yet listening, as a descriptor: mode 0600, in place of what was there. A path that is longer than an address may be
+// (107 bytes) is reached through a descriptor of its directory. io_error.
+[[nodiscard]] Result<int> bind_local_socket(const std::string& path);
+
+// The client's end of a unix socket. Calls block. One thread may send while another receives.
+class LocalConnection {
+ public:
+  // unavailable: nobody listens there.
+  [[nodiscard]] static Result<std::unique_ptr<LocalConnection>> connect(const std::string& path);
+  ~LocalConnection();
+  LocalConnection(const LocalConnection&) = delete;
+  LocalConnection& operator=(const LocalConnection&) = delete;
+
+  // All of it. io_error: the other end is gone.
+  [[nodiscard]] Status send(base::ByteView bytes);
+  // What is there, at least a byte; 0: the other end has closed.
+  [[nodiscard]] Result<std::size_t> receive(base::MutableByteView into);
+  // Calls that wait return; any thread.
+  void end();
+
+ private:
+  explicit LocalConnection(int socket) : socket_(socket) {}
+  const int socket_;
+};
 
 }  // namespace baton::os

@@ -41,6 +41,15 @@ struct ListenAddress {
   std::uint16_t advertised_port = 0;  // 0: the port that is listened on
 };
 
+struct HttpSettings {
+  std::string hosts;  // names with commas between them
+  std::uint64_t body_bytes = 8u << 20;
+  std::uint32_t header_bytes = 16u << 10;
+  std::size_t readers = 2;
+  std::size_t event_streams = 10'000;
+  std::int64_t query_timeout_ms = 10'000;
+};
+
 struct Topics {
   std::int32_t default_partitions = 1;
   bool auto_create = true;
@@ -65,6 +74,9 @@ struct Config {
   std::uint64_t shutdown_ms = 5'000;
   Options store;
   ListenAddress kafka{.port = 9092};
+  ListenAddress http{.port = 8081};
+  HttpSettings http_settings;
+  std::string views;  // files with commas between them
   std::uint64_t network_threads = 2;
   Topics topics;
   GroupSettings groups;
@@ -84,6 +96,9 @@ struct ConfigKey {
   [[nodiscard]] std::string environment() const;  // "BATON_KAFKA_ADVERTISED_HOST"
 };
 [[nodiscard]] const std::vector<ConfigKey>& config_keys();
+
+// "a, b" -> "a", "b"
+[[nodiscard]] std::vector<std::string> split_list(std::string_view text);
 
 struct ConfigInputs {
   std::optional<std::string> file;  // must exist; without it, BATON_CONFIG, then ./baton.yaml if it is there

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/try.h"
 #include "server/address.h"
 #include "server/config.h"
 
@@ -114,6 +115,9 @@ bool is_path(const std::string& s) {
   return !s.empty() && s.size() <= 4096 && std::ranges::none_of(s, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 bool is_ip_address(const std::string& s) { return reach_of(s).has_value(); }
+bool is_list(const std::string& s) {
+  return s.size() <= 16'384 && std::ranges::none_of(s, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
 bool is_host(const std::string& s) {
   return s.empty() || (s.size() <= 255 && std::ranges::all_of(s, [](unsigned char c) {
                          return std::isalnum(c) || c == '.' || c == '-' || c == ':' || c == '_';
@@ -149,6 +153,25 @@ std::vector<ConfigKey> make_keys() {
            "The host that clients are told to connect to. Empty: `kafka.address`."),
       number("kafka.advertised.port", BATON_FIELD(kafka.advertised_port), 0, 65'535,
              "The port that they are told. 0: the one that is listened on."),
+
+      text("http.address", BATON_FIELD(http.address), "an IP address", is_ip_address,
+           "Where HTTP clients connect. `0.0.0.0`: every interface."),
+      number("http.port", BATON_FIELD(http.port), 0, 65'535, "The port. 0: any that is free."),
+      text("http.advertised.host", BATON_FIELD(http.advertised_host), "a host name or an IP address", is_host,
+           "The name by which clients reach this server, which is then allowed as their Host. Empty: `http.address`."),
+      number("http.advertised.port", BATON_FIELD(http.advertised_port), 0, 65'535,
+             "The port by which they do. 0: the one that is listened on."),
+      text("http.hosts", BATON_FIELD(http_settings.hosts), "host names with commas between them", is_list,
+           "Further names that requests may ask for in Host. Names and addresses of this machine's loopback always may; a request for another one is refused, so that no page in "
+           "a browser reaches this server by a name of its own."),
+      bytes("http.body_bytes", BATON_FIELD(http_settings.body_bytes), 1024, 1024 * kMiB, "The largest body of a request."),
+      bytes("http.header_bytes", BATON_FIELD(http_settings.header_bytes), 1024, kMiB, "The largest request line and headers together."),
+      number("http.readers", BATON_FIELD(http_settings.readers), 1, 256, "Threads that read streams and contexts and query views for HTTP."),
+      number("http.event_streams", BATON_FIELD(http_settings.event_streams), 1, 1'000'000, "Streams of server-sent events that may be open at once."),
+      number("http.query_timeout_ms", BATON_FIELD(http_settings.query_timeout_ms), 1, kDayMs, "How long a query of a view may run."),
+
+      text("views", BATON_FIELD(views), "paths with commas between them", is_list,
+           "Files of views that are kept up to date while the server runs."),
 
       number("network.threads", BATON_FIELD(network_threads), 1, 256,
              "Threads that serve connections. A connection stays on one of them."),
@@ -205,7 +228,36 @@ std::vector<ConfigKey> make_keys() {
 
 #undef BATON_FIELD
 
+// S2, and where clients are sent.
+Status check_listener(const std::string& name, const ListenAddress& listener, bool insecure) {
+  const auto reach = reach_of(listener.address);
+  if (!reach) return wrong(name + ".address", "an IP address", listener.address);
+  if (reach != Reach::loopback && !insecure) {
+    return Error{Code::invalid_argument,
+                 "'" + name + ".address' " + listener.address +
+                     " can be reached from other machines, and there is neither authentication nor TLS: "
+                     "listen on 127.0.0.1, or allow it with --insecure"};
+  }
+  if (reach == Reach::any && listener.advertised_host.empty())
+    return Error{Code::invalid_argument, "'" + name + ".advertised.host' must be set when '" + name +
+                                             ".address' is every interface: it is where clients are told to connect"};
+  return {};
+}
+
 }  // namespace
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(','), text.size());
+    auto part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    if (!part.empty()) out.emplace_back(part);
+  }
+  return out;
+}
 
 std::string ConfigKey::environment() const {
   std::string out = "BATON_";
@@ -225,18 +277,8 @@ Status check_config(const Config& config) {
         "'limits.total_frame_bytes' must be at least 'limits.frame_bytes': one request of that size could never be read"};
   if (config.groups.session_timeout_min_ms > config.groups.session_timeout_max_ms)
     return Error{Code::invalid_argument, "'groups.session_timeout_min_ms' must not be above 'groups.session_timeout_max_ms'"};
-  const auto reach = reach_of(config.kafka.address);
-  if (!reach) return wrong("kafka.address", "an IP address", config.kafka.address);
-  if (reach != Reach::loopback && !config.insecure) {
-    return Error{Code::invalid_argument,
-                 "'kafka.address' " + config.kafka.address +
-                     " can be reached from other machines, and there is neither authentication nor TLS: "
-                     "listen on 127.0.0.1, or allow it with --insecure"};
-  }
-  if (reach == Reach::any && config.kafka.advertised_host.empty())
-    return Error{
-        Code::invalid_argument,
-        "'kafka.advertised.host' must be set when 'kafka.address' is every interface: it is where clients are told to connect"};
+  BATON_TRY(check_listener("kafka", config.kafka, config.insecure));
+  BATON_TRY(check_listener("http", config.http, config.insecure));
   return {};
 }
 

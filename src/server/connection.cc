@@ -30,7 +30,7 @@ struct Connection::Pending {
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
 
-  void answer(kafka::FrameResult result) {
+  void answer(net::ReplyResult result) {
     BATON_CHECK(!answered.exchange(true), "a request was answered twice");
     budget->release(bytes);
     if (mailbox->here()) {
@@ -57,7 +57,7 @@ bool Connection::Transfer::too_slow(std::int64_t now, std::uint64_t limit_ms, st
   return false;
 }
 
-Connection::Connection(Core& core, Socket socket, asio::ip::address address, kafka::ConnectionInfo info)
+Connection::Connection(Core& core, Socket socket, std::optional<asio::ip::address> address, net::ConnectionInfo info)
     : core_(core),
       state_(core.state()),
       socket_(std::move(socket)),
@@ -69,9 +69,9 @@ Connection::Connection(Core& core, Socket socket, asio::ip::address address, kaf
 
 Connection::~Connection() { BATON_CHECK(closed_, "a connection is closed by its core"); }
 
-void Connection::start(const kafka::HandlerFactory& factory) {
-  handler_ = factory(info_);
-  BATON_CHECK(handler_ != nullptr, "each connection has a handler");
+void Connection::start(const net::ProtocolFactory& factory) {
+  protocol_ = factory(info_);
+  BATON_CHECK(protocol_ != nullptr, "each connection has a protocol");
   wait_readable();
 }
 
@@ -154,58 +154,46 @@ bool Connection::read_chunk() {
 
 // Goes through what was read, up to a request that may not begin yet: what is left.
 base::ByteView Connection::take(base::ByteView in) {
-  while (!in.empty() && !closed_ && !no_input_ && may_begin_frame()) {
-    if (take_length(in)) take_payload(in);
+  using State = net::Protocol::Taken::State;
+  while (!in.empty() && !closed_ && !no_input_ && may_begin_request()) {
+    if (!in_request()) incoming_.begin(active_ns_, 0);
+    const auto before = in.size();
+    auto taken = protocol_->take(in);
+    request_bytes_ += before - in.size();
+    if (taken.reply) push_answered(*std::move(taken.reply));
+    if (taken.state == State::complete) dispatch();
+    if (taken.state == State::refused) refuse(taken);
   }
   return in;
 }
 
-// True when the frame's length is known and allowed.
-bool Connection::take_length(base::ByteView& in) {
-  if (prefix_bytes_ == prefix_.size()) return true;
-  if (prefix_bytes_ == 0) incoming_.begin(active_ns_, 0);
-  const auto n = std::min(in.size(), prefix_.size() - prefix_bytes_);
-  std::copy_n(in.begin(), n, prefix_.begin() + prefix_bytes_);
-  prefix_bytes_ = static_cast<std::uint8_t>(prefix_bytes_ + n);
-  in = in.subspan(n);
-  if (prefix_bytes_ < prefix_.size()) return false;
-  const auto length = base::load_be<std::int32_t>(prefix_.data());
-  if (length < 0 || static_cast<std::uint64_t>(length) > state_.limits.frame_bytes) {
-    ++state_.closed_bad_length;
-    log_close(LogLevel::warning, "a request's length is negative or over limits.frame_bytes",
-              static_cast<std::uint32_t>(length));
-    finish();
-    if (slots_.empty() && output_.empty()) linger();
-    return false;
-  }
-  frame_length_ = static_cast<std::uint32_t>(length);
-  return true;
-}
-
-// The buffer grows with the bytes that have come, never with the length that was announced (F45).
-void Connection::take_payload(base::ByteView& in) {
-  const auto n = std::min<std::size_t>(in.size(), frame_length_ - frame_.size());
-  if (frame_.capacity() < frame_.size() + n)
-    frame_.reserve(std::min<std::size_t>(frame_length_, std::max(frame_.size() + n, 2 * frame_.size())));
-  base::put_bytes(frame_, in.first(n));
-  in = in.subspan(n);
-  if (frame_.size() == frame_length_) dispatch();
+void Connection::refuse(const net::Protocol::Taken& taken) {
+  ++state_.closed_malformed;
+  log_close(LogLevel::warning, taken.reason, taken.bytes);
+  finish();
+  if (quiet()) linger();
 }
 
 void Connection::dispatch() {
-  const std::uint64_t bytes = frame_.size() + prefix_.size();
+  const auto bytes = std::exchange(request_bytes_, 0);
   unhanded_ -= bytes;
   state_.budget->hand_over(reader_, bytes);
-  prefix_bytes_ = 0;
   greeted_ = true;
-  ++state_.frames;
+  ++state_.requests;
   const auto number = first_ + slots_.size();
   slots_.push({});
   auto pending = std::make_shared<Pending>(weak_from_this(), core_.mailbox(), state_.budget, number, bytes);
-  handler_->handle(std::exchange(frame_, {}), [pending](kafka::FrameResult result) { pending->answer(std::move(result)); });
+  protocol_->handle([pending](net::ReplyResult result) { pending->answer(std::move(result)); });
 }
 
-void Connection::answer(std::uint64_t number, kafka::FrameResult result) {
+// A reply that no request waits for, in its place among those that are.
+void Connection::push_answered(net::Reply reply) {
+  const auto number = first_ + slots_.size();
+  slots_.push({});
+  answer(number, std::optional(std::move(reply)));
+}
+
+void Connection::answer(std::uint64_t number, net::ReplyResult result) {
   if (closed_ || number < first_) return;  // closed, or behind a request that failed
   const auto at = number - first_;
   if (at >= slots_.size()) return;
@@ -223,22 +211,57 @@ void Connection::flush() {
 }
 
 void Connection::queue_answers() {
-  while (!slots_.empty() && slots_.front().answer) {
+  while (!stream_ && !slots_.empty() && slots_.front().answer) {
     auto answer = *slots_.pop().answer;
     ++first_;
     active_ns_ = core_.now_ns();
-    if (!answer) {
+    const bool failed = !answer;
+    if (failed) {
       ++state_.closed_protocol;
       log_close(LogLevel::warning, answer.error().to_string(), 0);
-      first_ += slots_.size();
-      slots_.clear();
-      return finish();
     }
-    if (!*answer) continue;
-    answered_bytes_ -= (*answer)->size();
+    const bool last = failed || (*answer && (*answer)->last);
+    if (!failed && *answer) answered_bytes_ -= (*answer)->size();
+    if (last && (failed || !(*answer)->stream)) answer_no_more();
+    if (failed || !*answer) continue;
+    net::Reply& reply = **answer;
+    stream_ = std::move(reply.stream);
+    stream_is_last_ = last;
     if (output_.empty()) outgoing_.begin(active_ns_, output_.total_sent());
-    output_.push(**std::move(answer));
+    output_.push(std::move(reply));
   }
+}
+
+// What was asked behind the last answer gets none.
+void Connection::answer_no_more() {
+  first_ += slots_.size();
+  slots_.clear();
+  answered_bytes_ = 0;
+  finish();
+}
+
+// The next piece of the reply that is being sent, when all before it has left.
+void Connection::ask_stream() {
+  if (!stream_ || asked_stream_ || !output_.empty()) return;
+  asked_stream_ = true;
+  stream_->next([weak = weak_from_this(), mailbox = core_.mailbox()](net::Stream::Piece piece) {
+    mailbox->post([weak, piece = std::move(piece)]() mutable {
+      if (const auto self = weak.lock()) self->take_piece(std::move(piece));
+    });
+  });
+}
+
+void Connection::take_piece(net::Stream::Piece piece) {
+  if (closed_ || !stream_) return;
+  asked_stream_ = false;
+  active_ns_ = core_.now_ns();
+  if (output_.empty()) outgoing_.begin(active_ns_, output_.total_sent());
+  output_.push(std::move(piece.bytes));
+  if (piece.last) {
+    stream_.reset();
+    if (stream_is_last_) answer_no_more();
+  }
+  if (!std::exchange(flushing_, true)) core_.flush_later(*this);
 }
 
 void Connection::send() {
@@ -251,8 +274,8 @@ void Connection::send() {
     return close();
   }
   if (*all) {
-    if (no_input_ && slots_.empty() && !lingering_) linger();
-    return;
+    if (no_input_ && quiet() && !lingering_) return linger();
+    return ask_stream();
   }
   writing_ = true;
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code& error) {
@@ -266,9 +289,9 @@ void Connection::send() {
   });
 }
 
-bool Connection::may_begin_frame() const {
+bool Connection::may_begin_request() const {
   const auto& limits = state_.limits;
-  return in_frame() || (slots_.size() < limits.requests && output_.bytes() + answered_bytes_ < limits.reply_bytes);
+  return in_request() || (slots_.size() < limits.requests && output_.bytes() + answered_bytes_ < limits.reply_bytes);
 }
 
 // First what was held, then the socket.
@@ -287,7 +310,8 @@ void Connection::read_on() {
 void Connection::on_end_of_input() {
   no_input_ = true;
   ending_ns_ = core_.now_ns();
-  if (slots_.empty() && output_.empty()) return close();
+  // Nobody waits for the rest of a stream.
+  if (quiet() || stream_) return close();
   // It may still take its replies, or be gone: then the first reply that it refuses says so.
   socket_.async_wait(Socket::wait_error, [self = shared_from_this()](const error_code&) {
     self->close();
@@ -304,7 +328,7 @@ void Connection::linger() {
   // Closed with input unread, the socket would be reset, and the client might lose the replies that it has not read.
   lingering_ = true;
   ending_ns_ = core_.now_ns();
-  handler_.reset();
+  protocol_.reset();
   error_code error;
   socket_.shutdown(Socket::shutdown_send, error);
   if (error) return close();
@@ -312,9 +336,10 @@ void Connection::linger() {
 }
 
 void Connection::drain() {
-  if (closed_ || no_input_) return;
+  if (closed_) return;
   finish();
-  if (slots_.empty() && output_.empty()) close();
+  if (std::exchange(stream_, nullptr) && !std::exchange(flushing_, true)) core_.flush_later(*this);  // it has no end of its own
+  if (quiet()) close();
 }
 
 void Connection::check_deadlines(std::int64_t now) {
@@ -332,12 +357,12 @@ void Connection::check_deadlines(std::int64_t now) {
     return;
   }
   if (stalled_) return;
-  if (in_frame() && incoming_.too_slow(now, limits.frame_ms, frame_.size()))
-    return close_because(state_.closed_slow_sender, "a request does not become complete", frame_.size());
-  if (!slots_.empty() || !output_.empty()) return;
+  if (in_request() && incoming_.too_slow(now, limits.frame_ms, request_bytes_))
+    return close_because(state_.closed_slow_sender, "a request does not become complete", request_bytes_);
+  if (!quiet()) return;
   if (!greeted_ && now - opened_ns_ > ns(limits.handshake_ms)) {
     close_because(state_.closed_handshake, "no request came", 0);
-  } else if (!in_frame() && now - active_ns_ > ns(limits.idle_ms)) {
+  } else if (!in_request() && now - active_ns_ > ns(limits.idle_ms)) {
     close_because(state_.closed_idle, "idle", 0);
   }
 }
@@ -358,14 +383,14 @@ void Connection::close() {
   const auto self = shared_from_this();  // the core's may be the last one
   error_code error;
   socket_.close(error);
-  handler_.reset();
+  protocol_.reset();
   state_.budget->leave(reader_, unhanded_);
   unhanded_ = 0;
   slots_.clear();
   output_.clear();
-  frame_ = base::Bytes();
+  stream_.reset();
   held_ = base::Bytes();
-  state_.leave(address_);
+  if (address_) state_.leave(*address_);
   --state_.connections;
   core_.remove(*this);
 }

@@ -1,10 +1,10 @@
-// Connection: one client of the Kafka protocol: frames in, replies out in their order, and every bound on both.
+// Connection: one client of one protocol: requests in, replies out in their order, and every bound on both.
 //
 // It lives on one core from its first byte to its end, and only that core's thread touches it; answers from other threads come
-// through the core's mailbox. The core owns it, and closes it at the latest when it ends; then the handler is destroyed, whatever is unanswered.
+// through the core's mailbox. The core owns it, and closes it at the latest when it ends; then the protocol is destroyed, whatever is unanswered.
 //
-// What stops it from reading on: requests in flight, replies that the client has not taken, the budget of all frames (Budget). What closes it:
-// a length that cannot be, deadlines (see check_deadlines), an error from the handler, the client.
+// What stops it from reading on: requests in flight, replies that the client has not taken, the budget of all requests (Budget). What closes it:
+// bytes that are no request, deadlines (see check_deadlines), an error from the protocol, the client.
 #pragma once
 
 #include <memory>
@@ -17,12 +17,13 @@ namespace baton::server {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Core& core, Socket socket, asio::ip::address address, kafka::ConnectionInfo info);
+  // Without an address: the client is local.
+  Connection(Core& core, Socket socket, std::optional<asio::ip::address> address, net::ConnectionInfo info);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void start(const kafka::HandlerFactory& factory);
+  void start(const net::ProtocolFactory& factory);
   void check_deadlines(std::int64_t now_ns);
   // Sends what is ready, goes on reading if it may. Called by the core.
   void flush();
@@ -34,7 +35,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   struct Slot {
-    std::optional<kafka::FrameResult> answer;
+    std::optional<net::ReplyResult> answer;
   };
   // What a request's `done` holds.
   struct Pending;
@@ -55,10 +56,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_chunks();
   [[nodiscard]] bool read_chunk();
   [[nodiscard]] base::ByteView take(base::ByteView in);
-  [[nodiscard]] bool take_length(base::ByteView& in);
-  void take_payload(base::ByteView& in);
+  void refuse(const net::Protocol::Taken& taken);
   void dispatch();
-  void answer(std::uint64_t number, kafka::FrameResult result);
+  void push_answered(net::Reply reply);
+  void answer(std::uint64_t number, net::ReplyResult result);
+  void answer_no_more();
+  void ask_stream();
+  void take_piece(net::Stream::Piece piece);
   void queue_answers();
   void send();
   void read_on();
@@ -69,26 +73,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close_because(Count& count, const char* reason, std::uint64_t bytes);
   void log_close(LogLevel level, std::string_view reason, std::uint64_t bytes);
 
-  [[nodiscard]] bool may_begin_frame() const;
-  [[nodiscard]] bool may_read() const { return !closed_ && !no_input_ && !stalled_ && held_.empty() && may_begin_frame(); }
-  [[nodiscard]] bool in_frame() const { return prefix_bytes_ > 0; }
+  [[nodiscard]] bool may_begin_request() const;
+  [[nodiscard]] bool may_read() const { return !closed_ && !no_input_ && !stalled_ && held_.empty() && may_begin_request(); }
+  [[nodiscard]] bool in_request() const { return request_bytes_ > 0; }
+  // Nothing is to be answered or sent.
+  [[nodiscard]] bool quiet() const { return slots_.empty() && output_.empty() && !stream_; }
 
   Core& core_;
   NetworkState& state_;
   Socket socket_;
-  asio::ip::address address_;
-  kafka::ConnectionInfo info_;
-  std::unique_ptr<kafka::FrameHandler> handler_;
+  std::optional<asio::ip::address> address_;
+  net::ConnectionInfo info_;
+  std::unique_ptr<net::Protocol> protocol_;
   std::uint64_t reader_;
 
-  // Input. The frame that is coming, and bytes behind it that came with it while no further request may begin.
-  std::array<std::byte, 4> prefix_{};
-  std::uint8_t prefix_bytes_ = 0;
-  std::uint32_t frame_length_ = 0;
-  base::Bytes frame_;
+  // Input. How much has come of the next request, and bytes behind it that came with it while no further request may begin.
+  std::uint64_t request_bytes_ = 0;
   base::Bytes held_;
   std::size_t held_from_ = 0;
-  std::uint64_t unhanded_ = 0;  // bytes that count in the budget and are in no handler
+  std::uint64_t unhanded_ = 0;  // bytes that count in the budget and the protocol does not handle yet
 
   // Requests in flight, oldest first; the first one has the number first_.
   Fifo<Slot> slots_;
@@ -96,18 +99,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t answered_bytes_ = 0;  // replies that wait for an earlier one
 
   Output output_;
+  std::unique_ptr<net::Stream> stream_;  // the rest of the reply that is being sent
+  bool stream_is_last_ = false;          // the connection closes behind it
+  bool asked_stream_ = false;            // its next piece is to come
 
   bool reading_ = false;  // a wait for input is under way
   bool writing_ = false;
   bool stalled_ = false;   // waits for the budget
   bool flushing_ = false;  // the core will call flush()
-  bool greeted_ = false;   // a whole frame has come
-  bool no_input_ = false;  // no more frames are taken
+  bool greeted_ = false;   // a whole request has come
+  bool no_input_ = false;  // no more requests are taken
   bool lingering_ = false;
   bool closed_ = false;
   std::int64_t opened_ns_, active_ns_;
   std::int64_t stalled_ns_ = 0, ending_ns_ = 0;  // since when
-  Transfer incoming_, outgoing_;                 // the frame that has begun; the replies
+  Transfer incoming_, outgoing_;                 // the request that has begun; the replies
 };
 
 }  // namespace baton::server

@@ -38,9 +38,9 @@ struct NetworkState {
   std::uint64_t connections_max = 0;
   std::shared_ptr<Budget> budget;
 
-  Count connections{0}, accepted{0}, refused_total{0}, refused_address{0}, delayed{0}, accept_failures{0}, frames{0},
+  Count connections{0}, accepted{0}, refused_total{0}, refused_address{0}, delayed{0}, accept_failures{0}, requests{0},
       bytes_in{0}, bytes_out{0};
-  Count closed_bad_length{0}, closed_handshake{0}, closed_slow_sender{0}, closed_slow_reader{0}, closed_idle{0},
+  Count closed_malformed{0}, closed_handshake{0}, closed_slow_sender{0}, closed_slow_reader{0}, closed_idle{0},
       closed_protocol{0};
   LogLimit log_refused, log_delayed, log_accept, log_closed;
 

@@ -20,7 +20,7 @@ TEST_F(Hostile, ALengthThatCannotBeClosesTheConnection) {
     client.send(Client::framed("e1") + Client::length(length) + "e");
     EXPECT_THAT(client.receive(), Optional(std::string("1"))) << length;
     EXPECT_TRUE(client.closed()) << length;
-    wait_for([&](const NetworkCounts& c) { return c.closed_bad_length == n + 1; });
+    wait_for([&](const NetworkCounts& c) { return c.closed_malformed == n + 1; });
     ++n;
   }
   wait_for([&](const NetworkCounts& c) { return c.connections == 0; });
@@ -84,8 +84,8 @@ TEST_F(Hostile, AClientThatTakesNoRepliesIsClosedAndWhatItAskedForIsNotAllMade) 
   for (int i = 0; i < 1'000; ++i) client.send(Client::framed("b" + Client::length(1 << 20)));
   wait_for([](const NetworkCounts& c) { return c.closed_slow_reader == 1 && c.connections == 0; });
   // What the kernel takes for the socket, a few MiB, and one or two more.
-  EXPECT_LT(counts().frames, 20u);
-  EXPECT_GE(counts().frames, 1u);
+  EXPECT_LT(counts().requests, 20u);
+  EXPECT_GE(counts().requests, 1u);
 }
 
 TEST_F(Hostile, AConnectionOnWhichNothingHappensIsClosed) {

@@ -5,6 +5,6 @@
 
 namespace baton::server {
 
-[[nodiscard]] Result<kafka::HandlerFactory> make_kafka_service(const ServiceContext& context);
+[[nodiscard]] Result<net::HandlerFactory> make_kafka_service(const ServiceContext& context);
 
 }  // namespace baton::server

@@ -1,7 +1,13 @@
 #include "server/listener.h"
 
-#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
 
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/try.h"
+#include "os/socket.h"
 #include "server/address.h"
 #include "server/connection.h"
 
@@ -13,8 +19,21 @@ constexpr int kAcceptsAtOnce = 64;
 constexpr std::int64_t kNoDescriptorPause = 100 * kMillisecond;
 constexpr std::uint64_t kToken = 1'000;
 
-std::string text_of(const asio::ip::tcp::endpoint& endpoint) {
-  return host_and_port(endpoint.address().to_string(), endpoint.port());
+using Tcp = asio::ip::tcp;
+
+// Nothing of a local peer, which has no address.
+std::optional<Tcp::endpoint> tcp_endpoint(const asio::generic::stream_protocol::endpoint& endpoint) {
+  const int family = endpoint.protocol().family();
+  if (family != AF_INET && family != AF_INET6) return std::nullopt;
+  Tcp::endpoint out;
+  if (endpoint.size() > out.capacity()) return std::nullopt;
+  std::memcpy(out.data(), endpoint.data(), endpoint.size());
+  out.resize(endpoint.size());
+  return out;
+}
+
+std::string text_of(const std::optional<Tcp::endpoint>& peer) {
+  return peer ? host_and_port(peer->address().to_string(), peer->port()) : "local";
 }
 
 // The process or the machine is out of something that may come back.
@@ -36,7 +55,7 @@ Listener::Listener(NetworkState& state, const std::vector<std::unique_ptr<Core>>
 
 Result<std::uint16_t> Listener::bind(const std::string& address, std::uint16_t port) {
   error_code error;
-  const Peer wanted(asio::ip::make_address(address, error), port);
+  const Tcp::endpoint wanted(asio::ip::make_address(address, error), port);
   if (error) return Error{Code::invalid_argument, "listener " + name_ + ": '" + address + "' is no IP address"};
   const auto failed = [&] {
     std::string advice;
@@ -46,14 +65,23 @@ Result<std::uint16_t> Listener::bind(const std::string& address, std::uint16_t p
   };
   if (acceptor_.open(wanted.protocol(), error); error) return failed();
   if (acceptor_.set_option(Acceptor::reuse_address(true), error); error) return failed();
-  if (acceptor_.bind(wanted, error); error) return failed();
+  if (acceptor_.bind(Peer(wanted), error); error) return failed();
   const auto bound = acceptor_.local_endpoint(error);
-  if (error) return failed();
-  return bound.port();
+  const auto endpoint = tcp_endpoint(bound);
+  if (error || !endpoint) return failed();
+  return endpoint->port();
 }
 
-Status Listener::listen(kafka::HandlerFactory factory) {
-  factory_ = std::make_shared<const kafka::HandlerFactory>(std::move(factory));
+Status Listener::bind_local(const std::string& path) {
+  BATON_TRY_ASSIGN(const int socket, os::bind_local_socket(path));
+  error_code error;
+  acceptor_.assign(asio::generic::stream_protocol(AF_UNIX, 0), socket, error);
+  if (error) return Error{Code::unavailable, "listener " + name_ + ": " + path + ": " + error.message()};
+  return {};
+}
+
+Status Listener::listen(net::ProtocolFactory factory) {
+  factory_ = std::make_shared<const net::ProtocolFactory>(std::move(factory));
   error_code error;
   acceptor_.listen(Acceptor::max_listen_connections, error);
   if (!error) acceptor_.non_blocking(true, error);
@@ -127,12 +155,13 @@ bool Listener::take_token() {
   return true;
 }
 
-void Listener::admit(Core& core, Socket socket, const Peer& peer) {
+void Listener::admit(Core& core, Socket socket, const Peer& from) {
   const char* reason = nullptr;
+  const auto peer = tcp_endpoint(from);
   if (state_.connections >= state_.connections_max) {
     ++state_.refused_total;
     reason = "limits.connections";
-  } else if (!state_.enter(peer.address())) {
+  } else if (peer && !state_.enter(peer->address())) {
     ++state_.refused_address;
     reason = "limits.connections_per_address";
   }
@@ -143,14 +172,17 @@ void Listener::admit(Core& core, Socket socket, const Peer& peer) {
   }
   error_code error;
   socket.non_blocking(true, error);
-  if (!error) socket.set_option(asio::ip::tcp::no_delay(true), error);
-  if (!error) socket.set_option(Socket::keep_alive(true), error);
-  if (error) return state_.leave(peer.address());  // it has gone again
+  if (!error && peer) socket.set_option(Tcp::no_delay(true), error);
+  if (!error && peer) socket.set_option(Socket::keep_alive(true), error);
+  if (error) {  // it has gone again
+    if (peer) state_.leave(peer->address());
+    return;
+  }
   ++state_.connections;
   ++state_.accepted;
   core.reserve();
-  core.mailbox()->post([&core, socket = std::move(socket), address = peer.address(), factory = factory_,
-                        info = kafka::ConnectionInfo{text_of(peer), name_, &core.executor()}]() mutable {
+  core.mailbox()->post([&core, socket = std::move(socket), address = peer ? std::optional(peer->address()) : std::nullopt,
+                        factory = factory_, info = net::ConnectionInfo{text_of(peer), name_, !peer, &core.executor()}]() mutable {
     auto connection = std::make_shared<Connection>(core, std::move(socket), std::move(address), std::move(info));
     core.add(connection);
     if (core.draining()) return connection->close();

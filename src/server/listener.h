@@ -4,7 +4,8 @@
 // busy loop: what is over limits.connections_per_second, and everything while the process has no descriptor to spare (F25).
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 
 #include <memory>
 #include <string>
@@ -21,14 +22,15 @@ class Listener {
   Listener(NetworkState& state, const std::vector<std::unique_ptr<Core>>& cores, std::string name);
 
   [[nodiscard]] Result<std::uint16_t> bind(const std::string& address, std::uint16_t port);
-  [[nodiscard]] Status listen(kafka::HandlerFactory factory);
+  [[nodiscard]] Status bind_local(const std::string& path);
+  [[nodiscard]] Status listen(net::ProtocolFactory factory);
   // On its core.
   void stop();
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
-  using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, asio::io_context::executor_type>;
-  using Peer = asio::ip::tcp::endpoint;
+  using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol, asio::io_context::executor_type>;
+  using Peer = asio::generic::stream_protocol::endpoint;
 
   void wait();
   void accept_ready();
@@ -42,7 +44,7 @@ class Listener {
   std::string name_;
   Acceptor acceptor_;
   asio::steady_timer timer_;
-  std::shared_ptr<const kafka::HandlerFactory> factory_;
+  std::shared_ptr<const net::ProtocolFactory> factory_;
   // limits.connections_per_second: tokens in thousandths of a connection, a second's worth at most.
   std::uint64_t tokens_;
   std::int64_t tokens_ns_;

@@ -73,7 +73,14 @@ Result<std::uint16_t> Network::bind(const std::string& listener, const std::stri
   return bound;
 }
 
-Status Network::listen(const std::string& listener, kafka::HandlerFactory factory) {
+Status Network::bind_local(const std::string& listener, const std::string& path) {
+  auto made = std::make_unique<Listener>(impl_->state, impl_->cores, listener);
+  BATON_TRY(made->bind_local(path));
+  impl_->listeners.push_back(std::move(made));
+  return {};
+}
+
+Status Network::listen(const std::string& listener, net::ProtocolFactory factory) {
   const auto found = std::ranges::find(impl_->listeners, listener, [](const auto& l) { return l->name(); });
   if (found == impl_->listeners.end()) return Error{Code::not_found, "listener " + listener + " has no address"};
   return (*found)->listen(std::move(factory));
@@ -91,8 +98,8 @@ NetworkCounts Network::counts() const {
           .refused_address = s.refused_address,
           .delayed = s.delayed,
           .accept_failures = s.accept_failures,
-          .frames = s.frames,
-          .closed_bad_length = s.closed_bad_length,
+          .requests = s.requests,
+          .closed_malformed = s.closed_malformed,
           .closed_handshake = s.closed_handshake,
           .closed_slow_sender = s.closed_slow_sender,
           .closed_slow_reader = s.closed_slow_reader,

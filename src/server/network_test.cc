@@ -36,7 +36,7 @@ TEST_F(NetworkTest, ARequestWithoutAReplyLeavesNoGap) {
   start();
   auto client = connect();
   client.send(Client::framed("n") + Client::framed("l1") + Client::framed("n") + Client::framed("e2"));
-  protocol_.answer("1", std::optional<kafka::Reply>());
+  protocol_.answer("1", std::optional<net::Reply>());
   EXPECT_THAT(client.receive(), Optional(std::string("2")));
 }
 
@@ -74,7 +74,7 @@ TEST_F(NetworkTest, ThousandsOfRequestsInOneWriteAreAllAnswered) {
   for (int i = 0; i < 5'000; ++i) all += Client::framed("e" + std::to_string(i));
   client.send(all);
   for (int i = 0; i < 5'000; ++i) ASSERT_THAT(client.receive(), Optional(std::to_string(i)));
-  EXPECT_EQ(counts().frames, 5'000u);
+  EXPECT_EQ(counts().requests, 5'000u);
   EXPECT_EQ(counts().frame_bytes, 0u);
 }
 
@@ -209,7 +209,7 @@ class Files : public NetworkTest {
       const auto bytes = [](std::string_view text) {
         return base::Bytes(base::as_bytes(text).begin(), base::as_bytes(text).end());
       };
-      kafka::Reply reply{.head = bytes("head"), .slices = {}};
+      net::Reply reply{.head = bytes("head")};
       reply.slices.push_back({.file = file, .offset = 5, .length = 2 << 20, .after = bytes("middle")});
       reply.slices.push_back({.file = file, .offset = 0, .length = 0, .after = {}});
       reply.slices.push_back({.file = file, .offset = 1, .length = 3, .after = bytes("end")});

@@ -17,7 +17,7 @@ namespace baton::server {
 
 using namespace std::chrono_literals;
 
-class TestHandler final : public kafka::FrameHandler {
+class TestHandler final : public net::FrameHandler {
  public:
   explicit TestHandler(TestProtocol& protocol) : protocol_(protocol) {
     const std::lock_guard guard(protocol_.mutex_);
@@ -31,7 +31,7 @@ class TestHandler final : public kafka::FrameHandler {
     protocol_.changed_.notify_all();
   }
 
-  void handle(base::Bytes frame, std::function<void(kafka::FrameResult)> done) override {
+  void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override {
     const auto text = base::as_text(frame);
     std::unique_lock lock(protocol_.mutex_);
     ++protocol_.frames;
@@ -45,19 +45,19 @@ class TestHandler final : public kafka::FrameHandler {
     if (text.starts_with('e')) done(TestProtocol::text_reply(text.substr(1)));
     if (text.starts_with('b'))
       done(std::optional(
-          kafka::Reply{.head = base::Bytes(base::load_be<std::uint32_t>(frame.data() + 1), std::byte{'b'}), .slices = {}}));
-    if (text.starts_with('n')) done(std::optional<kafka::Reply>());
+          net::Reply{.head = base::Bytes(base::load_be<std::uint32_t>(frame.data() + 1), std::byte{'b'})}));
+    if (text.starts_with('n')) done(std::optional<net::Reply>());
     if (text.starts_with('x')) done(Error{Code::invalid_argument, "the test said so"});
     if (text.starts_with('f')) done(std::optional(protocol_.file_reply()));
-    if (text.empty()) done(std::optional(kafka::Reply{}));
+    if (text.empty()) done(std::optional(net::Reply{}));
   }
 
  private:
   TestProtocol& protocol_;
 };
 
-kafka::HandlerFactory TestProtocol::factory() {
-  return [this](const kafka::ConnectionInfo&) { return std::make_unique<TestHandler>(*this); };
+net::HandlerFactory TestProtocol::factory() {
+  return [this](const net::ConnectionInfo&) { return std::make_unique<TestHandler>(*this); };
 }
 
 void TestProtocol::wait_until(const std::function<bool()>& condition) {
@@ -65,7 +65,7 @@ void TestProtocol::wait_until(const std::function<bool()>& condition) {
   ASSERT_TRUE(changed_.wait_for(lock, 20s, condition)) << "the condition did not come to hold";
 }
 
-void TestProtocol::answer(const std::string& name, kafka::FrameResult result) {
+void TestProtocol::answer(const std::string& name, net::ReplyResult result) {
   wait_until([&] { return held.contains(name); });
   Done done;
   {
@@ -76,8 +76,8 @@ void TestProtocol::answer(const std::string& name, kafka::FrameResult result) {
   done(std::move(result));
 }
 
-kafka::FrameResult TestProtocol::text_reply(std::string_view text) {
-  kafka::Reply reply;
+net::ReplyResult TestProtocol::text_reply(std::string_view text) {
+  net::Reply reply;
   base::put_bytes(reply.head, base::as_bytes(text));
   return std::optional(std::move(reply));
 }
@@ -159,7 +159,7 @@ void NetworkTest::start(std::size_t threads) {
   const auto port = network_->bind("test", "127.0.0.1", 0);
   ASSERT_TRUE(port.ok()) << port.error().to_string();
   port_ = *port;
-  ASSERT_TRUE(network_->listen("test", protocol_.factory()).ok());
+  ASSERT_TRUE(network_->listen("test", net::framed(protocol_.factory(), limits_.frame_bytes)).ok());
 }
 
 void NetworkTest::wait_for(const std::function<bool(const NetworkCounts&)>& condition) {

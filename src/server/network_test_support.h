@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "net/framing.h"
 #include "os/env.h"
 #include "server/network.h"
 
@@ -21,16 +22,16 @@ namespace baton::server {
 // (it is named by the rest); 'n' no reply; 'x' an error; 'd' it is dropped; 'f' what `file_reply` makes.
 class TestProtocol {
  public:
-  using Done = std::function<void(kafka::FrameResult)>;
+  using Done = std::function<void(net::ReplyResult)>;
 
-  [[nodiscard]] kafka::HandlerFactory factory();
+  [[nodiscard]] net::HandlerFactory factory();
 
   // Waits until `condition`, which sees this object locked, holds; fails the test after 20 s.
   void wait_until(const std::function<bool()>& condition);
   // Answers a request that came with 'l'. Waits for it to come.
-  void answer(const std::string& name, kafka::FrameResult result);
+  void answer(const std::string& name, net::ReplyResult result);
   void answer(const std::string& name) { answer(name, text_reply(name)); }
-  [[nodiscard]] static kafka::FrameResult text_reply(std::string_view text);
+  [[nodiscard]] static net::ReplyResult text_reply(std::string_view text);
 
   // Guarded by the lock that wait_until takes.
   std::map<std::string, Done> held;
@@ -38,7 +39,7 @@ class TestProtocol {
   std::size_t open = 0, open_max = 0;  // requests held
   std::size_t handlers = 0;
   std::set<std::thread::id> threads;
-  std::function<kafka::Reply()> file_reply;
+  std::function<net::Reply()> file_reply;
 
  private:
   friend class TestHandler;

@@ -27,11 +27,11 @@ Result<std::uint64_t> sent_or_gone(std::size_t sent, const error_code& error) {
 
 }  // namespace
 
-void Output::push(kafka::Reply reply) {
+void Output::push(net::Reply reply) {
   const std::uint64_t size = reply.size();
   Piece piece;
-  base::store_be<std::uint32_t>(piece.prefix.data(), static_cast<std::uint32_t>(size));
-  piece.prefix_bytes = 4;
+  piece.prefix = reply.prefix;
+  piece.prefix_bytes = reply.prefix_bytes;
   piece.bytes = std::move(reply.head);
   for (auto& slice : reply.slices) {
     piece.file = std::move(slice.file);
@@ -42,7 +42,15 @@ void Output::push(kafka::Reply reply) {
     piece.bytes = std::move(slice.after);
   }
   if (piece.in_memory() > 0) pieces_.push(std::move(piece));
-  bytes_ += size + 4;
+  bytes_ += size;
+}
+
+void Output::push(base::Bytes bytes) {
+  if (bytes.empty()) return;
+  bytes_ += bytes.size();
+  Piece piece;
+  piece.bytes = std::move(bytes);
+  pieces_.push(std::move(piece));
 }
 
 Result<bool> Output::send(Socket& socket) {

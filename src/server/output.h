@@ -2,8 +2,9 @@
 // Owned by Connection; on its core.
 #pragma once
 
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <array>
 #include <cstdint>
@@ -11,17 +12,19 @@
 
 #include <baton/result.h>
 
-#include "kafka/connection.h"
+#include "net/protocol.h"
 #include "server/fifo.h"
 
 namespace baton::server {
 
-using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+// Of TCP, or local.
+using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type>;
 
 class Output {
  public:
-  // Queues a reply behind its length prefix.
-  void push(kafka::Reply reply);
+  // Queues what is there of a reply: all but its stream.
+  void push(net::Reply reply);
+  void push(base::Bytes bytes);
   // Sends what the socket takes. True: all is sent. An error: the connection is gone, or a file is shorter than its slice.
   [[nodiscard]] Result<bool> send(Socket& socket);
   // Bytes queued and not yet sent, those of files included.
@@ -31,7 +34,7 @@ class Output {
   void clear() { pieces_.clear(); }
 
  private:
-  // A length prefix (or none), bytes, a range of a file (or none): sent in this order.
+  // A prefix (or none), bytes, a range of a file (or none): sent in this order.
   struct Piece {
     std::array<std::byte, 4> prefix{};
     std::uint8_t prefix_bytes = 0;

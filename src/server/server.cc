@@ -3,17 +3,46 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
+#include "broker/broker.h"
+#include "engine/embedded.h"
+#include "gateway/gateway.h"
 #include "os/terminal.h"
 #include "server/address.h"
+#include "store/local_socket.h"
 #include "store/store_impl.h"
 #include "view/json_text.h"
+#include "view/views.h"
 
 namespace baton::server {
 
-Server::Server(os::Env& env, Config config, KafkaService kafka)
+namespace {
+
+broker::GroupOptions group_options(const GroupSettings& settings) {
+  broker::GroupOptions options;
+  options.initial_rebalance_delay_ms = settings.initial_rebalance_delay_ms;
+  options.session_timeout_min_ms = settings.session_timeout_min_ms;
+  options.session_timeout_max_ms = settings.session_timeout_max_ms;
+  options.offsets_retention_ms = settings.offsets_retention_ms;
+  options.members_max = settings.members_max;
+  return options;
+}
+
+broker::BrokerOptions broker_options(const Config& config) {
+  return {.default_partitions = config.topics.default_partitions,
+          .auto_create = config.topics.auto_create,
+          .topics_max = config.topics.topics_max,
+          .partitions_max = config.topics.partitions_max,
+          .retention_ms = config.topics.retention_ms,
+          .retention_check_ms = static_cast<std::int64_t>(config.topics.retention_check_ms),
+          .groups = group_options(config.groups)};
+}
+
+}  // namespace
+
+Server::Server(os::Env& env, Config config, Services services)
     : env_(env),
       config_(std::move(config)),
-      kafka_(std::move(kafka)),
+      services_(std::move(services)),
       logger_(env.clock(), config_.log_level, config_.log_format),
       wake_(env.make_waiter()) {}
 
@@ -21,14 +50,18 @@ Server::~Server() { (void)stop(0); }
 
 Status Server::bind() {
   network_ = std::make_unique<Network>(env_, logger_, config_.limits, config_.network_threads);
-  if (!kafka_) return {};
-  const auto& kafka = config_.kafka;
-  BATON_TRY_ASSIGN(const auto port, network_->bind("kafka", kafka.address, kafka.port));
-  listening_.push_back({.name = "kafka",
-                        .address = kafka.address,
-                        .advertised_host = kafka.advertised_host.empty() ? kafka.address : kafka.advertised_host,
+  if (services_.kafka) BATON_TRY(bind("kafka", config_.kafka));
+  if (services_.http) BATON_TRY(bind("http", config_.http));
+  return {};
+}
+
+Status Server::bind(const std::string& name, const ListenAddress& address) {
+  BATON_TRY_ASSIGN(const auto port, network_->bind(name, address.address, address.port));
+  listening_.push_back({.name = name,
+                        .address = address.address,
+                        .advertised_host = address.advertised_host.empty() ? address.address : address.advertised_host,
                         .port = port,
-                        .advertised_port = kafka.advertised_port == 0 ? port : kafka.advertised_port});
+                        .advertised_port = address.advertised_port == 0 ? port : address.advertised_port});
   return {};
 }
 
@@ -50,22 +83,66 @@ Status Server::open_store() {
 
 Status Server::start() {
   BATON_TRY(open_store());
+  BATON_TRY_ASSIGN(broker_, broker::Broker::make(*core_, broker_options(config_)));
   BATON_TRY_ASSIGN(const auto info, store_->info());
   epoch_ = info.epoch;
-  for (const auto& listening : listening_) {
-    const ServiceContext context{.env = env_,
-                                 .logger = logger_,
-                                 .config = config_,
-                                 .store = *store_,
-                                 .core = *core_,
-                                 .advertised_host = listening.advertised_host,
-                                 .advertised_port = listening.advertised_port};
-    BATON_TRY_ASSIGN(auto factory, kafka_(context));
-    services_.push_back(factory);
-    BATON_TRY(network_->listen(listening.name, std::move(factory)));
-  }
+  BATON_TRY(start_views());
+  for (const auto& listening : listening_) BATON_TRY(listening.name == "http" ? start_http(listening) : start_kafka(listening));
   ready_ms_ = static_cast<double>(env_.clock().monotonic_ns() - os::process_start_ns()) / 1e6;
   return {};
+}
+
+Status Server::start_kafka(const Listening& listening) {
+  const ServiceContext context{.env = env_,
+                               .logger = logger_,
+                               .config = config_,
+                               .store = *store_,
+                               .core = *core_,
+                               .broker = *broker_,
+                               .advertised_host = listening.advertised_host,
+                               .advertised_port = listening.advertised_port};
+  BATON_TRY_ASSIGN(auto factory, services_.kafka(context));
+  factories_.push_back(factory);
+  return network_->listen(listening.name, net::framed(std::move(factory), config_.limits.frame_bytes));
+}
+
+// The views of the configured files are kept up to date; others that are in the data directory can be asked.
+Status Server::start_views() {
+  if (!services_.http) return {};
+  const std::string directory = os::join(config_.data, "views");
+  const auto files = split_list(config_.views);
+  BATON_TRY_ASSIGN(const bool there, env_.fs().exists(directory));
+  if (files.empty() && !there) return {};
+  engine_ = engine::make_embedded(*store_);
+  view::ViewOptions options;
+  options.on_warning = [this](const std::string& text) { logger_.log(LogLevel::warning, "views", {{"detail", text}}); };
+  BATON_TRY_ASSIGN(views_, view::ViewManager::open(env_, engine_.get(), directory, options));
+  for (const auto& file : files) {
+    BATON_TRY_ASSIGN(const auto loaded, views_->load_file(file));
+    for (const auto& view : loaded) {
+      if (!view.detail.empty()) logger_.log(LogLevel::warning, "views", {{"view", view.name}, {"detail", view.detail}});
+      BATON_TRY(views_->start(view.name));
+    }
+  }
+  return {};
+}
+
+Status Server::start_http(const Listening& listening) {
+  gateway::GatewayOptions options;
+  options.http.header_bytes_max = config_.http_settings.header_bytes;
+  options.http.body_bytes_max = config_.http_settings.body_bytes;
+  options.http.hosts = split_list(config_.http_settings.hosts);
+  options.http.hosts.push_back(listening.advertised_host);
+  options.readers = config_.http_settings.readers;
+  options.streams_max = config_.http_settings.event_streams;
+  options.query_timeout_ms = config_.http_settings.query_timeout_ms;
+  gateway_ = std::make_unique<gateway::Gateway>(env_, *store_, *broker_, views_.get(), std::move(options),
+                                                [this](gateway::MetricsText& out) { add_metrics(out); });
+  // The store's lock is held: no other server listens on the socket.
+  local_path_ = os::join(config_.data, std::string(store::kLocalSocket));
+  BATON_TRY(network_->bind_local("local", local_path_));
+  BATON_TRY(network_->listen("local", gateway_->protocol()));
+  return network_->listen(listening.name, gateway_->protocol());
 }
 
 std::string Server::ready_line(bool json) const {
@@ -110,16 +187,25 @@ Status Server::run() {
   return stop(config_.shutdown_ms);
 }
 
+// First those who ask, then what they ask: connections, the readers of HTTP, views, the store. Then nothing is unanswered, and all of it may go.
 Status Server::stop(std::uint64_t limit_ms) {
   if (network_ && !network_->stop(limit_ms) && limit_ms > 0)
     logger_.log(LogLevel::warning, "connections were cut off", {{"reason", "shutdown_ms"}, {"limit", limit_ms}});
-  network_.reset();
-  if (!store_) return {};
-  const Status closed = store_->close();
-  services_.clear();
+  if (!local_path_.empty()) (void)env_.fs().remove(std::exchange(local_path_, {}));
+  if (gateway_) gateway_->stop();
+  Status views;
+  if (views_) views = views_->close();
+  Status closed;
+  if (store_) closed = store_->close();
+  factories_.clear();
+  gateway_.reset();
+  views_.reset();
+  engine_.reset();
+  broker_.reset();
   store_.reset();
   core_ = nullptr;
-  return closed;
+  network_.reset();
+  return closed ? views : closed;
 }
 
 }  // namespace baton::server

@@ -37,6 +37,8 @@ class Request {
   virtual void forget() = 0;                                   // what was decided: it will be decided again
   virtual void answer() = 0;                                   // what was decided, when its round has ended
   virtual void fail(Error error) = 0;
+  // Why what was decided is a refusal; nothing when it was taken.
+  [[nodiscard]] virtual std::optional<Code> refusal() const = 0;
 
   std::size_t bytes = 0;  // what it counts for in the bound on what is pending
 };
@@ -55,6 +57,7 @@ struct AppendRequest final : Request {
   void forget() override { result.reset(); }
   void answer() override { done(*std::move(result)); }
   void fail(Error error) override { done(std::move(error)); }
+  [[nodiscard]] std::optional<Code> refusal() const override { return *result ? std::nullopt : std::optional(result->error().code); }
 };
 
 // What became of a batch.
@@ -79,6 +82,7 @@ struct BatchRequest final : Request {
   void forget() override { result.reset(); }
   void answer() override { done(*std::move(result)); }
   void fail(Error error) override { done(std::move(error)); }
+  [[nodiscard]] std::optional<Code> refusal() const override { return *result ? std::nullopt : std::optional(result->error().code); }
 };
 
 // What a producer says of itself in the header of a batch, and which partition it has chosen.
@@ -110,6 +114,9 @@ struct ProducedRequest final : Request {
   void forget() override { result.reset(); }
   void answer() override { done(*std::move(result)); }
   void fail(Error error) override { done({.status = std::move(error), .event = {}, .batch = {}}); }
+  [[nodiscard]] std::optional<Code> refusal() const override {
+    return result->status ? std::nullopt : std::optional(result->status.error().code);
+  }
   void fail_with(Error error) { result = ProducedReply{.status = std::move(error), .event = {}, .batch = {}}; }
 };
 

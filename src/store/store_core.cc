@@ -318,6 +318,7 @@ void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
       fail(ended.error());
       return;
     }
+    counts_.rounds.fetch_add(1, std::memory_order_relaxed);
     acknowledge_indexes();
     wake_list_.notify();
     if (round_listener_) round_listener_(moved_);
@@ -346,7 +347,13 @@ Status StoreCore::fate() const {
 void StoreCore::answer_all() {
   // A completion may append again, so what it answers counts no more.
   std::size_t bytes = 0;
-  for (const auto& request : round_) bytes += request->bytes;
+  for (const auto& request : round_) {
+    bytes += request->bytes;
+    const auto refusal = request->refusal();
+    if (refusal) counts_.refused[static_cast<std::size_t>(*refusal)].fetch_add(1, std::memory_order_relaxed);
+  }
+  counts_.requests.fetch_add(round_.size(), std::memory_order_relaxed);
+  counts_.bytes.fetch_add(bytes, std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     pending_bytes_ -= bytes;

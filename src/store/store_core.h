@@ -9,6 +9,7 @@
 // Readers use view() and never wait for the executor.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,14 @@
 #include "store/wake_list.h"
 
 namespace baton::store {
+
+// What a store has done since it was opened. Any thread.
+struct StoreCounts {
+  std::atomic<std::uint64_t> rounds{0};    // that wrote: each is one sync, with `fsync`
+  std::atomic<std::uint64_t> requests{0};  // decided: appends, batches
+  std::atomic<std::uint64_t> bytes{0};     // that they held
+  std::array<std::atomic<std::uint64_t>, 32> refused{};  // of these, by Code
+};
 
 class StoreCore final : private Decider {
  public:
@@ -65,6 +74,7 @@ class StoreCore final : private Decider {
   [[nodiscard]] os::Env& env() const { return env_; }
   [[nodiscard]] const std::string& directory() const { return directory_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const StoreCounts& counts() const { return counts_; }
   [[nodiscard]] bool on_executor() const { return owner_->on_executor(); }
   // For what lives beside the store on its executor (the groups of a broker). It must be gone before the store is destroyed.
   [[nodiscard]] os::Executor& executor() { return *owner_; }
@@ -136,6 +146,7 @@ class StoreCore final : private Decider {
   std::unique_ptr<os::Executor> worker_;
   std::unique_ptr<os::Executor> owner_;
   WakeList wake_list_;
+  StoreCounts counts_;
 
   // Any thread.
   mutable std::mutex mutex_;

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/try.h"
 #include "store/backup.h"
+#include "store/beside_server.h"
 #include "store/read_only_store.h"
 #include "store/stream_reader.h"
 
@@ -13,8 +14,13 @@ namespace baton {
 Result<std::unique_ptr<Store>> Store::open(const std::string& directory, Options options) {
   auto env = os::make_posix_env();
   if (options.read_only) return store::open_read_only(std::move(env), directory, options);
-  BATON_TRY_ASSIGN(auto core, store::StoreCore::open(*env, directory, options));
-  return store::StoreImpl::make(std::move(env), std::move(core));
+  auto core = store::StoreCore::open(*env, directory, options);
+  if (core) return store::StoreImpl::make(std::move(env), *std::move(core));
+  if (core.error().code != Code::locked) return std::move(core).error();
+  // Another process writes. If it is a server, it takes requests.
+  auto beside = store::open_beside_server(std::move(env), directory, options);
+  if (beside || beside.error().code != Code::unavailable) return beside;
+  return std::move(core).error();
 }
 
 namespace store {

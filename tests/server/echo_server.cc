@@ -12,12 +12,12 @@ namespace {
 
 std::atomic<int> handled{0};
 
-class EchoHandler final : public kafka::FrameHandler {
+class EchoHandler final : public net::FrameHandler {
  public:
   EchoHandler(Store& store, std::shared_ptr<os::Executor> timers, os::Env& env)
       : store_(store), timers_(std::move(timers)), env_(env) {}
 
-  void handle(base::Bytes frame, std::function<void(kafka::FrameResult)> done) override {
+  void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override {
     const std::string text(base::as_text(frame));
     if (text.starts_with('h')) return done(reply(std::to_string(handled)));
     ++handled;
@@ -41,8 +41,8 @@ class EchoHandler final : public kafka::FrameHandler {
   }
 
  private:
-  static kafka::FrameResult reply(const std::string& text) {
-    kafka::Reply out;
+  static net::ReplyResult reply(const std::string& text) {
+    net::Reply out;
     base::put_bytes(out.head, base::as_bytes(text));
     return std::optional(std::move(out));
   }
@@ -50,12 +50,12 @@ class EchoHandler final : public kafka::FrameHandler {
   Store& store_;
   std::shared_ptr<os::Executor> timers_;
   os::Env& env_;
-  std::vector<std::function<void(kafka::FrameResult)>> held_;
+  std::vector<std::function<void(net::ReplyResult)>> held_;
 };
 
-Result<kafka::HandlerFactory> echo(const server::ServiceContext& context) {
+Result<net::HandlerFactory> echo(const server::ServiceContext& context) {
   std::shared_ptr<os::Executor> timers = context.env.make_executor("echo-timers");
-  return kafka::HandlerFactory([&store = context.store, timers, &env = context.env](const kafka::ConnectionInfo&) {
+  return net::HandlerFactory([&store = context.store, timers, &env = context.env](const net::ConnectionInfo&) {
     return std::make_unique<EchoHandler>(store, timers, env);
   });
 }
@@ -63,4 +63,4 @@ Result<kafka::HandlerFactory> echo(const server::ServiceContext& context) {
 }  // namespace
 }  // namespace baton
 
-int main(int argc, char** argv) { return baton::cli::run_program(argc, argv, "for tests", baton::echo); }
+int main(int argc, char** argv) { return baton::cli::run_program(argc, argv, "for tests", {.kafka = baton::echo}); }

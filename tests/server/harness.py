@@ -54,7 +54,7 @@ class Server:
     """One process. `prepare` runs in it before the program."""
 
     def __init__(self, program, data, *arguments, port=0, prepare=None, wrapper=(), environment=None):
-        self.process = subprocess.Popen([*wrapper, program, "--data", str(data), "--json", "serve", "--kafka-port", str(port), *arguments], text=True,
+        self.process = subprocess.Popen([*wrapper, program, "--data", str(data), "--json", "serve", "--kafka-port", str(port), "--http-port", "0", *arguments], text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare, env=environment)
         self.log = []
         self.clients = []

@@ -113,13 +113,13 @@ class Refused(ServeCase):
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            done = self.run_program("--data", str(self.data), "serve", "--kafka-port", str(port), expect=8)
+            done = self.run_program("--data", str(self.data), "serve", "--kafka-port", str(port), "--http-port", "0", expect=8)
         self.assertIn(f"cannot listen on 127.0.0.1:{port}: Address already in use", done.stderr)
         self.assertFalse(self.data.exists())
 
     def test_a_directory_in_use_ends_with_6(self):
         self.serve()
-        done = self.run_program("--data", str(self.data), "serve", "--kafka-port", "0", expect=6)
+        done = self.run_program("--data", str(self.data), "serve", "--kafka-port", "0", "--http-port", "0", expect=6)
         self.assertIn("locked", done.stderr)
 
     def test_a_wrong_configuration_ends_with_2_and_says_where(self):

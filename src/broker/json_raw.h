@@ -1,0 +1,19 @@
+// Parts of a JSON document as they stand in it: data keeps its bytes through a document that only wraps it.
+//
+// The text has been parsed by a library before: it is well-formed. What is handed out points into it.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace baton::broker {
+
+// Calls `visit` for each member of an object. `name` is as it is written, quotes included: a name that is written with escapes is not the one that was meant,
+// and is one of nobody's.
+void each_member(std::string_view object, const std::function<void(std::string_view name, std::string_view value)>& visit);
+// Calls `visit` for each element of an array.
+void each_element(std::string_view array, const std::function<void(std::string_view value)>& visit);
+// The value of the last member of that name; empty when there is none.
+[[nodiscard]] std::string_view member(std::string_view object, std::string_view name);
+
+}  // namespace baton::broker

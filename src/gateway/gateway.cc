@@ -1,0 +1,184 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/suggest.h"
+#include "gateway/problem.h"
+
+namespace baton::gateway {
+namespace {
+
+std::vector<std::string_view> segments_of(std::string_view path) {
+  std::vector<std::string_view> out;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    const auto end = std::min(path.find('/'), path.size());
+    out.push_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return out;
+}
+
+bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
+
+struct Pattern {
+  const Route* route;
+  std::vector<std::string_view> segments;
+};
+
+const std::vector<Pattern>& patterns() {
+  static const auto all = [] {
+    std::vector<Pattern> out;
+    for (const auto& route : routes()) out.push_back({&route, segments_of(route.path)});
+    return out;
+  }();
+  return all;
+}
+
+bool matches(const Pattern& pattern, const std::vector<std::string_view>& segments) {
+  return std::ranges::equal(pattern.segments, segments, [](std::string_view wanted, std::string_view given) {
+    return is_parameter(wanted) ? !given.empty() : wanted == given;
+  });
+}
+
+std::string_view method_of(const Request& request) { return request.method == "HEAD" ? "GET" : std::string_view(request.method); }
+
+// The route; or, when only the method is wrong, the methods that there are. A path that is spelled out comes before one with parameters: the table's order.
+struct Match {
+  const Pattern* pattern = nullptr;
+  std::string allowed;
+};
+Match find(const Request& request, const std::vector<std::string_view>& segments) {
+  Match out;
+  for (const auto& pattern : patterns()) {
+    if (!matches(pattern, segments)) continue;
+    if (pattern.route->method == method_of(request)) {
+      out.pattern = &pattern;
+      return out;
+    }
+    if (out.allowed.find(pattern.route->method) != std::string::npos) continue;
+    out.allowed += (out.allowed.empty() ? "" : ", ") + std::string(pattern.route->method);
+    if (pattern.route->method == "GET") out.allowed += ", HEAD";
+  }
+  return out;
+}
+
+std::optional<Response> check_query(const Route& route, const Call::Parameters& query) {
+  for (const auto& [name, value] : query) {
+    const auto known = std::ranges::find_if(
+        route.parameters, [&](const Parameter& p) { return p.in == Parameter::In::query && p.name == name; });
+    if (known != route.parameters.end()) continue;
+    std::vector<std::string> names;
+    for (const auto& p : route.parameters) {
+      if (p.in == Parameter::In::query) names.emplace_back(p.name);
+    }
+    std::string text = "parameter '" + name.substr(0, 64) + "' is not known here";
+    if (!names.empty()) text += "; " + base::suggest(name, names);
+    return problem(400, "invalid-argument", text, code_name(Code::invalid_argument));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Gateway::Gateway(os::Env& env, Store& store, broker::Broker& broker, view::ViewManager* views, GatewayOptions options,
+                 std::function<void(MetricsText&)> server_metrics)
+    : env_(env),
+      store_(store),
+      broker_(broker),
+      views_(views),
+      options_(std::move(options)),
+      server_metrics_(std::move(server_metrics)),
+      handler_([this](Request request, const net::ConnectionInfo& connection, std::function<void(Response)> respond) {
+        handle(std::move(request), *connection.core, std::move(respond));
+      }),
+      counts_(routes().size() + 1),
+      readers_(env, options_.readers, options_.reads_waiting_max) {}
+
+Gateway::~Gateway() = default;
+
+void Gateway::handle(Request request, os::Executor& core, std::function<void(Response)> respond) {
+  const auto began = env_.clock().monotonic_ns();
+  const std::string_view target = request.target;
+  const auto question = std::min(target.find('?'), target.size());
+  const std::string_view path = target.substr(0, question);
+  const auto unrouted = [&](Response response) {
+    count(routes().size(), response.status, began);
+    respond(std::move(response));
+  };
+  if (!path.starts_with('/')) return unrouted(problem(400, "invalid-argument", "the target of a request is a path: /..."));
+  const auto segments = segments_of(path);
+  const auto match = find(request, segments);
+  if (match.pattern == nullptr && match.allowed.empty())
+    return unrouted(problem(404, "not-found", "there is nothing at this path; GET / lists what there is", "not_found"));
+  if (match.pattern == nullptr) {
+    Response response;
+    if (request.method == "OPTIONS") response.status = 204;
+    else response = problem(405, "method-not-allowed", "this path takes " + match.allowed);
+    response.headers.emplace_back("Allow", match.allowed);
+    return unrouted(std::move(response));
+  }
+  const Route& route = *match.pattern->route;
+  const auto number = static_cast<std::size_t>(&route - routes().data());
+  auto query = parse_query(target.substr(std::min(question + 1, target.size())));
+  Call::Parameters parameters;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const auto wanted = match.pattern->segments[i];
+    if (!is_parameter(wanted)) continue;
+    auto value = percent_decoded(segments[i], false);
+    if (!value) {
+      query.reset();
+      break;
+    }
+    parameters.emplace_back(wanted.substr(1, wanted.size() - 2), *std::move(value));
+  }
+  const auto call = std::make_shared<Call>(std::move(request), route, core, [this, number, began, respond = std::move(respond)](Response response) {
+    count(number, response.status, began);
+    respond(std::move(response));
+  });
+  if (!query) return call->respond(problem(400, "invalid-argument", "a per cent sign in the target is followed by two hexadecimal digits"));
+  if (auto wrong = check_query(route, *query)) return call->respond(*std::move(wrong));
+  if (route.takes.empty() && !call->request.body.empty()) return call->respond(problem(400, "invalid-argument", "this request takes no body"));
+  call->path = std::move(parameters);
+  call->query = *std::move(query);
+  route.run(*this, call);
+}
+
+void Gateway::read(const CallPtr& call, std::function<Result<Response>()> read) {
+  const bool taken = readers_.post([call, read = std::move(read)] {
+    auto response = read();
+    if (response) call->respond(*std::move(response));
+    else call->fail(response.error());
+  });
+  if (!taken) call->fail({Code::resource_exhausted, "too many reads are waiting: try again in a moment"});
+}
+
+void Gateway::count(std::size_t route, int status, std::int64_t began_ns) {
+  auto& counts = counts_[route];
+  counts.by_class[std::min<std::size_t>(static_cast<std::size_t>(status) / 100, 5)].fetch_add(1, std::memory_order_relaxed);
+  counts.seconds.add(env_.clock().monotonic_ns() - began_ns);
+}
+
+std::string Gateway::metrics() {
+  MetricsText out;
+  const auto name_of = [](std::size_t i) { return i < routes().size() ? routes()[i].id : std::string_view("none"); };
+  static constexpr std::array<std::string_view, 6> kClasses = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  out.begin("baton_http_requests_total", MetricsText::Kind::counter, "HTTP requests answered, by route and class of status.");
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    for (std::size_t j = 1; j < kClasses.size(); ++j) {
+      if (counts_[i].by_class[j] > 0) out.sample(counts_[i].by_class[j], {{"route", name_of(i)}, {"status", kClasses[j]}});
+    }
+  }
+  out.begin("baton_http_request_duration_seconds", MetricsText::Kind::histogram, "From the whole request to its answer.");
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    const auto& by_class = counts_[i].by_class;
+    if (std::ranges::any_of(by_class, [](const auto& n) { return n > 0; })) out.samples(counts_[i].seconds, "route", name_of(i));
+  }
+  out.gauge("baton_http_event_streams", "Streams of server-sent events that are open.", open_streams_);
+  out.gauge("baton_http_reads_waiting", "Reads that wait for a thread, or run.", readers_.waiting());
+  server_metrics_(out);
+  return out.take();
+}
+
+}  // namespace baton::gateway

@@ -1,0 +1,163 @@
+// /contexts/{context}/events and /append: the events of a whole context, and appends that span streams.
+#include <algorithm>
+
+#include "base/try.h"
+#include "gateway/event_json.h"
+#include "gateway/event_stream.h"
+#include "gateway/handlers/handlers.h"
+#include "gateway/json.h"
+#include "gateway/problem.h"
+
+namespace baton::gateway {
+namespace {
+
+constexpr std::int64_t kPageDefault = 100;
+constexpr std::int64_t kPageMax = 10'000;
+constexpr std::string_view kEventStream = "text/event-stream";
+
+Result<ReadContext> context_request(const Call& call) {
+  ReadContext read{.context = call.in_path("context")};
+  read.after.token = std::string(call.given("after"));
+  BATON_TRY_ASSIGN(read.backward, call.flag("backward"));
+  BATON_TRY_ASSIGN(const auto limit, call.number("limit", kPageDefault, 1, kPageMax));
+  read.limit = static_cast<std::size_t>(limit);
+  read.filter.types = call.all("type");
+  read.filter.tags = call.all("tag");
+  read.filter.category = std::string(call.given("category"));
+  read.filter.tenant = std::string(call.given("tenant"));
+  read.filter.stream_prefix = std::string(call.given("key_prefix"));
+  BATON_TRY_ASSIGN(read.as_of, call.as_of());
+  return read;
+}
+
+Result<Response> read_page(Store& store, const ReadContext& request, const Call& call) {
+  BATON_TRY_ASSIGN(const auto page, store.read_context(request));
+  const bool batch = call.accepts("application/cloudevents-batch+json");
+  std::string events = "[";
+  for (const auto& event : page.events) {
+    if (&event != page.events.data()) events += ',';
+    put_cloud_event(events, event);
+  }
+  events += ']';
+  Response response;
+  if (batch) {
+    response.content_type = "application/cloudevents-batch+json";
+    response.body = std::move(events);
+  } else {
+    std::string body;
+    JsonObject out(body);
+    out.text("context", request.context);
+    out.text("next", page.next.token);
+    out.boolean("at_end", page.at_end);
+    out.key("events");
+    body += events;
+    out.end();
+    response = json_response(std::move(body));
+  }
+  response.headers.emplace_back("Baton-Next-Position", page.next.token);
+  return response;
+}
+
+// The partitions of a context; not_found.
+Result<std::vector<log::PartitionKey>> partitions_of(Gateway& gateway, const std::string& context) {
+  const auto topic = gateway.broker().view()->find_topic(context);
+  if (!topic || topic->kind != log::TopicKind::event) return Error{Code::not_found, "there is no context '" + context + "'"};
+  std::vector<log::PartitionKey> out;
+  for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+    out.push_back({topic->id, log::PartitionId(static_cast<std::int32_t>(i))});
+  }
+  return out;
+}
+
+Status begin_stream(Gateway& gateway, const CallPtr& call, ReadContext read) {
+  if (read.backward || call->has("limit") || read.as_of.position || read.as_of.recorded || read.as_of.time)
+    return Error{Code::invalid_argument, "a stream of server-sent events goes forward without an end: leave backward, limit and as_of_... out"};
+  if (const auto last = call->request.header("last-event-id"); !last.empty()) read.after.token = std::string(last);
+  BATON_TRY_ASSIGN(auto partitions, partitions_of(gateway, read.context));
+  if (gateway.open_streams() >= gateway.options().streams_max)
+    return Error{Code::resource_exhausted, "too many streams of events are open (http.event_streams)"};
+  const auto answer = [&gateway, call, partitions = std::move(partitions)](ReadContext from) {
+    Response response;
+    response.content_type = kEventStream;
+    response.headers.emplace_back("Cache-Control", "no-store");
+    response.stream = stream_events(gateway, call->core(), std::move(from), partitions);
+    call->respond(std::move(response));
+  };
+  const auto from = call->given("from");
+  if (from.empty() || from == "beginning") {
+    answer(std::move(read));
+    return {};
+  }
+  if (from != "end") return Error{Code::invalid_argument, "parameter 'from' is beginning or end"};
+  if (!read.after.is_beginning()) return Error{Code::invalid_argument, "parameters 'from' and 'after' exclude one another"};
+  const bool taken = gateway.readers().post([&gateway, call, read = std::move(read), answer]() mutable {
+    auto end = gateway.store().position_at(read.context, std::nullopt);
+    call->core().post([call, end = std::move(end), read = std::move(read), answer]() mutable {
+      if (!end) return call->fail(end.error());
+      read.after = *std::move(end);
+      answer(std::move(read));
+    });
+  });
+  return taken ? Status() : Status(Error{Code::resource_exhausted, "too many reads are waiting: try again in a moment"});
+}
+
+void append(Gateway& gateway, const CallPtr& call, Append request) {
+  gateway.store().append_async(std::move(request), [call](Result<Appended> appended) {
+    call->core().post([call, appended = std::move(appended)] {
+      if (!appended) return call->fail(appended.error());
+      std::string body;
+      put_appended(body, *appended);
+      call->respond(json_response(std::move(body)));
+    });
+  });
+}
+
+Result<Append> append_of_events(const Call& call) {
+  const auto mode = mode_of(call.request);
+  if (mode == EventMode::none) {
+    return Error{Code::invalid_argument,
+                 "the body holds CloudEvents: headers ce-..., or Content-Type: application/cloudevents+json or application/cloudevents-batch+json"};
+  }
+  BATON_TRY_ASSIGN(auto events, read_events(call.request, mode));
+  Append out{.context = call.in_path("context")};
+  if (call.given("duplicates") == "skip") out.duplicates = Append::Duplicates::skip;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    auto& [event, key] = events[i];
+    const std::string& name = key.empty() ? event.subject : key;
+    if (name.empty()) {
+      return Error{Code::invalid_argument, "event " + std::to_string(i) + " names no stream: give the attribute 'partitionkey' (or 'subject'), or post to /streams/" +
+                                               out.context + "/STREAM"};
+    }
+    auto stream = std::ranges::find(out.streams, name, &StreamAppend::stream);
+    if (stream == out.streams.end()) stream = out.streams.insert(stream, StreamAppend{.stream = name, .condition = Expect::any(), .events = {}});
+    stream->events.push_back(std::move(event));
+  }
+  return out;
+}
+
+}  // namespace
+
+void read_events_of_context(Gateway& gateway, const CallPtr& call) {
+  auto read = context_request(*call);
+  if (!read) return call->fail(read.error());
+  if (call->accepts(kEventStream)) {
+    if (const Status begun = begin_stream(gateway, call, *std::move(read)); !begun) call->fail(begun.error());
+    return;
+  }
+  if (call->has("from")) return call->fail({Code::invalid_argument, "parameter 'from' is for Accept: text/event-stream; a page has 'after'"});
+  gateway.read(call, [&gateway, call, read = *std::move(read)] { return read_page(gateway.store(), read, *call); });
+}
+
+void post_events(Gateway& gateway, const CallPtr& call) {
+  auto request = append_of_events(*call);
+  if (!request) return call->fail(request.error());
+  append(gateway, call, *std::move(request));
+}
+
+void append_to_context(Gateway& gateway, const CallPtr& call) {
+  auto request = read_append(call->request.body, call->in_path("context"));
+  if (!request) return call->fail(request.error());
+  append(gateway, call, *std::move(request));
+}
+
+}  // namespace baton::gateway

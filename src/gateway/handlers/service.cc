@@ -1,0 +1,94 @@
+// What operators and tools ask: is it alive, is it ready, what does it count, what routes are there.
+#include "base/try.h"
+#include "gateway/handlers/handlers.h"
+#include "gateway/json.h"
+#include "gateway/problem.h"
+
+namespace baton::gateway {
+
+void get_index(Gateway& gateway, const CallPtr& call) {
+  (void)gateway;
+  std::string body;
+  JsonObject out(body);
+  out.text("name", "baton");
+  out.text("openapi", "/openapi.json");
+  out.key("routes");
+  body += '[';
+  for (const auto& route : routes()) {
+    if (&route != routes().data()) body += ',';
+    JsonObject one(body);
+    one.text("method", route.method);
+    one.text("path", route.path);
+    one.text("what", route.what);
+    one.end();
+  }
+  body += ']';
+  out.end();
+  call->respond(json_response(std::move(body)));
+}
+
+// The process runs and its event loop turns.
+void get_health(Gateway& gateway, const CallPtr& call) {
+  (void)gateway;
+  call->respond(json_response(R"({"status":"pass"})"));
+}
+
+// Appends are taken, and no view has stopped.
+void get_ready(Gateway& gateway, const CallPtr& call) {
+  gateway.read(call, [&gateway]() -> Result<Response> {
+    if (const Status health = gateway.broker().health(); !health) return problem(503, "unavailable", health.error().to_string(), code_name(health.error().code));
+    std::string body;
+    JsonObject out(body);
+    out.text("status", "pass");
+    if (gateway.views() != nullptr) {
+      BATON_TRY_ASSIGN(const auto views, gateway.views()->list());
+      for (const auto& view : views) {
+        if (view.state == view::ViewInfo::State::stopped) return problem(503, "unavailable", "view '" + view.name + "' has stopped: " + view.detail);
+      }
+      out.number("views", views.size());
+    }
+    out.end();
+    return json_response(std::move(body));
+  });
+}
+
+void get_metrics(Gateway& gateway, const CallPtr& call) {
+  gateway.read(call, [&gateway]() -> Result<Response> {
+    Response response;
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.body = gateway.metrics();
+    return response;
+  });
+}
+
+void get_openapi(Gateway& gateway, const CallPtr& call) {
+  (void)gateway;
+  call->respond(json_response(openapi()));
+}
+
+void get_store(Gateway& gateway, const CallPtr& call) {
+  gateway.read(call, [&gateway]() -> Result<Response> {
+    BATON_TRY_ASSIGN(const auto info, gateway.store().info());
+    std::string body;
+    JsonObject out(body);
+    out.text("store_id", info.store_id);
+    out.number("epoch", info.epoch);
+    out.number("events", info.events);
+    out.number("streams", info.streams);
+    out.number("bytes", info.bytes);
+    out.text("root", info.root);
+    out.end();
+    return json_response(std::move(body));
+  });
+}
+
+void apply_retention(Gateway& gateway, const CallPtr& call) {
+  gateway.read(call, [&gateway]() -> Result<Response> {
+    BATON_TRY(gateway.store().apply_retention());
+    Response response;
+    response.status = 204;
+    return response;
+  });
+}
+
+}  // namespace baton::gateway

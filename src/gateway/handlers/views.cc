@@ -1,0 +1,208 @@
+// /views: queries of SQL views, now and as they were.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/base64.h"
+#include "base/try.h"
+#include "gateway/handlers/handlers.h"
+#include "gateway/json.h"
+#include "gateway/problem.h"
+
+namespace baton::gateway {
+namespace {
+
+constexpr std::int64_t kRowsDefault = 1'000;
+constexpr std::int64_t kRowsMax = 100'000;
+
+Error no_views() { return {Code::not_found, "no views are kept here: start the server with --views FILE"}; }
+
+void put_value(std::string& out, const view::Value& value) {
+  struct {
+    std::string& out;
+    void operator()(std::monostate) const { out += "null"; }
+    void operator()(std::int64_t n) const { out += std::to_string(n); }
+    void operator()(double x) const { out += std::isfinite(x) ? fmt::format("{}", x) : "null"; }
+    void operator()(const std::string& text) const { put_json_string(out, text); }
+    void operator()(const view::Blob& blob) const { put_json_string(out, base::to_base64(blob.bytes)); }
+  } put{out};
+  std::visit(put, value);
+}
+
+std::string_view state_name(view::ViewInfo::State state) {
+  switch (state) {
+    case view::ViewInfo::State::ready: return "ready";
+    case view::ViewInfo::State::live: return "live";
+    case view::ViewInfo::State::needs_rebuild: return "needs_rebuild";
+    case view::ViewInfo::State::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
+void put_view(std::string& out, const view::ViewInfo& info) {
+  JsonObject object(out);
+  object.text("name", info.name);
+  object.text("context", info.context);
+  object.text("state", state_name(info.state));
+  object.text_if("detail", info.detail);
+  object.text("position", info.position.token);
+  object.number("events", info.events);
+  if (info.lag) object.number("lag", *info.lag);
+  object.number("generation", info.generation);
+  object.end();
+}
+
+std::string result_body(const view::QueryResult& result) {
+  std::string body;
+  JsonObject out(body);
+  out.key("columns");
+  body += '[';
+  for (const auto& column : result.columns) {
+    if (&column != result.columns.data()) body += ',';
+    put_json_string(body, column);
+  }
+  body += ']';
+  out.key("rows");
+  body += '[';
+  for (const auto& row : result.rows) {
+    if (&row != result.rows.data()) body += ',';
+    body += '[';
+    for (const auto& value : row) {
+      if (&value != row.data()) body += ',';
+      put_value(body, value);
+    }
+    body += ']';
+  }
+  body += ']';
+  if (result.truncated) out.boolean("truncated", true);
+  out.end();
+  return body;
+}
+
+// An object a row.
+std::string rows_body(const view::QueryResult& result) {
+  std::string body;
+  JsonObject out(body);
+  out.key("rows");
+  body += '[';
+  for (const auto& row : result.rows) {
+    if (&row != result.rows.data()) body += ',';
+    JsonObject object(body);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      object.key(result.columns[i]);
+      put_value(body, row[i]);
+    }
+    object.end();
+  }
+  body += ']';
+  if (result.truncated) out.boolean("truncated", true);
+  out.end();
+  return body;
+}
+
+Result<view::QueryResult> run(Gateway& gateway, const Call& call, const std::string& sql, std::size_t rows_max) {
+  if (gateway.views() == nullptr) return no_views();
+  const view::QueryLimits limits{.timeout_ms = gateway.options().query_timeout_ms, .rows_max = rows_max, .bytes_max = 16u << 20};
+  BATON_TRY_ASSIGN(const auto as_of, call.as_of());
+  const auto& view = call.in_path("view");
+  if (!as_of.position && !as_of.recorded && !as_of.time) return gateway.views()->query(view, sql, limits);
+  return gateway.views()->query_as_of(view, sql, as_of, limits);
+}
+
+std::string quoted_name(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
+std::string quoted_text(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + '\'';
+}
+
+// "name=value", as a condition.
+Result<std::string> condition_of(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0 || text.find('\0') != std::string_view::npos)
+    return Error{Code::invalid_argument, "parameter 'where' is COLUMN=VALUE"};
+  return "t." + quoted_name(text.substr(0, equals)) + " = " + quoted_text(text.substr(equals + 1));
+}
+
+}  // namespace
+
+void list_views(Gateway& gateway, const CallPtr& call) {
+  gateway.read(call, [&gateway]() -> Result<Response> {
+    std::string body = "{\"views\":[";
+    if (gateway.views() != nullptr) {
+      BATON_TRY_ASSIGN(const auto views, gateway.views()->list());
+      for (const auto& view : views) {
+        if (&view != views.data()) body += ',';
+        put_view(body, view);
+      }
+    }
+    return json_response(body + "]}");
+  });
+}
+
+void query_view(Gateway& gateway, const CallPtr& call) {
+  const auto limit = call->number("limit", kRowsDefault, 1, kRowsMax);
+  if (!limit) return call->fail(limit.error());
+  gateway.read(call, [&gateway, call, limit = *limit]() -> Result<Response> {
+    if (call->has("sql")) {
+      BATON_TRY_ASSIGN(const auto result, run(gateway, *call, std::string(call->given("sql")), static_cast<std::size_t>(limit)));
+      return json_response(result_body(result));
+    }
+    if (gateway.views() == nullptr) return no_views();
+    BATON_TRY_ASSIGN(const auto info, gateway.views()->info(call->in_path("view")));
+    BATON_TRY_ASSIGN(const auto tables,
+                     run(gateway, *call, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' "
+                                         "AND name NOT LIKE 'baton_%' ORDER BY name", 1'000));
+    std::string body;
+    JsonObject out(body);
+    out.key("view");
+    put_view(body, info);
+    out.key("tables");
+    body += '[';
+    for (const auto& row : tables.rows) {
+      if (&row != tables.rows.data()) body += ',';
+      put_value(body, row.front());
+    }
+    body += ']';
+    out.end();
+    return json_response(std::move(body));
+  });
+}
+
+void read_view_table(Gateway& gateway, const CallPtr& call) {
+  const auto limit = call->number("limit", kRowsDefault, 1, kRowsMax);
+  const auto offset = call->number("offset", 0, 0, INT64_MAX);
+  if (!limit) return call->fail(limit.error());
+  if (!offset) return call->fail(offset.error());
+  std::string where;
+  for (const auto& text : call->all("where")) {
+    const auto condition = condition_of(text);
+    if (!condition) return call->fail(condition.error());
+    where += (where.empty() ? " WHERE " : " AND ") + *condition;
+  }
+  gateway.read(call, [&gateway, call, where, limit = *limit, offset = *offset]() -> Result<Response> {
+    const auto& table = call->in_path("table");
+    BATON_TRY_ASSIGN(const auto known, run(gateway, *call, "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = " + quoted_text(table), 1));
+    if (known.rows.empty() || table.starts_with("sqlite_") || table.starts_with("baton_"))
+      return problem(404, "not-found", "view '" + call->in_path("view") + "' has no table '" + table + "'", "not_found");
+    // A column that is not there is an error only when its table is named; alone, SQLite takes it for a text.
+    std::string sql = "SELECT * FROM " + quoted_name(table) + " AS t" + where;
+    if (call->has("order")) {
+      auto order = call->given("order");
+      const bool down = order.starts_with('-');
+      if (down) order.remove_prefix(1);
+      sql += " ORDER BY t." + quoted_name(order) + (down ? " DESC" : "");
+    }
+    sql += " LIMIT " + std::to_string(limit) + " OFFSET " + std::to_string(offset);
+    BATON_TRY_ASSIGN(const auto result, run(gateway, *call, sql, static_cast<std::size_t>(limit)));
+    return json_response(rows_body(result));
+  });
+}
+
+}  // namespace baton::gateway

@@ -1,0 +1,380 @@
+"""Streams, contexts and server-sent events over HTTP, against a process of `baton serve`."""
+import base64
+import http.client
+import json
+import re
+import signal
+import socket
+import threading
+
+from api import BATCH, CLOUD_EVENT, HttpCase, main
+from harness import WAIT
+
+
+class Streams(HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.begin()
+        self.ask = self.server.api.ask
+
+    def test_an_event_is_appended_and_read_back(self):
+        done = self.check(self.server.api.append("rides", "ride-1", "RideStarted", {"bike": 7}, "&tag=bike:7"), 201)
+        self.assertEqual(done.headers["ETag"], '"0"')
+        page = self.check(self.server.api.get("/streams/rides/ride-1"), 200)
+        self.assertEqual(page.headers["ETag"], '"0"')
+        event = page.json["events"][0]
+        self.assertEqual((event["type"], event["data"], event["batonversion"], event["partitionkey"], event["batontags"]),
+                         ("RideStarted", {"bike": 7}, 0, "ride-1", "bike:7"))
+        self.assertEqual(event["batonposition"], done.json["position"])
+
+    def test_conditions_hold_or_nothing_is_appended(self):
+        append = self.server.api.append
+        self.check(append("rides", "ride-1", "A", {}, If_Match="*"), 412)
+        self.check(append("rides", "ride-1", "A", {}, If_None_Match="*"), 201)
+        self.check(append("rides", "ride-1", "A", {}, If_None_Match="*"), 412)
+        self.check(append("rides", "ride-1", "B", {}, If_Match='"0"'), 200)
+        lost = self.check(append("rides", "ride-1", "B", {}, If_Match='"0"'), 412)
+        self.assertEqual(lost.json["code"], "wrong_version")
+        self.assertIn("expected version 0, found version 1", lost.json["detail"])
+        self.check(append("rides", "ride-1", "B", {}, Baton_Expected_Version="1"), 200)
+        self.check(append("rides", "ride-1", "B", {}, Baton_Expected_Version="no-stream"), 412)
+        self.check(append("rides", "ride-1", "B", {}, If_Match="0"), 400)
+        self.check(append("rides", "ride-1", "B", {}, If_Match='"2"', If_None_Match="*"), 400)
+        self.assertEqual(self.server.api.get("/streams/rides/ride-1").json["last_version"], 2)
+
+    def test_one_of_many_writers_with_the_same_condition_wins(self):
+        self.server.api.append("rides", "ride-1", "A", {})
+        statuses = []
+
+        def write():
+            api = self.api(self.server)
+            statuses.append(api.append("rides", "ride-1", "B", {}, If_Match='"0"').status)
+        threads = [threading.Thread(target=write) for _ in range(16)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(statuses), [200] + [412] * 15)
+
+    def test_the_same_id_again_adds_nothing_and_another_content_is_refused(self):
+        first = self.server.api.append("rides", "ride-1", "A", {"n": 1}, "&id=x").json
+        again = self.check(self.server.api.append("rides", "ride-1", "A", {"n": 1}, "&id=x"), 200).json
+        self.assertEqual((again["position"], again["events"][0]["duplicate"]), (first["position"], True))
+        self.assertEqual(self.check(self.server.api.append("rides", "ride-1", "A", {"n": 2}, "&id=x"), 409).json["code"], "duplicate_mismatch")
+
+    def test_cloud_events_come_in_three_modes(self):
+        def event(n, **more):
+            return {"specversion": "1.0", "id": str(n), "source": "/t", "type": "T", "data": {"n": n}} | more
+        self.check(self.ask("POST", "/streams/c/s-1", event(0), Content_Type=CLOUD_EVENT), 201)
+        self.check(self.ask("POST", "/streams/c/s-1", [event(1), event(2)], Content_Type=BATCH), 200)
+        self.check(self.ask("POST", "/streams/c/s-1", b"\x00\xff", Content_Type="application/octet-stream",
+                            ce_specversion="1.0", ce_id="3", ce_source="/t", ce_type="T", ce_subject="a%20b"), 200)
+        page = self.server.api.get("/streams/c/s-1", Accept=BATCH)
+        self.assertEqual(page.headers["Content-Type"], BATCH)
+        events = page.json
+        self.assertEqual([e["id"] for e in events], ["0", "1", "2", "3"])
+        self.assertEqual([e["data"] for e in events[:3]], [{"n": 0}, {"n": 1}, {"n": 2}])
+        self.assertEqual((base64.b64decode(events[3]["data_base64"]), events[3]["subject"]), (b"\x00\xff", "a b"))
+        # What was read can be appended elsewhere as it is.
+        self.check(self.ask("POST", "/contexts/copy/events", events, Content_Type=BATCH), 200)
+        copy = self.server.api.get("/streams/copy/s-1", Accept=BATCH).json
+        self.assertEqual([(e["id"], e.get("data"), e["time"]) for e in copy], [(e["id"], e.get("data"), e["time"]) for e in events])
+
+    def test_events_that_are_wrong_are_refused_by_name_and_nothing_is_kept(self):
+        good = {"specversion": "1.0", "id": "1", "source": "/t", "type": "T"}
+        for wrong, what in [({"specversion": "2"}, "specversion"), ({"type": ""}, "type"), ({"colour": "red"}, "colour"),
+                            ({"time": "yesterday"}, "time"), ({"partitionkey": "other"}, "partitionkey"), ({"data": "x", "data_base64": "eA=="}, "data")]:
+            refused = self.check(self.ask("POST", "/streams/c/s-1", [good, good | {"id": "2"} | wrong], Content_Type=BATCH), 400)
+            self.assertIn(what, refused.json["detail"])
+        self.check(self.ask("POST", "/streams/c/s-1", "{", Content_Type=CLOUD_EVENT), 400)
+        self.check(self.ask("POST", "/streams/c/s-1?type=T", "{"), 400)
+        self.check(self.ask("POST", "/streams/c/s-1", "{}"), 400)
+        self.check(self.ask("POST", "/streams/C!/s-1?type=T", "{}"), 400)
+        self.check(self.ask("POST", f"/streams/c/{'x' * 256}?type=T", "{}"), 413)
+        self.check(self.ask("POST", "/streams/c/s-1?type=T", json.dumps("x" * 2000)), 413)
+        self.check(self.server.api.get("/streams/c/s-1"), 404)
+
+    def test_pages_go_both_ways_and_into_the_past(self):
+        for n in range(5):
+            last = self.server.api.append("c", "s", "T", {"n": n}).json
+        def numbers(query):
+            return [e["data"]["n"] for e in self.check(self.server.api.get("/streams/c/s?" + query), 200).json["events"]]
+        self.assertEqual(numbers("limit=2"), [0, 1])
+        self.assertEqual(self.server.api.get("/streams/c/s?limit=2").headers["Baton-Next-Version"], "2")
+        self.assertEqual(numbers("from=2&limit=2"), [2, 3])
+        self.assertEqual(numbers("backward=true&limit=2"), [4, 3])
+        self.assertEqual(numbers("backward&from=1"), [1, 0])
+        positions = [e["batonposition"] for e in self.server.api.get("/streams/c/s").json["events"]]
+        self.assertEqual(numbers("as_of_position=" + positions[2]), [0, 1, 2])
+        self.assertEqual(last["position"], positions[4])
+        for query in ["limit=0", "limit=x", "from=-1", "backward=maybe", "fro=1", "as_of_recorded=then"]:
+            self.check(self.server.api.get("/streams/c/s?" + query), 400)
+        self.check(self.server.api.get("/streams/c/s?as_of_position=p1.0123456789abcdef.1.0"), 410)
+
+    def test_a_stream_that_has_not_changed_is_not_sent_again(self):
+        self.server.api.append("c", "s", "T", {})
+        unchanged = self.server.api.get("/streams/c/s", If_None_Match='"0"')
+        self.assertEqual((unchanged.status, unchanged.body), (304, b""))
+        self.server.api.append("c", "s", "T", {})
+        self.check(self.server.api.get("/streams/c/s", If_None_Match='"0"'), 200)
+
+    def test_streams_are_truncated_and_deleted_and_their_versions_go_on(self):
+        for n in range(4):
+            self.server.api.append("c", "s%2F1", "T", {"n": n})
+        self.check(self.ask("POST", "/streams/c/s%2F1/truncate?before=2"), 200)
+        self.assertEqual([e["batonversion"] for e in self.server.api.get("/streams/c/s%2F1").json["events"]], [2, 3])
+        self.check(self.ask("DELETE", "/streams/c/s%2F1", If_Match='"1"'), 412)
+        self.check(self.ask("DELETE", "/streams/c/s%2F1", If_Match='"3"'), 200)
+        self.assertIn("deleted", self.check(self.server.api.get("/streams/c/s%2F1"), 404).json["type"])
+        self.assertEqual(self.server.api.append("c", "s%2F1", "T", {}, If_None_Match="*").json["events"][0]["version"], 4)
+        self.assertEqual(self.server.api.get("/streams/c").json["streams"], [{"stream": "s/1", "last_version": 4}])
+
+    def test_snapshots_shorten_the_way_to_a_state(self):
+        for n in range(4):
+            self.server.api.append("c", "s", "T", {"n": n})
+        self.check(self.server.api.get("/streams/c/s/snapshot"), 404)
+        self.check(self.ask("PUT", "/streams/c/s/snapshot?version=2&shape=1", {"sum": 3}), 204)
+        snapshot = self.check(self.server.api.get("/streams/c/s/snapshot?shape=1"), 200)
+        self.assertEqual((snapshot.json, snapshot.headers["ETag"]), ({"sum": 3}, '"2"'))
+        self.check(self.server.api.get("/streams/c/s/snapshot?shape=2"), 404)
+        loaded = self.check(self.server.api.get("/streams/c/s/aggregate?shape=1&snapshot_every=1"), 200).json
+        self.assertEqual((loaded["snapshot"]["state"], loaded["version"], loaded["snapshot_due"], [e["data"]["n"] for e in loaded["events"]]),
+                         ({"sum": 3}, 3, True, [3]))
+        self.check(self.ask("PUT", "/streams/c/s/snapshot?version=9", b""), 400)
+
+
+class Contexts(HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.begin()
+        self.ask = self.server.api.ask
+
+    def test_an_append_over_streams_is_all_or_nothing(self):
+        def append(*streams, **more):
+            return self.ask("POST", "/contexts/shop/append", {"streams": list(streams)} | more)
+        def stream(name, expect="any", **event):
+            return {"stream": name, "expect": expect, "events": [{"type": "T", "tags": ["cart:1"]} | event]}
+        done = self.check(append(stream("a-1", "no-stream", data={"x": 1}), stream("b-1", data=[1])), 200).json
+        self.assertEqual([e["version"] for e in done["events"]], [0, 0])
+        self.check(append(stream("a-2"), stream("b-1", 7)), 412)
+        self.check(self.server.api.get("/streams/shop/a-2"), 404)
+        query = {"query": [{"types": ["T"], "tags": ["cart:1"]}]}
+        self.assertEqual(self.check(append(stream("a-2"), unless=query), 409).json["code"], "condition_failed")
+        self.check(append(stream("a-2"), unless=query | {"after": done["position"]}), 200)
+        self.check(append(stream("a-2"), unles=query), 400)
+        self.check(self.ask("POST", "/contexts/shop/append", "[]"), 400)
+
+    def test_a_context_is_read_by_position_and_filters(self):
+        for n in range(6):
+            self.server.api.append("c", f"{'ab'[n % 2]}-{n}", "AB"[n // 3], {"n": n}, f"&tag=t:{n % 3}")
+        def numbers(query):
+            return [e["data"]["n"] for e in self.check(self.server.api.get("/contexts/c/events?" + query), 200).json["events"]]
+        self.assertEqual(numbers(""), [0, 1, 2, 3, 4, 5])
+        self.assertEqual(numbers("type=B"), [3, 4, 5])
+        self.assertEqual(numbers("type=A&type=B&tag=t:1"), [1, 4])
+        self.assertEqual(numbers("key_prefix=a-"), [0, 2, 4])
+        self.assertEqual(numbers("category=b"), [1, 3, 5])
+        self.assertEqual(numbers("backward=true&limit=2"), [5, 4])
+        first = self.server.api.get("/contexts/c/events?limit=4").json
+        self.assertFalse(first["at_end"])
+        rest = self.server.api.get("/contexts/c/events?after=" + first["next"]).json
+        self.assertEqual([e["data"]["n"] for e in rest["events"]], [4, 5])
+        self.assertTrue(rest["at_end"])
+        self.assertEqual(self.server.api.get("/contexts/c/position").json["position"], rest["next"])
+        self.check(self.server.api.get("/contexts/none/events"), 404)
+        self.check(self.server.api.get("/contexts/c/events?after=nonsense"), 400)
+
+    def test_contexts_are_made_and_changed(self):
+        made = self.check(self.ask("PUT", "/contexts/pay", {"partitions": 4, "partitioner": "crc32", "default_type": "Paid"}), 201).json
+        self.assertEqual((made["options"]["partitions"], made["options"]["partitioner"]), (4, "crc32"))
+        self.check(self.ask("PUT", "/contexts/pay"), 409)
+        changed = self.check(self.ask("PATCH", "/contexts/pay", {"data_bytes_max": 2000, "retention_ms": 1000}), 200).json["options"]
+        self.assertEqual((changed["data_bytes_max"], changed["retention_ms"], changed["default_type"]), (2000, 1000, "Paid"))
+        self.assertNotIn("retention_ms", self.check(self.ask("PATCH", "/contexts/pay", {"retention_ms": None}), 200).json["options"])
+        self.assertIn("partitons", self.check(self.ask("PATCH", "/contexts/pay", {"partitons": 2}), 400).json["detail"])
+        self.check(self.ask("PATCH", "/contexts/pay", {"partitions": 2}), 400)
+        self.check(self.ask("PUT", "/contexts/Bad"), 400)
+        self.assertEqual([c["name"] for c in self.server.api.get("/contexts").json["contexts"]], ["pay"])
+
+    def test_what_is_not_there_and_what_is_not_allowed_is_said(self):
+        self.check(self.server.api.get("/nothing"), 404)
+        self.check(self.server.api.get("/streams/c/%zz"), 400)
+        refused = self.check(self.ask("DELETE", "/contexts"), 405)
+        self.assertEqual(refused.headers["Allow"], "GET, HEAD")
+        self.assertIn("from", self.check(self.server.api.get("/streams/c/s?fro=1"), 400).json["detail"])
+        self.check(self.ask("GET", "/health", "a body"), 400)
+        head = self.ask("HEAD", "/health")
+        self.assertEqual((head.status, head.body), (200, b""))
+
+
+class Live(HttpCase):
+    def test_a_client_that_comes_back_misses_nothing_and_sees_nothing_twice(self):
+        server = self.begin()
+        total, writers = 400, 4
+
+        def write(writer):
+            api = self.api(server)
+            for n in range(total // writers):
+                self.check(api.append("c", f"s-{writer}", "T", {"w": writer, "n": n}), 201 if n == 0 else 200)
+        self.check(server.api.append("c", "first", "T", {"w": -1, "n": 0}), 201)
+        threads = [threading.Thread(target=write, args=(w,)) for w in range(writers)]
+        for t in threads:
+            t.start()
+        seen, last = [], None
+        while len(seen) < total + 1:  # leaves after every 50 events
+            events = self.events(server, "/contexts/c/events", **({"Last_Event_ID": last} if last else {}))
+            for _ in range(min(50, total + 1 - len(seen))):
+                last, event, _ = events.next()
+                self.assertEqual(event["batonposition"], last)
+                seen.append(event["batonoffset"])
+            events.close()
+        for t in threads:
+            t.join()
+        self.assertEqual(seen, list(range(total + 1)))
+
+    def test_many_clients_see_an_event_that_comes_while_they_wait(self):
+        server = self.begin()
+        server.api.append("c", "s", "Old", {})
+        clients = [self.events(server, "/contexts/c/events?from=end&type=New") for _ in range(50)]
+        server.api.append("c", "s", "Other", {})
+        server.api.append("c", "s", "New", {"text": "a\nb"})
+        for client in clients:
+            self.assertEqual(client.next()[1]["data"], {"text": "a\nb"})
+        self.assertIn("baton_http_event_streams 50", server.api.get("/metrics").body.decode())
+
+    def test_data_with_line_breaks_is_one_event(self):
+        server = self.begin()
+        self.check(server.api.ask("POST", "/streams/c/s?type=T", '{\r\n "a":\n [1,\n2]}'), 201)
+        self.assertEqual(self.events(server, "/contexts/c/events").next()[1]["data"], {"a": [1, 2]})
+
+    def test_wrong_requests_for_events_are_refused(self):
+        server = self.begin()
+        server.api.append("c", "s", "T", {})
+        for query in ["backward=true", "limit=3", "from=middle", "after=nonsense&from=end"]:
+            self.check(server.api.get("/contexts/c/events?" + query, Accept="text/event-stream"), 400)
+        self.check(server.api.get("/contexts/none/events", Accept="text/event-stream"), 404)
+        events = self.events(server, "/contexts/c/events", Last_Event_ID="p1.0123456789abcdef.1.0")
+        _, problem, kind = events.next()
+        self.assertEqual((kind, problem["status"]), ("error", 410))
+        self.assertIsNone(events.next())
+
+    def test_a_stop_ends_streams_and_cuts_nobody_off(self):
+        server = self.begin()
+        server.api.append("c", "s", "T", {})
+        events = self.events(server, "/contexts/c/events")
+        events.next()
+        log = self.stop(server)
+        self.assertNotIn("cut off", log)
+        self.assertFalse((self.data / "socket").exists())
+
+
+class Service(HttpCase):
+    def test_metrics_are_prometheus_text(self):
+        server = self.begin()
+        server.api.append("c", "s", "T", {})
+        server.api.append("c", "s", "T", {}, If_Match='"9"')
+        answer = self.check(server.api.get("/metrics"), 200)
+        self.assertTrue(answer.headers["Content-Type"].startswith("text/plain; version=0.0.4"))
+        values, types = {}, {}
+        for line in answer.body.decode().splitlines():
+            if line.startswith("# TYPE "):
+                _, _, name, kind = line.split()
+                self.assertNotIn(name, types)
+                types[name] = kind
+            elif not line.startswith("#"):
+                match = re.fullmatch(r'([a-z_]+)(\{(?:[a-z_]+="[^"]*",?)+\})? ([0-9.e+-]+)', line)
+                self.assertIsNotNone(match, line)
+                base = re.sub(r"_(bucket|sum|count)$", "", match[1])
+                self.assertIn(match[1] if match[1] in types else base, types)
+                values[match[1] + (match[2] or "")] = float(match[3])
+        self.assertEqual(values['baton_http_requests_total{route="append_to_stream",status="2xx"}'], 1)
+        self.assertEqual(values['baton_http_requests_total{route="append_to_stream",status="4xx"}'], 1)
+        self.assertEqual(values['baton_store_refused_total{code="wrong_version"}'], 1)
+        self.assertEqual(values['baton_topic_end_offset{topic="c"}'], 1)
+        self.assertGreaterEqual(values["baton_store_rounds_total"], 1)
+
+    def test_the_server_describes_itself(self):
+        server = self.begin()
+        self.assertEqual(self.check(server.api.get("/openapi.json"), 200).json["openapi"], "3.1.0")
+        self.assertIn("/streams/{context}/{stream}", [r["path"] for r in server.api.get("/").json["routes"]])
+        self.check(server.api.get("/health"), 200)
+        self.check(server.api.get("/ready"), 200)
+        self.assertEqual(server.api.get("/store").json["epoch"], 1)
+
+    def test_a_foreign_host_and_a_foreign_page_are_turned_away(self):
+        server = self.begin("--set", "http.hosts=events.example, other.example")
+        self.check(self.api(server).get("/health", Host="evil.example"), 421)
+        self.check(self.api(server).get("/health", Host="other.example:8081"), 200)
+        self.check(self.api(server).ask("POST", "/streams/c/s?type=T", "{}", Origin="http://evil.example"), 403)
+        self.check(self.api(server).ask("POST", "/streams/c/s?type=T", "{}", Origin="http://localhost:3000"), 201)
+
+    def test_requests_that_do_not_come_to_an_end_are_given_up(self):
+        server = self.begin("--set", "limits.frame_ms=50", "--set", "limits.handshake_ms=50")
+        for beginning in [b"GET / HTT", b"POST /streams/c/s?type=T HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{"]:
+            with socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT) as client:
+                client.sendall(beginning)
+                self.assertEqual(client.recv(1000), b"")
+        self.check(server.api.get("/health"), 200)
+
+    def test_a_body_and_a_header_over_the_limit_are_refused(self):
+        server = self.begin("--set", "http.body_bytes=1KiB", "--set", "http.header_bytes=1KiB")
+        self.check(self.api(server).ask("POST", "/streams/c/s?type=T", "x" * 2000), 413)
+        self.check(self.api(server).get("/health", X="x" * 2000), 431)
+
+    def test_requests_in_a_row_are_answered_in_their_order(self):
+        server = self.begin()
+        server.api.append("c", "s", "T", {})
+        targets = ["/streams/c/s", "/health", "/contexts", "/nothing", "/metrics", "/health"] * 20
+        with socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT) as client:
+            client.sendall("".join(f"GET {t} HTTP/1.1\r\nHost: localhost\r\n\r\n" for t in targets).encode()
+                           + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            data = b""
+            while part := client.recv(1 << 16):
+                data += part
+        statuses = re.findall(rb"HTTP/1.1 (\d{3}) ", data)
+        self.assertEqual(statuses, [b"404" if t == "/nothing" else b"200" for t in targets] + [b"200"])
+
+
+class Crash(HttpCase):
+    def test_what_was_acknowledged_is_there_after_a_kill(self):
+        acknowledged = []
+        for round_ in range(5):
+            server = self.begin()
+            stop = threading.Event()
+
+            def write(writer):
+                api = self.api(server)
+                n = 0
+                while not stop.is_set():
+                    name = f"{round_}-{writer}-{n}"
+                    try:
+                        if api.append("c", f"s-{writer}", "T", {"name": name}, "&id=" + name).status in (200, 201):
+                            acknowledged.append(name)
+                    except (OSError, http.client.HTTPException):
+                        return
+                    n += 1
+            threads = [threading.Thread(target=write, args=(w,)) for w in range(4)]
+            before = len(acknowledged)
+            for t in threads:
+                t.start()
+            while len(acknowledged) < before + 100:
+                pass
+            server.signal(signal.SIGKILL)
+            stop.set()
+            for t in threads:
+                t.join()
+            server.end()
+        server = self.begin()
+        stored, after = [], ""
+        while True:
+            page = server.api.get("/contexts/c/events?limit=1000&after=" + after).json
+            stored += [e["data"]["name"] for e in page["events"]]
+            after = page["next"]
+            if page["at_end"]:
+                break
+        self.assertEqual(len(stored), len(set(stored)))
+        self.assertEqual(set(acknowledged) - set(stored), set())
+
+
+if __name__ == "__main__":
+    main("__main__")

@@ -1,0 +1,121 @@
+"""Views that a server keeps up to date, asked over HTTP."""
+import signal
+import urllib.parse
+
+from api import HttpCase, main
+
+VIEWS = """
+view: totals
+context: bank
+tables:
+  - CREATE TABLE account (id TEXT PRIMARY KEY, balance INTEGER NOT NULL, last BLOB)
+on:
+  Deposited:
+    - INSERT INTO account (id, balance) VALUES (:stream, :amount)
+      ON CONFLICT (id) DO UPDATE SET balance = balance + :amount
+"""
+
+
+def query(sql, **more):
+    return "?" + urllib.parse.urlencode({"sql": sql} | more)
+
+
+class Views(HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.file = self.directory / "views.yaml"
+        self.file.write_text(VIEWS)
+
+    def begin(self, *arguments, **options):
+        return super().begin("--views", str(self.file), *arguments, **options)
+
+    def wait_for_rows(self, server, rows):
+        """Until the view has caught up."""
+        while True:
+            answer = self.check(server.api.get("/views/totals" + query("SELECT id, balance FROM account ORDER BY id")), 200)
+            if answer.json["rows"] == rows:
+                return answer.json
+
+    def test_a_view_follows_the_events(self):
+        server = self.begin()
+        server.api.append("bank", "a-1", "Deposited", {"amount": 5})
+        server.api.append("bank", "a-2", "Deposited", {"amount": 7})
+        server.api.append("bank", "a-1", "Deposited", {"amount": 1})
+        self.assertEqual(self.wait_for_rows(server, [["a-1", 6], ["a-2", 7]])["columns"], ["id", "balance"])
+        about = server.api.get("/views/totals").json
+        self.assertEqual((about["view"]["state"], about["view"]["context"], about["tables"]), ("live", "bank", ["account"]))
+        self.assertEqual([v["name"] for v in server.api.get("/views").json["views"]], ["totals"])
+        self.assertIn('baton_view_lag{view="totals"} 0', server.api.get("/metrics").body.decode())
+
+    def test_a_table_is_a_resource(self):
+        server = self.begin()
+        for n in range(3):
+            server.api.append("bank", f"a-{n}", "Deposited", {"amount": n})
+        self.wait_for_rows(server, [["a-0", 0], ["a-1", 1], ["a-2", 2]])
+        def rows(more):
+            return [r["id"] for r in self.check(server.api.get("/views/totals/account" + more), 200).json["rows"]]
+        self.assertEqual(rows("?order=-balance&limit=2"), ["a-2", "a-1"])
+        self.assertEqual(rows("?order=balance&offset=1"), ["a-1", "a-2"])
+        self.assertEqual(rows("?where=balance%3D1"), ["a-1"])
+        self.assertEqual(rows("?where=id%3Da-2&where=balance%3D1"), [])
+        self.assertEqual(rows("?where=id%3D%27%20OR%20%271%27%3D%271"), [])
+        for wrong in ["?where=nope%3Dnope", "?where=balance", "?order=nope"]:
+            self.check(server.api.get("/views/totals/account" + wrong), 400)
+        for missing in ["/views/totals/nope", "/views/totals/sqlite_schema", "/views/totals/baton_checkpoint", "/views/nope", "/views/nope/account"]:
+            self.check(server.api.get(missing), 404)
+
+    def test_the_past_can_be_asked(self):
+        server = self.begin()
+        positions = [server.api.append("bank", "a-1", "Deposited", {"amount": 1}).json["position"] for _ in range(3)]
+        self.wait_for_rows(server, [["a-1", 3]])
+        past = server.api.get("/views/totals" + query("SELECT balance FROM account", as_of_position=positions[0]))
+        self.assertEqual(self.check(past, 200).json["rows"], [[1]])
+        self.assertEqual(self.check(server.api.get("/views/totals/account?as_of_position=" + positions[1]), 200).json["rows"][0]["balance"], 2)
+
+    def test_a_query_only_reads_and_does_not_run_for_ever(self):
+        server = self.begin("--set", "http.query_timeout_ms=100")
+        server.api.append("bank", "a-1", "Deposited", {"amount": 5})
+        self.wait_for_rows(server, [["a-1", 5]])
+        for sql in ["DELETE FROM account", "DROP TABLE account", "ATTACH 'x' AS y", "PRAGMA user_version = 3", "SELECT 1; DELETE FROM account", "SELEKT", ""]:
+            self.check(server.api.get("/views/totals" + query(sql)), 400)
+        for_ever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        self.check(server.api.get("/views/totals" + query(for_ever)), 504)
+        self.wait_for_rows(server, [["a-1", 5]])
+        many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) SELECT i FROM n"
+        few = self.check(server.api.get("/views/totals" + query(many, limit=10)), 200).json
+        self.assertEqual((len(few["rows"]), few["truncated"]), (10, True))
+
+    def test_a_view_goes_on_after_a_kill_and_after_a_stop(self):
+        for n, number in enumerate([signal.SIGKILL, signal.SIGTERM, signal.SIGKILL], start=1):
+            server = self.begin()
+            server.api.append("bank", "a-1", "Deposited", {"amount": 10})
+            self.wait_for_rows(server, [["a-1", 10 * n]])
+            server.signal(number)
+            server.end()
+        self.wait_for_rows(self.begin(), [["a-1", 30]])
+
+    def test_an_event_that_stops_a_view_is_told(self):
+        server = self.begin()
+        server.api.append("bank", "a-1", "Deposited", {"amount": None})
+        while server.api.get("/ready").status == 200:
+            pass
+        self.assertIn("totals", self.check(server.api.get("/ready"), 503).json["detail"])
+        self.assertEqual(server.api.get("/views").json["views"][0]["state"], "stopped")
+        self.check(server.api.get("/health"), 200)
+        self.check(server.api.append("bank", "a-1", "Deposited", {"amount": 1}), 200)
+
+    def test_a_file_that_is_wrong_is_refused_at_the_start(self):
+        self.file.write_text(VIEWS.replace("CREATE TABLE", "CREATE TABEL"))
+        done = self.run_program("--data", str(self.data), "serve", "--kafka-port", "0", "--http-port", "0", "--views", str(self.file), expect=2)
+        self.assertIn("views.yaml:", done.stderr)
+
+
+class WithoutViews(HttpCase):
+    def test_there_are_none(self):
+        server = self.begin()
+        self.assertEqual(server.api.get("/views").json, {"views": []})
+        self.assertIn("--views", self.check(server.api.get("/views/totals" + query("SELECT 1")), 404).json["detail"])
+
+
+if __name__ == "__main__":
+    main("__main__")
