@@ -5,7 +5,8 @@
 namespace baton::view {
 namespace {
 constexpr std::int64_t kWaitMs = 200;
-constexpr std::int64_t kBusyNs = 2'000'000;  // then a view that somebody else writes is looked at again
+constexpr std::int64_t kBusyNs = 2'000'000;      // then a view that somebody else writes is looked at again
+constexpr std::int64_t kAbsentNs = 50'000'000;   // then it is looked whether the view's context is there
 }
 
 Status ViewManager::start(const std::string& name) {
@@ -54,8 +55,8 @@ void ViewManager::Live::step() {
   if (done == Step::ended) {
     subscription_.reset();
     running_ = false;
-  } else if (done == Step::busy) {
-    runner_->run_at(manager_.env_.clock().monotonic_ns() + kBusyNs, [this] { step(); });
+  } else if (done == Step::busy || done == Step::absent) {
+    runner_->run_at(manager_.env_.clock().monotonic_ns() + (done == Step::busy ? kBusyNs : kAbsentNs), [this] { step(); });
   } else {
     runner_->post([this] { step(); });
   }
@@ -94,7 +95,10 @@ ViewManager::Live::Step ViewManager::Live::take_batch() {
     if (*stopped) return ends({Code::incompatible, **stopped});
   }
   if (subscription_ == nullptr || is_behind()) {
-    if (auto subscribed = subscribe(); !subscribed) return ends(subscribed.error());
+    const auto subscribed = subscribe();
+    // A view may be there before the first event of its context is.
+    if (!subscribed && subscribed.error().code == Code::not_found) return Step::absent;
+    if (!subscribed) return ends(subscribed.error());
   }
   // Not held while there is nothing to do, so that a rebuild, a rollback or a catch_up() may come in between; is_behind() tells.
   lock.unlock();

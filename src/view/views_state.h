@@ -42,7 +42,7 @@ class ViewManager::Live {
   [[nodiscard]] bool running() const { return running_; }
 
  private:
-  enum class Step { done, busy, ended };  // busy: somebody else writes the view
+  enum class Step { done, busy, absent, ended };  // busy: somebody else writes the view
   void step();
   Step take_batch();
   Step ends(const Error& error);

@@ -3,6 +3,7 @@ import http.client
 import json
 import socket
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
@@ -109,6 +110,12 @@ class HttpCase(harness.ServeCase):
         self.addCleanup(events.close)
         self.assertEqual(events.status, 200)
         return events
+
+    def wait_for(self, what, done):
+        """Asks until it is done; a failure when that takes too long."""
+        until = time.monotonic() + WAIT
+        while not done():
+            self.assertLess(time.monotonic(), until, what)
 
     def check(self, answer, status):
         self.assertEqual(answer.status, status, answer)

@@ -70,8 +70,7 @@ class Beside(HttpCase):
         self.addCleanup(writer.kill)
         writer.stdin.write(json.dumps({"stream": "s", "type": "T", "data": {"n": 0}}) + "\n")
         writer.stdin.flush()
-        while server.api.get("/streams/c/s").status != 200:
-            pass
+        self.wait_for("the first line", lambda: server.api.get("/streams/c/s").status == 200)
         server.signal(signal.SIGKILL)
         server.end()
         _, errors = writer.communicate(json.dumps({"stream": "s", "type": "T", "data": {"n": 1}}) + "\n", timeout=WAIT)

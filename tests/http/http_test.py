@@ -357,8 +357,7 @@ class Crash(HttpCase):
             before = len(acknowledged)
             for t in threads:
                 t.start()
-            while len(acknowledged) < before + 100:
-                pass
+            self.wait_for("100 appends", lambda: len(acknowledged) >= before + 100)
             server.signal(signal.SIGKILL)
             stop.set()
             for t in threads:

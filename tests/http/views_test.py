@@ -5,14 +5,15 @@ import urllib.parse
 from api import HttpCase, main
 
 VIEWS = """
-view: totals
-context: bank
-tables:
-  - CREATE TABLE account (id TEXT PRIMARY KEY, balance INTEGER NOT NULL, last BLOB)
-on:
-  Deposited:
-    - INSERT INTO account (id, balance) VALUES (:stream, :amount)
-      ON CONFLICT (id) DO UPDATE SET balance = balance + :amount
+views:
+  totals:
+    context: bank
+    tables: |
+      CREATE TABLE account (id TEXT PRIMARY KEY, balance INTEGER NOT NULL) STRICT;
+    on:
+      Deposited: |
+        INSERT INTO account VALUES (@stream, :amount)
+        ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance
 """
 
 
@@ -31,10 +32,13 @@ class Views(HttpCase):
 
     def wait_for_rows(self, server, rows):
         """Until the view has caught up."""
-        while True:
-            answer = self.check(server.api.get("/views/totals" + query("SELECT id, balance FROM account ORDER BY id")), 200)
-            if answer.json["rows"] == rows:
-                return answer.json
+        answers = []
+
+        def done():
+            answers[:] = [self.check(server.api.get("/views/totals" + query("SELECT id, balance FROM account ORDER BY id")), 200).json]
+            return answers[0]["rows"] == rows
+        self.wait_for(rows, done)
+        return answers[0]
 
     def test_a_view_follows_the_events(self):
         server = self.begin()
@@ -97,8 +101,7 @@ class Views(HttpCase):
     def test_an_event_that_stops_a_view_is_told(self):
         server = self.begin()
         server.api.append("bank", "a-1", "Deposited", {"amount": None})
-        while server.api.get("/ready").status == 200:
-            pass
+        self.wait_for("not ready", lambda: server.api.get("/ready").status == 503)
         self.assertIn("totals", self.check(server.api.get("/ready"), 503).json["detail"])
         self.assertEqual(server.api.get("/views").json["views"][0]["state"], "stopped")
         self.check(server.api.get("/health"), 200)
