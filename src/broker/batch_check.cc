@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "base/crc32c.h"
+
 namespace baton::broker {
 namespace {
 
@@ -9,6 +11,13 @@ constexpr std::size_t kMagicAt = 16;  // of every format, in each message or bat
 constexpr std::size_t kRecordErrorsMax = 100;
 
 BatchVerdict refuse(ProduceError error, std::string message) { return {error, std::move(message), {}}; }
+
+// Whether the client has made the batch as it is: clients send a batch again after CORRUPT_MESSAGE, and this one would be as wrong then.
+bool is_as_sent(base::ByteView batch) {
+  constexpr std::size_t kCovered = log::kBatchCrcAt + sizeof(std::uint32_t);
+  return batch.size() > kCovered && batch[kMagicAt] == std::byte{2} &&
+         base::load_be<std::uint32_t>(batch.data() + log::kBatchCrcAt) == base::crc32c(0, batch.subspan(kCovered));
+}
 
 // What the header alone says against it.
 std::optional<BatchVerdict> check_header(const log::BatchHeader& header) {
@@ -53,14 +62,15 @@ BatchVerdict BatchChecker::check(base::ByteView batch, const log::TopicConfig& t
                                                          ": only record batches (v2, of clients since 0.11) are taken");
   }
   const auto size = log::batch_size(batch, SIZE_MAX);
-  if (!size || !*size || **size > batch.size()) return refuse(ProduceError::corrupt_message, "the bytes are no whole record batch");
+  if (!size) return refuse(ProduceError::corrupt_message, size.error().detail);
+  if (!*size || **size > batch.size()) return refuse(ProduceError::invalid_record, "the bytes are no whole record batch");
   if (**size < batch.size()) return refuse(ProduceError::invalid_record, "more than one record batch for a partition in one request");
   if (batch.size() > topic.batch_bytes_max) {
     return refuse(ProduceError::message_too_large, "a batch of " + std::to_string(batch.size()) + " bytes: the topic takes at most " +
                                                        std::to_string(topic.batch_bytes_max) + " (max.message.bytes)");
   }
   const auto header = log::check_batch(batch);
-  if (!header) return refuse(ProduceError::corrupt_message, header.error().detail);
+  if (!header) return refuse(is_as_sent(batch) ? ProduceError::invalid_record : ProduceError::corrupt_message, header.error().detail);
   if (auto bad = check_header(*header)) return *std::move(bad);
   if (header->codec() == log::Codec::zstd && !may_be_zstd) {
     return refuse(ProduceError::unsupported_compression_type, "zstd needs Produce v7 or newer");
@@ -71,7 +81,7 @@ BatchVerdict BatchChecker::check(base::ByteView batch, const log::TopicConfig& t
 BatchVerdict BatchChecker::check_records(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms) {
   if (const Status started = cursor_.start(batch); !started) {
     const bool large = started.error().code == Code::too_large;
-    return refuse(large ? ProduceError::message_too_large : ProduceError::corrupt_message, started.error().detail);
+    return refuse(large ? ProduceError::message_too_large : ProduceError::invalid_record, started.error().detail);
   }
   BatchVerdict verdict;
   std::int32_t number = 0;

@@ -33,7 +33,7 @@ TEST(BatchCheck, ABatchOfEachCodecIsGood) {
 
 TEST(BatchCheck, EveryCutIsRefused) {
   const base::Bytes batch = batch_of(3);
-  for (std::size_t i = 0; i < batch.size(); ++i) EXPECT_EQ(check(base::ByteView(batch).first(i)), ProduceError::corrupt_message) << i;
+  for (std::size_t i = 0; i < batch.size(); ++i) EXPECT_EQ(check(base::ByteView(batch).first(i)), ProduceError::invalid_record) << i;
 }
 
 TEST(BatchCheck, EveryFlippedBitUnderTheCrcIsRefused) {

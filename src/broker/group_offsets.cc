@@ -47,7 +47,7 @@ std::size_t total(const std::vector<base::Bytes>& records) {
 
 // The rules of Kafka's classic groups: who may commit now.
 GroupError Coordinator::check_commit(Group* group, const CommitRequest& request) const {
-  if (group == nullptr) return request.generation < GenerationId(0) ? GroupError::none : GroupError::illegal_generation;
+  if (group == nullptr) return request.generation < GenerationId(0) ? GroupError::none : GroupError::group_id_not_found;
   if (group->state == GroupState::dead) return GroupError::coordinator_not_available;
   // Without a generation: a consumer that assigns its partitions itself, or an administrator. Only as long as nobody uses the group.
   if (request.generation < GenerationId(0) && group->state == GroupState::empty) return GroupError::none;

@@ -74,8 +74,8 @@ TEST(Commit, WhoMayAndWhoMayNot) {
     if (instance) request.instance = InstanceId{*instance};
     return t.commit(request);
   };
-  EXPECT_EQ(commit("none", 1, "m"), GroupError::illegal_generation);  // observed, all of it
-  EXPECT_EQ(commit("none", 1, ""), GroupError::illegal_generation);
+  EXPECT_EQ(commit("none", 1, "m"), GroupError::group_id_not_found);  // ILLEGAL_GENERATION for versions before 9; observed, all of it
+  EXPECT_EQ(commit("none", 1, ""), GroupError::group_id_not_found);
   EXPECT_EQ(commit("new", -1, "m"), GroupError::none);
   EXPECT_EQ(commit("new", -1, "", "i"), GroupError::none);
   EXPECT_EQ(commit("new", 3, "m"), GroupError::unknown_member_id);

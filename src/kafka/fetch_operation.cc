@@ -39,7 +39,7 @@ void FetchOperation::open_slots(const wire::FetchRequest& request) {
     for (const auto& partition : topic.partitions) {
       out.partitions.emplace_back().partition_index = partition.partition;
       slots_.push_back(open_slot(found, partition));
-      failed_ = failed_ || slots_.back().error != wire::ErrorCode::none;
+      failed_ = failed_ || slots_.back().error != wire::ErrorCode::none || !slots_.back().diverging.is_default();
     }
   }
 }
@@ -60,7 +60,15 @@ FetchOperation::Slot FetchOperation::open_slot(const std::shared_ptr<const store
   slot.partition = log::PartitionId(asked.partition);
   slot.next = log::Offset(asked.fetch_offset);
   slot.bytes_max = static_cast<std::size_t>(std::max(asked.partition_max_bytes, 0));
-  const log::Bounds bounds = topic->partitions[static_cast<std::size_t>(asked.partition)]->bounds();
+  const log::PartitionReader& reader = *topic->partitions[static_cast<std::size_t>(asked.partition)];
+  if (asked.last_fetched_epoch >= 0) {
+    // What the client has read was of another log when its last epoch ended earlier here (KIP-595).
+    const auto end = reader.epoch_end(log::Epoch(asked.last_fetched_epoch));
+    if (!end) slot.error = wire::ErrorCode::offset_out_of_range;
+    if (end && *end < slot.next) slot.diverging = {.epoch = asked.last_fetched_epoch, .end_offset = end->value()};
+    if (!end || *end < slot.next) return slot;
+  }
+  const log::Bounds bounds = reader.bounds();
   if (slot.next < bounds.log_start || slot.next.value() > bounds.visible.value()) slot.error = wire::ErrorCode::offset_out_of_range;
   return slot;
 }
@@ -85,6 +93,7 @@ bool FetchOperation::read() {
 }
 
 void FetchOperation::read_slot(Slot& slot) {
+  if (!slot.diverging.is_default()) return;
   const log::Offset end = end_of(slot);
   if (slot.next >= end) return;
   const std::size_t room = std::min(bytes_max_ - std::min(bytes_, bytes_max_), slot.bytes_max - std::min(slot.records.size(), slot.bytes_max));
@@ -146,13 +155,16 @@ void FetchOperation::answer() {
       out.error_code = slot.error;
       out.high_watermark = -1;
       out.records = wire::Records{.bytes = slot.records};
+      const bool unknown = slot.error == wire::ErrorCode::unknown_topic_or_partition || slot.error == wire::ErrorCode::unknown_topic_id;
+      if (!unknown) out.aborted_transactions.reset();  // null or empty as with Kafka
       if (slot.topic == nullptr) continue;
       const log::Bounds bounds = slot.topic->partitions[static_cast<std::size_t>(slot.partition.value())]->bounds();
       if (slot.error == wire::ErrorCode::offset_out_of_range) continue;
       out.high_watermark = bounds.visible.value();
       out.last_stable_offset = bounds.last_stable.value();
       out.log_start_offset = bounds.log_start.value();
-      out.aborted_transactions.reset();
+      out.diverging_epoch = slot.diverging;
+      if (committed_only_) out.aborted_transactions.emplace();
     }
   }
   call_->reply(response_);

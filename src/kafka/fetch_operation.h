@@ -30,6 +30,7 @@ class FetchOperation final : public Ongoing, public std::enable_shared_from_this
     std::size_t bytes_max = 0;
     base::Bytes records;
     bool full = false;       // the next batch does not fit
+    wire::FetchResponse::EpochEndOffset diverging;  // where the client's log and this one part, if they do
   };
 
   void open_slots(const wire::FetchRequest& request);
@@ -52,7 +53,7 @@ class FetchOperation final : public Ongoing, public std::enable_shared_from_this
   wire::FetchResponse response_;
   std::vector<Slot> slots_;      // in the order of the response's partitions
   std::size_t bytes_ = 0;
-  bool failed_ = false;          // a slot has an error: it is told at once
+  bool failed_ = false;          // a slot has an error, or its log parts from the client's: it is told at once
   std::unique_ptr<broker::FetchWaiters::Waiter> waiter_;
   std::optional<os::TimerId> timer_;
 };

@@ -61,6 +61,8 @@ void alter_configs(const CallPtr& call, const Request& request, Plan plan) {
       todo = refusal(wire::ErrorCode::invalid_request, "Each resource must appear at most once.");
     } else if (!of_topic) {
       todo = refuse_resource(asked.resource_type, asked.resource_name, call->node().id);
+    } else if (asked.resource_name.empty()) {
+      todo = refusal(wire::ErrorCode::invalid_request, "a topic has a name");
     } else if (topic == nullptr) {
       todo = refusal(wire::ErrorCode::unknown_topic_or_partition, "The topic '" + out.resource_name + "' does not exist.");
     } else {

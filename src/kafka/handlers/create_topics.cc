@@ -1,4 +1,5 @@
 #include <map>
+#include <set>
 
 #include "kafka/errors.h"
 #include "kafka/handlers/configs.h"
@@ -16,6 +17,12 @@ std::optional<std::pair<wire::ErrorCode, std::string>> check_placement(const Ask
     if (asked.num_partitions != -1 || asked.replication_factor != -1) {
       return {{wire::ErrorCode::invalid_request, "with an assignment, partitions and replication factor are -1"}};
     }
+    std::set<std::int32_t> partitions;
+    for (const auto& assignment : asked.assignments) partitions.insert(assignment.partition_index);
+    if (partitions.size() != asked.assignments.size() || *partitions.begin() != 0 ||
+        *partitions.rbegin() != static_cast<std::int32_t>(partitions.size()) - 1) {
+      return {{wire::ErrorCode::invalid_replica_assignment, "the partitions of an assignment are 0, 1, and so on, each once"}};
+    }
     for (const auto& assignment : asked.assignments) {
       if (assignment.broker_ids != std::vector<std::int32_t>{node_id}) {
         return {{wire::ErrorCode::invalid_replica_assignment, "there is one broker, " + std::to_string(node_id)}};
@@ -32,6 +39,11 @@ std::optional<std::pair<wire::ErrorCode, std::string>> check_placement(const Ask
   return std::nullopt;
 }
 
+const wire::CreateTopicsRequest::CreatableTopicConfig* find_without_value(const Asked& asked) {
+  const auto found = std::ranges::find_if(asked.configs, [](const auto& config) { return !config.value; });
+  return found == asked.configs.end() ? nullptr : &*found;
+}
+
 // One topic after the other.
 class Creation : public std::enable_shared_from_this<Creation> {
  public:
@@ -42,13 +54,20 @@ class Creation : public std::enable_shared_from_this<Creation> {
   void go_on() {
     while (at_ < request_.topics.size()) {
       const Asked& asked = request_.topics[at_];
+      if (times_named_.at(asked.name) == 0) {  // of those that are named more than once, the first is answered
+        ++at_;
+        continue;
+      }
       Result& out = response_.topics.emplace_back();
       out.name = std::string(asked.name);
       out.error_message.reset();
       if (times_named_.at(asked.name) > 1) {
         refuse(out, wire::ErrorCode::invalid_request, "the topic is named more than once in this request");
+        times_named_[asked.name] = 0;
       } else if (const auto bad = check_placement(asked, call_->node().id)) {
         refuse(out, bad->first, bad->second);
+      } else if (const auto* empty = find_without_value(asked)) {
+        refuse(out, wire::ErrorCode::invalid_config, "a setting has a value: " + std::string(empty->name));
       } else {
         create(asked);
         return;
@@ -67,7 +86,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
     broker::NewTopic topic{.name = std::string(asked.name), .partitions = asked.num_partitions, .settings = {}};
     if (!asked.assignments.empty()) topic.partitions = static_cast<std::int32_t>(asked.assignments.size());
     for (const auto& config : asked.configs) {
-      if (config.value) topic.settings[std::string(config.name)] = std::string(*config.value);
+      topic.settings[std::string(config.name)] = std::string(*config.value);
     }
     settings_ = topic.settings;
     partitions_ = topic.partitions == -1 ? call_->broker().options().default_partitions : topic.partitions;

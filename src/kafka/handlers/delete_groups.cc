@@ -1,3 +1,5 @@
+#include <set>
+
 #include "kafka/errors.h"
 #include "kafka/handlers/groups.h"
 
@@ -5,7 +7,9 @@ namespace baton::kafka {
 
 void handle(Session&, const CallPtr& call, wire::DeleteGroupsRequest request) {
   auto deletion = std::make_shared<SharedReply<wire::DeleteGroupsResponse>>(call);
+  std::set<std::string_view> named;
   for (const std::string_view name : request.groups_names) {
+    if (!named.insert(name).second) continue;
     deletion->response.results.push_back({.group_id = std::string(name), .error_code = wire::ErrorCode::coordinator_not_available});  // until it is known
   }
   call->broker().with_groups([deletion = std::move(deletion)](broker::Groups& groups) {

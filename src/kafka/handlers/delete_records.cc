@@ -29,7 +29,7 @@ void handle(Session&, const CallPtr& call, wire::DeleteRecordsRequest request) {
       call->broker().delete_records({topic->id, log::PartitionId(index)}, log::Offset(asked.partitions[p].offset),
                                     [removal, &out](const broker::Broker::DeleteReply& reply) {
                                       out.error_code = to_wire(reply.error);
-                                      out.low_watermark = reply.log_start.value();
+                                      if (reply.error == broker::TopicError::none) out.low_watermark = reply.log_start.value();
                                     });
     }
   }

@@ -65,7 +65,7 @@ void handle(Session&, const CallPtr& call, wire::DescribeConfigsRequest request)
   Response response;
   for (const auto& asked : request.resources) {
     auto& out = response.results.emplace_back();
-    out.error_message.reset();
+    out.error_message = "";  // Kafka's is not null
     out.resource_type = asked.resource_type;
     out.resource_name = std::string(asked.resource_name);
     switch (static_cast<ResourceType>(asked.resource_type)) {

@@ -42,7 +42,8 @@ void handle(Session&, const CallPtr& call, wire::DescribeGroupsRequest request) 
     groups[i].group_id = std::string(request.groups[i]);
     groups[i].error_code = wire::ErrorCode::coordinator_not_available;  // until it is known
   }
-  call->broker().with_groups([description = std::move(description)](broker::Groups& from) {
+  const bool may = request.include_authorized_operations;
+  call->broker().with_groups([description = std::move(description), may](broker::Groups& from) {
     // Each once, so that an answer is no larger than what there is.
     std::set<std::string_view> asked;
     for (auto& out : description->response.groups) {
@@ -51,7 +52,10 @@ void handle(Session&, const CallPtr& call, wire::DescribeGroupsRequest request) 
         continue;
       }
       from.describe({.group = group_id(out.group_id)},
-                    [description, &out](broker::DescribeReply reply) { fill(out, std::move(reply), description->version()); });
+                    [description, may, &out](broker::DescribeReply reply) {
+                      fill(out, std::move(reply), description->version());
+                      if (may && out.error_code == wire::ErrorCode::none) out.authorized_operations = kGroupOperations;
+                    });
     }
   });
 }

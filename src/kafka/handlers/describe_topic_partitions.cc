@@ -14,6 +14,7 @@ constexpr std::int32_t kPartitionsMax = 2'000;  // of one page
 void add_missing(Response& response, std::string_view name) {
   auto& out = response.topics.emplace_back();
   out.name = std::string(name);
+  out.topic_authorized_operations = kTopicOperations;
   out.error_code = log::check_topic(std::string(name), log::TopicKind::plain, 1) ? wire::ErrorCode::unknown_topic_or_partition
                                                                                   : wire::ErrorCode::invalid_topic_exception;
 }
@@ -23,6 +24,7 @@ std::size_t add_topic(Response& response, const Node& node, const store::TopicVi
   auto& out = response.topics.emplace_back();
   out.name = topic.name;
   out.topic_id = to_wire(topic.id);
+  out.topic_authorized_operations = kTopicOperations;
   const std::size_t end = std::min(topic.partitions.size(), first + room);
   for (std::size_t i = first; i < end; ++i) {
     auto& partition = out.partitions.emplace_back();

@@ -40,7 +40,7 @@ void handle(Session&, const CallPtr& call, wire::FindCoordinatorRequest request)
     auto& out = response.coordinators.emplace_back();
     out.key = std::string(key);
     out.error_code = found.error;
-    out.error_message = found.message;
+    out.error_message = found.message.value_or("");  // Kafka's is not null
     out.node_id = found.error == wire::ErrorCode::none ? call->node().id : -1;
     out.host = found.error == wire::ErrorCode::none ? call->advertised().host : "";
     out.port = found.error == wire::ErrorCode::none ? call->advertised().port : -1;

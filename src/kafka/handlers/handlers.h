@@ -82,6 +82,11 @@ void handle(Session& session, const CallPtr& call, wire::OffsetForLeaderEpochReq
 void handle(Session& session, const CallPtr& call, wire::ProduceRequest request);
 void handle(Session& session, const CallPtr& call, wire::SyncGroupRequest request);
 
+// Without access control a client may do everything: bits of Kafka's AclOperation.
+inline constexpr std::int32_t kClusterOperations = 0x1fa0;  // create, alter, describe, cluster action, settings, idempotent write
+inline constexpr std::int32_t kTopicOperations = 0xdf8;     // read, write, create, delete, alter, describe, settings
+inline constexpr std::int32_t kGroupOperations = 0xd48;     // read, delete, describe, settings
+
 // ApiVersions in a version that is not known.
 void refuse_api_versions(Call& call);
 

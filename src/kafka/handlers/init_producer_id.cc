@@ -5,7 +5,11 @@ namespace baton::kafka {
 void handle(Session&, const CallPtr& call, wire::InitProducerIdRequest request) {
   wire::InitProducerIdResponse response;
   response.producer_epoch = -1;
-  if (request.transactional_id) {
+  const bool has_id = request.producer_id != -1;
+  const bool has_epoch = request.producer_epoch != -1;
+  if (has_id != has_epoch || (request.transactional_id && request.transactional_id->empty())) {
+    response.error_code = wire::ErrorCode::invalid_request;
+  } else if (request.transactional_id) {
     // There is no transaction coordinator yet; FindCoordinator says so, too.
     response.error_code = wire::ErrorCode::transactional_id_authorization_failed;
   } else {

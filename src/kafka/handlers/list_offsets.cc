@@ -1,3 +1,5 @@
+#include <map>
+
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
 
@@ -32,6 +34,17 @@ Result<std::optional<log::PartitionReader::TimeResult>> find_max_timestamp(const
     }
   }
   return best;
+}
+
+// The first version that has such a question; nullopt: none has. A time is asked in every version.
+std::optional<std::int16_t> first_version(std::int64_t timestamp) {
+  switch (timestamp) {
+    case kMaxTimestamp: return 7;
+    case kEarliestLocal: return 8;
+    case kLatestTiered: return 9;
+    case kEarliestPendingUpload: return 11;
+    default: return timestamp < kEarliestPendingUpload ? std::nullopt : std::optional<std::int16_t>(0);
+  }
 }
 
 void look_up(const log::PartitionReader& reader, std::int64_t timestamp, bool committed_only, Partition& out) {
@@ -72,12 +85,20 @@ void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
     auto& topic = response.topics.emplace_back();
     topic.name = std::string(asked.name);
     const auto found = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
+    std::map<std::int32_t, int> times;
+    for (const auto& partition : asked.partitions) ++times[partition.partition_index];
     for (const auto& partition : asked.partitions) {
+      const int named = std::exchange(times[partition.partition_index], 0);
+      if (named == 0) continue;  // it has been answered
       Partition& out = topic.partitions.emplace_back();
       out.partition_index = partition.partition_index;
+      if (named > 1) {
+        out.error_code = wire::ErrorCode::invalid_request;
+        continue;
+      }
       out.error_code = check_partition(found.get(), partition.partition_index, partition.current_leader_epoch, call->broker().epoch());
       if (out.error_code != wire::ErrorCode::none) continue;
-      if (partition.timestamp < kEarliestPendingUpload) {
+      if (const auto first = first_version(partition.timestamp); !first || call->version() < *first) {
         out.error_code = wire::ErrorCode::unsupported_version;
       } else {
         look_up(*found->partitions[static_cast<std::size_t>(partition.partition_index)], partition.timestamp, request.isolation_level == 1, out);

@@ -1,5 +1,6 @@
 // Metadata: this one broker leads every partition. Topics that a client asks for by name are made when it allows it.
 #include <algorithm>
+#include <set>
 
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
@@ -41,6 +42,12 @@ wire::MetadataResponse about_the_broker(const Call& call) {
   return response;
 }
 
+void add_operations(wire::MetadataResponse& response, const wire::MetadataRequest& request) {
+  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+  if (!request.include_topic_authorized_operations) return;
+  for (Topic& topic : response.topics) topic.topic_authorized_operations = kTopicOperations;
+}
+
 // Makes the topics that are missing, one after the other, and answers when all are there or refused.
 class MakeTopics : public std::enable_shared_from_this<MakeTopics> {
  public:
@@ -62,7 +69,9 @@ class MakeTopics : public std::enable_shared_from_this<MakeTopics> {
     Topic& topic = response_.topics[at];
     const auto found = call_->broker().view()->find_topic(*topic.name);
     if (found != nullptr) {
+      const std::int32_t operations = topic.topic_authorized_operations;
       topic = describe(*found, call_->node());
+      topic.topic_authorized_operations = operations;
     } else {
       topic.error_code = to_wire(reply.error);
     }
@@ -83,11 +92,14 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
     for (const auto& topic : view->topics()) {
       if (!broker::Broker::is_internal(topic->name)) response.topics.push_back(describe(*topic, call->node()));
     }
+    add_operations(response, request);
     return call->reply(response);
   }
   const bool may_make = call->broker().options().auto_create && request.allow_auto_topic_creation;
   bool makes = false;
+  std::set<std::pair<std::optional<std::string_view>, log::TopicId>> answered;
   for (const auto& asked : *request.topics) {
+    if (!answered.emplace(asked.name, from_wire(asked.topic_id)).second) continue;
     const std::string_view name = asked.name.value_or(std::string_view());
     const auto topic = find_topic(*view, name, asked.topic_id);
     if (topic != nullptr) {
@@ -104,6 +116,7 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
       makes = makes || may_make;
     }
   }
+  add_operations(response, request);
   if (!makes) return call->reply(response);
   std::make_shared<MakeTopics>(call, std::move(response))->go_on();
 }

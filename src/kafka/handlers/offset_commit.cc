@@ -9,6 +9,7 @@ namespace {
 using Response = wire::OffsetCommitResponse;
 using Partition = Response::OffsetCommitResponsePartition;
 
+constexpr std::int16_t kFirstWithNotFound = 9;
 constexpr std::int16_t kFirstWithIds = 10;
 constexpr std::int64_t kRetentionMsMax = std::int64_t{1000} * 365 * 24 * 60 * 60 * 1000;  // a thousand years: a time plus this is a time
 
@@ -19,7 +20,11 @@ struct Commit {
   std::vector<Partition*> asked;
 
   void answer(const broker::CommitReply& reply) {
-    for (std::size_t i = 0; i < asked.size(); ++i) asked[i]->error_code = to_wire(reply.errors[i]);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      // Versions of old clients have no word for a group that is not there.
+      const bool no_group = reply.errors[i] == broker::GroupError::group_id_not_found && call->version() < kFirstWithNotFound;
+      asked[i]->error_code = no_group ? wire::ErrorCode::illegal_generation : to_wire(reply.errors[i]);
+    }
     call->reply(response);
   }
 };

@@ -41,7 +41,7 @@ void handle(Session&, const CallPtr& call, wire::OffsetDeleteRequest request) {
     for (std::size_t p = 0; p < asked.partitions.size(); ++p) {
       Partition& out = topics[t].partitions[p];
       out.partition_index = asked.partitions[p].partition_index;
-      if (topic == nullptr) {
+      if (topic == nullptr || out.partition_index < 0 || static_cast<std::size_t>(out.partition_index) >= topic->partitions.size()) {
         out.error_code = wire::ErrorCode::unknown_topic_or_partition;
         continue;
       }
