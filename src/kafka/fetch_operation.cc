@@ -146,8 +146,20 @@ void FetchOperation::woken() {
   if (waiter_ != nullptr && read()) answer();
 }
 
+// Of what was asked for before the wait.
+void FetchOperation::forget_removed_topics() {
+  const auto view = call_->broker().view();
+  for (Slot& slot : slots_) {
+    if (slot.topic == nullptr || view == nullptr || view->find_topic(slot.topic->id) != nullptr) continue;
+    slot = Slot();
+    slot.error = wire::ErrorCode::unknown_topic_or_partition;  // as Kafka says it, also to who asked by id
+  }
+}
+
 void FetchOperation::answer() {
   if (timer_) (void)call_->core().cancel(*std::exchange(timer_, std::nullopt));
+  const bool waited = waiter_ != nullptr;
+  if (waited) forget_removed_topics();
   std::size_t number = 0;
   for (auto& topic : response_.responses) {
     for (auto& out : topic.partitions) {
@@ -156,7 +168,7 @@ void FetchOperation::answer() {
       out.high_watermark = -1;
       out.records = wire::Records{.bytes = slot.records};
       const bool unknown = slot.error == wire::ErrorCode::unknown_topic_or_partition || slot.error == wire::ErrorCode::unknown_topic_id;
-      if (!unknown) out.aborted_transactions.reset();  // null or empty as with Kafka
+      if (!unknown || waited) out.aborted_transactions.reset();  // null or empty as with Kafka
       if (slot.topic == nullptr) continue;
       const log::Bounds bounds = slot.topic->partitions[static_cast<std::size_t>(slot.partition.value())]->bounds();
       if (slot.error == wire::ErrorCode::offset_out_of_range) continue;

@@ -42,6 +42,7 @@ class FetchOperation final : public Ongoing, public std::enable_shared_from_this
   [[nodiscard]] bool is_enough() const;
   void wait();
   void woken();
+  void forget_removed_topics();
   void answer();
 
   Session* session_;

@@ -43,6 +43,8 @@ def shown(value, path, errors):
         return "not there"
     if isinstance(value, (dict, list)):
         return "there" if value else "empty"
+    if isinstance(value, str) and value.startswith("$t"):
+        return "the producer's time"
     if "rrorCode" in leaf and str(value) in errors:
         return f"{value} {errors[str(value)]}"
     return value if isinstance(value, str) and value else json.dumps(value)
@@ -77,7 +79,7 @@ def api_section(result, served, known):
         sessions = {s for names in played.values() for s in names}
         out.append(f"| {name} | {theirs[key][0]}-{theirs[key][1]} | {ours[key][0]}-{ours[key][1]} | {ranges(played) or 'none'} | {len(sessions)} |")
     out += ["", f"Kafka alone serves {', '.join(only)}; why is among the differences of ApiVersions.", "",
-            "Kafka names Produce 0 to 2 among its versions and does not serve them, either: its classes know Produce from 3 and Fetch from 4 on, so older versions are not compared."]
+            "Kafka's classes know Produce from version 3 and Fetch from version 4 on: what is older is not compared."]
     return out
 
 
@@ -133,8 +135,11 @@ def equal_section(sessions, result):
 
 
 def settings_section(of, title, settings):
-    out = ["", f"## {title}", "", f"{len(settings.equal)} have the same type and the same default:", "", "| setting | type | default |", "|---|---|---|"]
-    out += [f"| `{name}` | {kind} | `{cell(default) or ' '}` |" for name, kind, default in settings.equal]
+    equal = [e for e in settings.equal if e[2] != "none"]
+    out = ["", f"## {title}", "", f"{len(equal)} have the same type and the same default:", "", "| setting | type | default |", "|---|---|---|"]
+    out += [f"| `{name}` | {kind} | `{cell(default) or ' '}` |" for name, kind, default in equal]
+    if without := [f"`{name}`" for name, _, default in settings.equal if default == "none"]:
+        out += ["", f"Of the same type, and without a default that is shown: {', '.join(without)}."]
     out += ["", "Other defaults:", "", "| setting | Kafka | Baton | why |", "|---|---|---|---|"]
     out += [f"| `{name}` | `{cell(theirs)}` | `{cell(ours)}` | {cell(why)} |" for name, theirs, ours, why in settings.differing]
     for kind, who in (("kafka", "Kafka"), ("baton", "Baton")):
