@@ -14,6 +14,7 @@
 #   baton::dep::json     Boost.JSON 1.81                   <boost/json.hpp>
 #   baton::dep::asio     sockets: Boost.Asio 1.81         <boost/asio/...>, never <boost/asio.hpp>
 #   baton::dep::time     time zones (absl::time)           <absl/time/time.h>
+#   baton::dep::rdkafka  the command line's Kafka client    <librdkafka/rdkafka.h>; the program only
 #   baton::dep::threads  the C library's threads
 #   baton::dep::gtest    tests: GoogleTest and GoogleMock  <gtest/gtest.h>, <gmock/gmock.h>
 #
@@ -67,6 +68,9 @@ baton_dependency(fmt HEADER fmt/format.h LINK baton_fmt)
 baton_dependency(asio_headers HEADER boost/asio/io_context.hpp LINK Threads::Threads
   DEFINES BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 baton_dependency(asio HEADER boost/asio/io_context.hpp LINK baton_asio baton::dep::asio_headers)
+# TLS is OpenSSL's libssl. What it calls of Cyrus SASL, src/cli/no_kerberos.cc answers: Debian has no static archive of it.
+baton_dependency(rdkafka HEADER librdkafka/rdkafka.h LIBS rdkafka ssl
+  LINK baton::dep::crypto baton::dep::lz4 baton::dep::zstd baton::dep::zlib ${CMAKE_DL_LIBS} m Threads::Threads)
 baton_dependency(gtest HEADER gmock/gmock.h LIBS gmock gtest LINK Threads::Threads)
 # The parts of Abseil that its time library needs, in link order: its own CMake package offers shared libraries only.
 baton_dependency(time HEADER absl/time/time.h LINK Threads::Threads

@@ -1,5 +1,6 @@
 #include "os/terminal.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -8,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+
+#include "os/posix_error.h"
 
 namespace baton::os {
 
@@ -45,6 +48,21 @@ std::optional<std::string> environment_variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   if (value == nullptr) return std::nullopt;
   return std::string(value);
+}
+
+Result<std::optional<std::size_t>> read_standard_input(base::MutableByteView out, int timeout_ms) {
+  pollfd entry{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  const int ready = ::poll(&entry, 1, timeout_ms);
+  if (ready == 0 || (ready < 0 && errno == EINTR)) return std::optional<std::size_t>();
+  const ssize_t got = ready < 0 ? -1 : ::read(STDIN_FILENO, out.data(), out.size());
+  if (got >= 0) return std::optional(static_cast<std::size_t>(got));
+  if (errno == EINTR || errno == EAGAIN) return std::optional<std::size_t>();
+  return posix_error("read", "standard input", errno);
+}
+
+bool output_closed() {
+  pollfd entry{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLERR) != 0;
 }
 
 void watch_interrupts() {

@@ -19,6 +19,11 @@ struct Terminal {
 
 [[nodiscard]] std::optional<std::string> environment_variable(const std::string& name);
 
+// Reads what there is of standard input, from where it stands. Nothing: nothing came within `timeout_ms`, or a signal did; 0: its end.
+[[nodiscard]] Result<std::optional<std::size_t>> read_standard_input(base::MutableByteView out, int timeout_ms);
+// Standard output is a pipe whose other end is closed.
+[[nodiscard]] bool output_closed();
+
 // True once SIGINT or SIGTERM came, after watch_interrupts(). A second one ends the process at once.
 void watch_interrupts();
 [[nodiscard]] bool interrupted();
