@@ -97,6 +97,12 @@ class Printer {
   std::size_t unflushed_ = 0;
 };
 
+// The end of a partition is told by a fetch that found nothing.
+KafkaClient::Settings with_quick_end(KafkaClient::Settings settings, bool until_end) {
+  if (until_end) settings.emplace_back("fetch.wait.max.ms", "20");
+  return settings;
+}
+
 class Consumption {
  public:
   Consumption(Session& session, const ConsumeOptions& options) : session_(session), o_(options) {}
@@ -134,7 +140,7 @@ class Consumption {
 
 Status Consumption::find_partitions() {
   KafkaClient::Settings settings = {{"enable.partition.eof", "true"}, {"auto.offset.reset", "error"}};
-  BATON_TRY_ASSIGN(admin_, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::admin, settings));
+  BATON_TRY_ASSIGN(admin_, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::admin, with_quick_end(settings, o_.until_end)));
   BATON_TRY_ASSIGN(const auto topic, admin_->topic(o_.topic));
   for (const auto& p : topic.partitions)
     if (o_.partitions.empty() || std::find(o_.partitions.begin(), o_.partitions.end(), p.id) != o_.partitions.end()) partitions_.push_back(p.id);
@@ -177,7 +183,7 @@ Status Consumption::start_group() {
                                     {"auto.offset.reset", spec.kind == OffsetSpec::Kind::end ? "latest" : "earliest"}};
   KafkaClient::Hooks hooks;
   hooks.rebalanced = [this](rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions) { on_rebalance(error, partitions); };
-  BATON_TRY_ASSIGN(member_, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::consumer, settings, std::move(hooks)));
+  BATON_TRY_ASSIGN(member_, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::consumer, with_quick_end(settings, o_.until_end), std::move(hooks)));
   RdPartitions topics(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(topics.get(), o_.topic.c_str(), RD_KAFKA_PARTITION_UA);
   if (const auto error = rd_kafka_subscribe(member_->get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(error, "group '" + o_.group + "'");

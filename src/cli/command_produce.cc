@@ -48,6 +48,7 @@ class Production {
   [[nodiscard]] bool stop() const { return os::interrupted() || (failed_ > 0 && !o_.keep_going) || !client_->healthy(); }
   void serve(int timeout_ms) {
     client_->poll(timeout_ms);
+    if (o_.keep_going) print_failures();  // whoever goes on wants to know at once
     session_.out().progress(session_.env().clock(), "acknowledged", acknowledged_, 0, "records");
   }
 
@@ -252,12 +253,13 @@ void Production::print_failures() {
 }
 
 Status Production::conclude(Status read) {
-  print_failures();
+  if (failed_ > 1 || o_.keep_going) print_failures();  // one alone is the error that follows
   session_.out().end_progress();
   const auto unanswered = sent_ - acknowledged_ - failed_;
   session_.out().line(session_.out().json() ? fmt::format("{{\"acknowledged\":{},\"failed\":{},\"unanswered\":{}}}", acknowledged_, failed_, unanswered)
                                             : fmt::format("{} record{} acknowledged{}", with_commas(acknowledged_), acknowledged_ == 1 ? "" : "s",
                                                           failed_ > 0 ? ", " + with_commas(failed_) + " not" : ""));
+  if (first_failure_ && failed_ > 1) first_failure_->detail = fmt::format("{} records were not acknowledged; the first: {}", failed_, first_failure_->detail);
   if (first_failure_) return *first_failure_;
   BATON_TRY(client_->healthy());
   if (unanswered > 0) return Error{Code::unavailable, fmt::format("{} records have no answer; they may have been stored or not", unanswered)};
