@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""baton topics, produce, consume and groups against `baton serve`: kafka_test.py BATON."""
+import json
+import os
+import signal
+import socket
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
+
+from harness import ServeCase  # noqa: E402
+from kafka_cases import AnyCluster, KafkaCli  # noqa: E402
+
+ServeCase.program = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "baton"
+
+
+class BatonCase(ServeCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.serve()
+        self.bootstrap = f"127.0.0.1:{self.server.port}"
+
+
+class Baton(AnyCluster, BatonCase):
+    pass
+
+
+class BatonsOwn(KafkaCli, BatonCase):
+    def test_a_topic_of_events_takes_events_and_says_which_line_is_none(self):
+        self.topic("rides", 4, "baton.kind=event")
+        self.run_baton("produce", "rides", "--key-separator", ":", "--header", "ce_type=RideStarted",
+                       text="".join(f'ride-{n}:{{"bike":{n}}}\n' for n in range(50)))
+        self.assertEqual(len(self.lines("consume", "rides", "--until-end")), 50)
+        self.assertEqual(self.lines("topics", "describe", "rides")[0]["config"]["baton.kind"], "event")
+        without_key = self.error("produce", "rides", "--header", "ce_type=RideStarted", text="{}\n", expect=2)
+        self.assertIn("standard input: line 1: INVALID_RECORD", without_key)
+        self.assertIn("an event topic wants a key and the header ce_type", without_key)
+        self.assertIn("POLICY_VIOLATION", self.error("topics", "delete", "rides", expect=2))
+
+    def test_an_expected_version_that_does_not_hold_is_refused_alone(self):
+        self.topic("rides", 1, "baton.kind=event")
+        event = lambda stream, expected: json.dumps({  # noqa: E731
+            "key": stream, "value": {"bike": 1},
+            "headers": [{"name": "ce_type", "value": "T"}] + ([{"name": "baton-expected-version", "value": expected}] if expected else [])})
+        lines = [event("a", "no-stream"), event("b", None), event("a", "no-stream"), event("c", None), event("a", "0")]
+        refused = self.run_baton("--json", "produce", "rides", text="\n".join(lines), expect=4)
+        self.assertEqual(json.loads(refused.stdout), {"acknowledged": 2, "failed": 1, "unanswered": 0})
+        problem = json.loads(refused.stderr.splitlines()[-1])
+        self.assertEqual(problem["error"], "wrong_version")
+        self.assertIn("line 3: INVALID_RECORD", problem["detail"])
+        self.assertIn("baton-expected-version does not hold", problem["detail"])
+        went_on = self.run_baton("--json", "produce", "rides", "--keep-going", text="\n".join(lines[2:]), expect=4)
+        self.assertEqual(json.loads(went_on.stdout), {"acknowledged": 2, "failed": 1, "unanswered": 0})
+        self.assertEqual(json.loads(went_on.stderr.splitlines()[0]) | {"detail": ""}, {"error": "INVALID_RECORD", "detail": "", "line": 1, "last_line": 1})
+        self.assertEqual([r["key"] for r in self.lines("consume", "rides", "--until-end")], ["a", "b", "c", "a"])
+
+    def test_a_topic_is_made_on_the_way_only_when_told(self):
+        self.run_baton("produce", "fresh", text="x\n", expect=5)
+        self.run_baton("produce", "fresh", "--create", text="x\n")
+        self.assertEqual(self.run_baton("consume", "fresh", "--until-end").stdout, b"x\n")
+
+    def test_a_server_that_is_not_there_is_said_at_once(self):
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))  # and never listens
+            address = f"127.0.0.1:{closed.getsockname()[1]}"
+            for command in (["topics", "list"], ["produce", "t"], ["consume", "t"], ["consume", "t", "--group", "g"], ["groups", "list"]):
+                problem = self.error(*command, "--bootstrap", address, expect=1)
+                self.assertIn(f"no Kafka broker answers at {address}", problem)
+                self.assertIn("start one with 'baton serve'", problem)
+            # One that takes connections and says nothing.
+            closed.listen()
+            self.assertIn("answers in time", self.error("topics", "list", "--bootstrap", address, "--timeout", "0.5", expect=1))
+
+    def test_a_server_that_goes_away_loses_nothing_silently(self):
+        self.topic("t")
+        reader = self.start("consume", "t", "--group", "g")
+        self.fill("t", 2)
+        self.assertEqual([reader.stdout.readline() for _ in range(2)], [b"0\n", b"1\n"])
+        self.stop(self.server)
+        self.assertIn(f"no broker answers at {self.bootstrap}".encode(), reader.stderr.readline())
+        reader.send_signal(signal.SIGINT)
+        self.assertIn(reader.wait(timeout=60), (0, 1))
+
+    def test_records_that_nobody_acknowledges_are_named_by_their_lines(self):
+        self.topic("t")
+        writer = self.start("produce", "t", "--timeout", "2", stdin=-1)
+        writer.stdin.write(b"one\n")
+        writer.stdin.flush()
+        self.assertEqual(self.run_baton("consume", "t", "--max", "1").stdout, b"one\n")
+        self.server.signal(signal.SIGSTOP)
+        self.addCleanup(self.server.signal, signal.SIGCONT)
+        writer.stdin.write(b"two\nthree\n")
+        out, err = self.finish(writer, expect=1)
+        self.assertEqual(out, b"1 record acknowledged, 2 not\n")
+        self.assertIn(b"lines 2 to 3: _MSG_TIMED_OUT", err)
+        self.assertIn(b"2 records were not acknowledged; the first: standard input: line 2", err)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
