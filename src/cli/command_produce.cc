@@ -83,7 +83,8 @@ Status Production::prepare() {
   }
   {
     // Asks first: a producer's own question for a topic would make it, and a typo would be a topic.
-    BATON_TRY_ASSIGN(auto admin, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::admin, {{"allow.auto.create.topics", o_.create ? "true" : "false"}}));
+    BATON_TRY_ASSIGN(auto admin, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::admin,
+                                                   {{"allow.auto.create.topics", o_.create ? "true" : "false"}}));
     auto topic = admin->topic(o_.topic);
     // The broker that makes it answers once that there is none yet.
     for (int i = 0; !topic && topic.error().code == Code::not_found && o_.create && i < 50 && !os::interrupted(); ++i) {
@@ -93,7 +94,8 @@ Status Production::prepare() {
     if (!topic && topic.error().code == Code::not_found && !o_.create) topic.error().detail += ", and so does --create here";
     if (!topic) return topic.error();
     if (o_.partition >= 0 && static_cast<std::size_t>(o_.partition) >= topic->partitions.size())
-      return Error{Code::invalid_argument, fmt::format("topic '{}' has no partition {}; it has {}", o_.topic, o_.partition, topic->partitions.size())};
+      return Error{Code::invalid_argument,
+                   fmt::format("topic '{}' has no partition {}; it has {}", o_.topic, o_.partition, topic->partitions.size())};
   }
   if (o_.acks != "all" && o_.acks != "-1" && o_.idempotent && o_.idempotent_given)
     return Error{Code::invalid_argument, "--idempotent needs --acks all"};
@@ -106,7 +108,8 @@ Status Production::prepare() {
                                     {"queue.buffering.max.kbytes", "65536"}};
   KafkaClient::Hooks hooks;
   hooks.delivered = [this](const rd_kafka_message_t& message) { on_delivered(message); };
-  BATON_TRY_ASSIGN(client_, KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::producer, settings, std::move(hooks)));
+  BATON_TRY_ASSIGN(client_,
+                   KafkaClient::open(session_.env(), o_.kafka, KafkaClient::Kind::producer, settings, std::move(hooks)));
   return {};
 }
 
@@ -128,8 +131,11 @@ Result<LineReader> Production::open_input() {
   name_ = o_.file;
   auto input = InputStream::open(session_.env(), o_.file);
   // A file that is missing is a wrong argument here, not a topic that is missing.
-  if (!input) return Error{input.error().code == Code::not_found ? Code::invalid_argument : input.error().code, input.error().detail};
-  return LineReader([stream = std::shared_ptr<InputStream>(*std::move(input))](base::MutableByteView out) { return stream->read(out); }, name_);
+  if (!input)
+    return Error{input.error().code == Code::not_found ? Code::invalid_argument : input.error().code, input.error().detail};
+  return LineReader(
+      [stream = std::shared_ptr<InputStream>(*std::move(input))](base::MutableByteView out) { return stream->read(out); },
+      name_);
 }
 
 Result<KafkaRecord> Production::parse(std::string_view line) const {
@@ -143,8 +149,11 @@ Result<KafkaRecord> Production::parse(std::string_view line) const {
 
 Error Production::queue_error(rd_kafka_resp_err_t error, const std::string& text) const {
   if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-    return {Code::too_large, "the record is larger than message.max.bytes (1,000,000 unless --client-config message.max.bytes=N says otherwise)"};
-  if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) return {Code::invalid_argument, "topic '" + o_.topic + "' has no such partition"};
+    return {
+        Code::too_large,
+        "the record is larger than message.max.bytes (1,000,000 unless --client-config message.max.bytes=N says otherwise)"};
+  if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    return {Code::invalid_argument, "topic '" + o_.topic + "' has no such partition"};
   return kafka_error(error, "topic '" + o_.topic + "'", text.c_str());
 }
 
@@ -179,7 +188,8 @@ Status Production::send(const KafkaRecord& record, std::uint64_t line) {
       ++sent_;
       return {};
     }
-    if (rd_kafka_error_code(error.get()) != RD_KAFKA_RESP_ERR__QUEUE_FULL) return queue_error(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()));
+    if (rd_kafka_error_code(error.get()) != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+      return queue_error(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()));
     serve(kServeMs);
     if (stop()) return Error{Code::cancelled, "stopped"};
   }
@@ -198,7 +208,8 @@ Status Production::send_lines(LineReader& lines) {
     conditions_ |= alone;
     if (alone) await_all();
     if (stop()) break;
-    if (auto sent = send(*record, lines.number()); !sent) return sent.error().code == Code::cancelled ? sent : Status(lines.at_line(sent.error()));
+    if (auto sent = send(*record, lines.number()); !sent)
+      return sent.error().code == Code::cancelled ? sent : Status(lines.at_line(sent.error()));
     if (alone) await_all();
     serve(0);
   }
@@ -232,8 +243,14 @@ void Production::on_delivered(const rd_kafka_message_t& message) {
   auto error = kafka_error(message.err, name_ + ": line " + std::to_string(line));
   if (message.err == RD_KAFKA_RESP_ERR_INVALID_RECORD) {
     // Produce v7, which librdkafka 2.0 sends, has no room for the broker's reason.
-    if (conditions_) error = {Code::wrong_version, error.detail + " (" + std::string(kExpectedVersion) + " does not hold, or the record breaks a rule of its topic; the server's reason does not come through)"};
-    else error.detail += " (an event topic wants a key and the header ce_type, and the partition that its partitioner names; see docs/kafka.md)";
+    if (conditions_)
+      error = {Code::wrong_version,
+               error.detail + " (" + std::string(kExpectedVersion) +
+                   " does not hold, or the record breaks a rule of its topic; the server's reason does not come through)"};
+    else
+      error.detail +=
+          " (an event topic wants a key and the header ce_type, and the partition that its partitioner names; see "
+          "docs/kafka.md)";
   }
   first_failure_ = std::move(error);
 }
@@ -242,12 +259,15 @@ void Production::print_failures() {
   if (run_error_ == RD_KAFKA_RESP_ERR_NO_ERROR) return;
   session_.out().end_progress();
   if (session_.json_) {
-    const auto text = fmt::format("{{\"error\":{},\"detail\":{},\"line\":{},\"last_line\":{}}}", json_string(rd_kafka_err2name(run_error_)),
-                                  json_string(rd_kafka_err2str(run_error_)), run_first_, run_last_);
+    const auto text =
+        fmt::format("{{\"error\":{},\"detail\":{},\"line\":{},\"last_line\":{}}}", json_string(rd_kafka_err2name(run_error_)),
+                    json_string(rd_kafka_err2str(run_error_)), run_first_, run_last_);
     std::fprintf(stderr, "%s\n", text.c_str());
   } else {
-    const auto lines = run_first_ == run_last_ ? fmt::format("line {}", run_first_) : fmt::format("lines {} to {}", run_first_, run_last_);
-    std::fprintf(stderr, "baton: not acknowledged: %s: %s: %s: %s\n", name_.c_str(), lines.c_str(), rd_kafka_err2name(run_error_), rd_kafka_err2str(run_error_));
+    const auto lines =
+        run_first_ == run_last_ ? fmt::format("line {}", run_first_) : fmt::format("lines {} to {}", run_first_, run_last_);
+    std::fprintf(stderr, "baton: not acknowledged: %s: %s: %s: %s\n", name_.c_str(), lines.c_str(),
+                 rd_kafka_err2name(run_error_), rd_kafka_err2str(run_error_));
   }
   run_error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
@@ -256,13 +276,17 @@ Status Production::conclude(Status read) {
   if (failed_ > 1 || o_.keep_going) print_failures();  // one alone is the error that follows
   session_.out().end_progress();
   const auto unanswered = sent_ - acknowledged_ - failed_;
-  session_.out().line(session_.out().json() ? fmt::format("{{\"acknowledged\":{},\"failed\":{},\"unanswered\":{}}}", acknowledged_, failed_, unanswered)
-                                            : fmt::format("{} record{} acknowledged{}", with_commas(acknowledged_), acknowledged_ == 1 ? "" : "s",
-                                                          failed_ > 0 ? ", " + with_commas(failed_) + " not" : ""));
-  if (first_failure_ && failed_ > 1) first_failure_->detail = fmt::format("{} records were not acknowledged; the first: {}", failed_, first_failure_->detail);
+  session_.out().line(
+      session_.out().json()
+          ? fmt::format("{{\"acknowledged\":{},\"failed\":{},\"unanswered\":{}}}", acknowledged_, failed_, unanswered)
+          : fmt::format("{} record{} acknowledged{}", with_commas(acknowledged_), acknowledged_ == 1 ? "" : "s",
+                        failed_ > 0 ? ", " + with_commas(failed_) + " not" : ""));
+  if (first_failure_ && failed_ > 1)
+    first_failure_->detail = fmt::format("{} records were not acknowledged; the first: {}", failed_, first_failure_->detail);
   if (first_failure_) return *first_failure_;
   BATON_TRY(client_->healthy());
-  if (unanswered > 0) return Error{Code::unavailable, fmt::format("{} records have no answer; they may have been stored or not", unanswered)};
+  if (unanswered > 0)
+    return Error{Code::unavailable, fmt::format("{} records have no answer; they may have been stored or not", unanswered)};
   return read;
 }
 
@@ -274,7 +298,8 @@ Status Production::run() {
   auto read = send_lines(lines);
   await_all();
   if (!read && read.error().code == Code::cancelled)
-    read = Error{Code::cancelled, fmt::format("{}: stopped by a signal; what was read is acknowledged, the next line is {}", name_, lines.number() + 1)};
+    read = Error{Code::cancelled, fmt::format("{}: stopped by a signal; what was read is acknowledged, the next line is {}",
+                                              name_, lines.number() + 1)};
   return conclude(std::move(read));
 }
 
@@ -285,13 +310,17 @@ void add_produce_command(CLI::App& app, Session& session) {
   auto* sub = app.add_subcommand("produce", "Send records to a topic, one a line");
   sub->add_option("topic", o->topic, "The topic")->required();
   sub->add_option("file", o->file, "The lines; also packed with gzip, xz or zstd; '-': standard input")->capture_default_str();
-  sub->add_option("--key-separator", o->key_separator, "A line is KEY SEPARATOR VALUE; \\t and \\xHH are understood; else it is the value");
+  sub->add_option("--key-separator", o->key_separator,
+                  "A line is KEY SEPARATOR VALUE; \\t and \\xHH are understood; else it is the value");
   sub->add_option("--key", o->key, "The key of every record that has none");
   sub->add_option("--null", o->null_text, "A key or value that is this text is none (a tombstone)");
-  sub->add_option("--header", o->headers, "NAME=VALUE of every record, e.g. ce_type=RideStarted; may be repeated")->allow_extra_args(false);
+  sub->add_option("--header", o->headers, "NAME=VALUE of every record, e.g. ce_type=RideStarted; may be repeated")
+      ->allow_extra_args(false);
   sub->add_option("--partition", o->partition, "All to this partition; else by the key")->check(CLI::NonNegativeNumber);
-  sub->add_option("--partitioner", o->partitioner, "Which partition a key has: murmur2_random is that of Java and of event topics")
-      ->check(CLI::IsMember({"murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random", "fnv1a", "random"}))
+  sub->add_option("--partitioner", o->partitioner,
+                  "Which partition a key has: murmur2_random is that of Java and of event topics")
+      ->check(
+          CLI::IsMember({"murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random", "fnv1a", "random"}))
       ->capture_default_str();
   sub->add_option("--compression", o->compression, "none, gzip, snappy, lz4 or zstd")
       ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}))
@@ -299,12 +328,16 @@ void add_produce_command(CLI::App& app, Session& session) {
   sub->add_option("--acks", o->acks, "all, 1 or 0: who must have a record before it counts; with 0 nobody says")
       ->check(CLI::IsMember({"all", "-1", "1", "0"}))
       ->capture_default_str();
-  auto* idempotent = sub->add_flag("--idempotent,!--no-idempotent", o->idempotent, "Send again without doubling; on, unless --acks says less than all");
+  auto* idempotent = sub->add_flag("--idempotent,!--no-idempotent", o->idempotent,
+                                   "Send again without doubling; on, unless --acks says less than all");
   sub->add_flag("--create", o->create, "Make the topic if it is not there, as the broker's auto-create does");
   sub->add_flag("--keep-going", o->keep_going, "Go on behind a record that was refused");
   o->kafka.add_to(*sub);
-  sub->footer("With --json, a line is {\"key\":..,\"value\":..,\"headers\":[{\"name\":..,\"value\":..}],\"partition\":..,\"timestamp\":..}, all optional: what\n"
-              "'baton --json consume' prints. Bytes that are not UTF-8 stand in key_base64, value_base64.");
+  sub->footer(
+      "With --json, a line is "
+      "{\"key\":..,\"value\":..,\"headers\":[{\"name\":..,\"value\":..}],\"partition\":..,\"timestamp\":..}, all optional: "
+      "what\n"
+      "'baton --json consume' prints. Bytes that are not UTF-8 stand in key_base64, value_base64.");
   sub->callback([&session, o, idempotent] {
     o->idempotent_given = idempotent->count() > 0;
     session.run([&] { return Production(session, *o).run(); });

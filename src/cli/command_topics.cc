@@ -54,14 +54,16 @@ Status list(Session& session, const TopicsOptions& o) {
   return {};
 }
 
-std::string description_json(const TopicInfo& topic, const std::map<std::int32_t, OffsetSpan>& spans, const std::vector<TopicSetting>& settings) {
+std::string description_json(const TopicInfo& topic, const std::map<std::int32_t, OffsetSpan>& spans,
+                             const std::vector<TopicSetting>& settings) {
   std::string text = "{\"topic\":";
   put_json_string(text, topic.name);
   text += ",\"partitions\":[";
   for (const auto& p : topic.partitions) {
     const auto span = spans.at(p.id);
-    text += fmt::format("{}{{\"partition\":{},\"leader\":{},\"replicas\":[{}],\"in_sync\":[{}],\"first\":{},\"end\":{}}}", text.ends_with('[') ? "" : ",", p.id,
-                        p.leader, numbers(p.replicas), numbers(p.in_sync), span.first, span.end);
+    text += fmt::format("{}{{\"partition\":{},\"leader\":{},\"replicas\":[{}],\"in_sync\":[{}],\"first\":{},\"end\":{}}}",
+                        text.ends_with('[') ? "" : ",", p.id, p.leader, numbers(p.replicas), numbers(p.in_sync), span.first,
+                        span.end);
   }
   text += "],\"config\":{";
   bool first = true;
@@ -88,16 +90,20 @@ Status describe(Session& session, const TopicsOptions& o) {
     out.line(description_json(topic, spans, settings));
     return {};
   }
-  out.line(fmt::format("topic {}, {} partition{}", out.bold(printable(topic.name)), topic.partitions.size(), topic.partitions.size() == 1 ? "" : "s"));
+  out.line(fmt::format("topic {}, {} partition{}", out.bold(printable(topic.name)), topic.partitions.size(),
+                       topic.partitions.size() == 1 ? "" : "s"));
   for (const auto& setting : settings)
     if (setting.own) out.line(fmt::format("  {}={}", setting.name, printable(setting.value.value_or("(secret)"))));
   std::vector<std::vector<std::string>> rows;
   for (const auto& p : topic.partitions) {
     const auto span = spans.at(p.id);
-    rows.push_back({std::to_string(p.id), std::to_string(p.leader), numbers(p.replicas), numbers(p.in_sync), std::to_string(span.first), std::to_string(span.end)});
+    rows.push_back({std::to_string(p.id), std::to_string(p.leader), numbers(p.replicas), numbers(p.in_sync),
+                    std::to_string(span.first), std::to_string(span.end)});
   }
   using enum Output::Align;
-  out.table({{"partition", right}, {"leader", right}, {"replicas"}, {"in sync"}, {"first offset", right}, {"end offset", right}}, rows);
+  out.table(
+      {{"partition", right}, {"leader", right}, {"replicas"}, {"in sync"}, {"first offset", right}, {"end offset", right}},
+      rows);
   return {};
 }
 
@@ -122,7 +128,8 @@ Status remove(Session& session, const TopicsOptions& o) {
   for (const auto& name : o.names) {
     BATON_TRY(client->topic(name));
     BATON_TRY(delete_topic(*client, name));
-    session.out().line(session.out().json() ? "{\"deleted\":" + json_string(name) + "}" : "topic '" + printable(name) + "' deleted");
+    session.out().line(session.out().json() ? "{\"deleted\":" + json_string(name) + "}"
+                                            : "topic '" + printable(name) + "' deleted");
   }
   return {};
 }
@@ -179,7 +186,8 @@ Status offsets(Session& session, const TopicsOptions& o) {
   std::optional<OffsetSpec> time;
   if (!o.time.empty()) {
     BATON_TRY_ASSIGN(time, parse_offset_spec(o.time, "--time"));
-    if (time->kind != OffsetSpec::Kind::time) return Error{Code::invalid_argument, "--time takes a time (RFC 3339), as in 2026-01-02T03:04:05Z, not '" + o.time + "'"};
+    if (time->kind != OffsetSpec::Kind::time)
+      return Error{Code::invalid_argument, "--time takes a time (RFC 3339), as in 2026-01-02T03:04:05Z, not '" + o.time + "'"};
   }
   BATON_TRY_ASSIGN(auto client, open(session, o));
   BATON_TRY_ASSIGN(const auto topic, client->topic(o.topic.name));
@@ -211,7 +219,8 @@ Status offsets(Session& session, const TopicsOptions& o) {
 
 void add_topics_commands(CLI::App& app, Session& session) {
   auto o = std::make_shared<TopicsOptions>();
-  auto* topics = app.add_subcommand("topics", "Topics of Baton, or of any Kafka cluster: list, describe, create, delete, config, offsets");
+  auto* topics =
+      app.add_subcommand("topics", "Topics of Baton, or of any Kafka cluster: list, describe, create, delete, config, offsets");
   topics->require_subcommand(1);
   o->kafka.add_to(*topics);
   const auto add = [&](const char* name, const char* text, Status (*body)(Session&, TopicsOptions&)) {
@@ -223,22 +232,27 @@ void add_topics_commands(CLI::App& app, Session& session) {
     sub->add_option("topic", o->topic.name, "The topic")->required();
     return sub;
   };
-  add("list", "The topics and how many partitions they have", [](Session& s, TopicsOptions& t) { return list(s, t); })
-      ->add_flag("--all", o->all, "Also those whose name begins with __");
+  add("list", "The topics and how many partitions they have", [](Session& s, TopicsOptions& t) {
+    return list(s, t);
+  })->add_flag("--all", o->all, "Also those whose name begins with __");
   named(add("describe", "One topic: its settings; leader, replicas and offsets of each partition",
             [](Session& s, TopicsOptions& t) { return describe(s, t); }));
   auto* sub = named(add("create", "Make a topic", create));
   sub->add_option("--partitions", o->topic.partitions, "How many; else the broker's default")->check(CLI::PositiveNumber);
-  sub->add_option("--replication", o->topic.replication, "Copies of each partition; else the broker's default")->check(CLI::PositiveNumber);
-  sub->add_option("--config", o->config, "NAME=VALUE of a topic, e.g. retention.ms=86400000, baton.kind=event; may be repeated")->allow_extra_args(false);
+  sub->add_option("--replication", o->topic.replication, "Copies of each partition; else the broker's default")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--config", o->config, "NAME=VALUE of a topic, e.g. retention.ms=86400000, baton.kind=event; may be repeated")
+      ->allow_extra_args(false);
   sub->add_flag("--if-not-exists", o->if_not_exists, "One that is there already is fine");
   add("delete", "Delete topics with all that is in them", [](Session& s, TopicsOptions& t) { return remove(s, t); })
       ->add_option("topic", o->names, "The topics")
       ->required();
-  sub = named(add("config", "Show or change the settings of a topic", [](Session& s, TopicsOptions& t) { return settings(s, t); }));
+  sub = named(
+      add("config", "Show or change the settings of a topic", [](Session& s, TopicsOptions& t) { return settings(s, t); }));
   sub->add_option("--set", o->set, "NAME=VALUE; may be repeated")->allow_extra_args(false);
   sub->add_option("--unset", o->unset, "NAME: back to its default; may be repeated")->allow_extra_args(false);
-  sub = named(add("offsets", "The first and the end offset of each partition", [](Session& s, TopicsOptions& t) { return offsets(s, t); }));
+  sub = named(add("offsets", "The first and the end offset of each partition",
+                  [](Session& s, TopicsOptions& t) { return offsets(s, t); }));
   sub->add_option("--time", o->time, "And the offset of the first record of this time (RFC 3339) or later");
 }
 

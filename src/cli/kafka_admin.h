@@ -21,7 +21,8 @@ struct TopicSetting {
 };
 [[nodiscard]] Result<std::vector<TopicSetting>> topic_settings(KafkaClient& client, const std::string& topic);
 // Makes the topic's own settings those of `settings`, and all others their defaults.
-[[nodiscard]] Status set_topic_settings(KafkaClient& client, const std::string& topic, const std::vector<std::pair<std::string, std::string>>& settings);
+[[nodiscard]] Status set_topic_settings(KafkaClient& client, const std::string& topic,
+                                        const std::vector<std::pair<std::string, std::string>>& settings);
 
 using TopicPartition = std::pair<std::string, std::int32_t>;
 struct GroupListing {
@@ -40,7 +41,8 @@ struct GroupDescription {
 [[nodiscard]] Result<std::vector<GroupListing>> list_groups(KafkaClient& client);
 [[nodiscard]] Result<GroupDescription> describe_group(KafkaClient& client, const std::string& name);  // not_found
 [[nodiscard]] Result<std::map<TopicPartition, std::int64_t>> group_offsets(KafkaClient& client, const std::string& name);
-[[nodiscard]] Status set_group_offsets(KafkaClient& client, const std::string& name, const std::map<TopicPartition, std::int64_t>& offsets);
+[[nodiscard]] Status set_group_offsets(KafkaClient& client, const std::string& name,
+                                       const std::map<TopicPartition, std::int64_t>& offsets);
 [[nodiscard]] Status delete_group(KafkaClient& client, const std::string& name);
 
 }  // namespace baton::cli

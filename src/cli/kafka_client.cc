@@ -64,7 +64,8 @@ Status read_config(os::Env& env, const std::string& path, std::vector<std::pair<
 Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   char text[kErrorText] = "";
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text, sizeof text) == RD_KAFKA_CONF_OK) return {};
-  return Error{Code::invalid_argument, std::string(text) + "; the names are librdkafka's (--client-config), with their values in its CONFIGURATION.md"};
+  return Error{Code::invalid_argument,
+               std::string(text) + "; the names are librdkafka's (--client-config), with their values in its CONFIGURATION.md"};
 }
 
 std::string value_of(const rd_kafka_conf_t* conf, const char* name) {
@@ -79,9 +80,14 @@ void quiet(const rd_kafka_t* /*handle*/, int /*level*/, const char* /*facility*/
 
 void KafkaOptions::add_to(CLI::App& app) {
   if (const auto given = os::environment_variable("BATON_BOOTSTRAP"); given && !given->empty()) bootstrap = *given;
-  app.add_option("--bootstrap", bootstrap, "HOST:PORT of a broker, or several with commas (or BATON_BOOTSTRAP)")->capture_default_str();
-  app.add_option("--client-config", client_config, "NAME=VALUE: any setting of librdkafka (TLS, SASL, ...), or @FILE with one a line; may be repeated")->allow_extra_args(false);
-  app.add_option("--timeout", timeout_s, "Seconds to wait for an answer")->check(CLI::Range(0.1, 86400.0))->capture_default_str();
+  app.add_option("--bootstrap", bootstrap, "HOST:PORT of a broker, or several with commas (or BATON_BOOTSTRAP)")
+      ->capture_default_str();
+  app.add_option("--client-config", client_config,
+                 "NAME=VALUE: any setting of librdkafka (TLS, SASL, ...), or @FILE with one a line; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--timeout", timeout_s, "Seconds to wait for an answer")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
 }
 
 Error kafka_error(rd_kafka_resp_err_t error, const std::string& where, const char* said) {
@@ -89,7 +95,8 @@ Error kafka_error(rd_kafka_resp_err_t error, const std::string& where, const cha
   return {code_of(error), fmt::format("{}: {}: {}", where, rd_kafka_err2name(error), text)};
 }
 
-Result<std::unique_ptr<KafkaClient>> KafkaClient::open(os::Env& env, const KafkaOptions& options, Kind kind, const Settings& settings, Hooks hooks) {
+Result<std::unique_ptr<KafkaClient>> KafkaClient::open(os::Env& env, const KafkaOptions& options, Kind kind,
+                                                       const Settings& settings, Hooks hooks) {
   std::unique_ptr<KafkaClient> client(new KafkaClient(env, options, std::move(hooks)));
   RdPtr<rd_kafka_conf_t, rd_kafka_conf_destroy> conf(rd_kafka_conf_new());
   BATON_TRY(client->configure(conf.get(), kind, settings));
@@ -129,7 +136,8 @@ Status KafkaClient::configure(rd_kafka_conf_t* conf, Kind kind, const Settings& 
   }
   if (value_of(conf, "security.protocol").starts_with("sasl_") && value_of(conf, "sasl.mechanisms") == "GSSAPI")
     return Error{Code::invalid_argument,
-                 "this program has no Kerberos (GSSAPI); choose another mechanism with --client-config sasl.mechanism=PLAIN, SCRAM-SHA-256, "
+                 "this program has no Kerberos (GSSAPI); choose another mechanism with --client-config sasl.mechanism=PLAIN, "
+                 "SCRAM-SHA-256, "
                  "SCRAM-SHA-512 or OAUTHBEARER"};
   // Its warnings repeat what comes as errors; whoever asks for them with debug=... gets all.
   if (!debug) rd_kafka_conf_set_log_cb(conf, quiet);
@@ -143,9 +151,10 @@ Status KafkaClient::configure(rd_kafka_conf_t* conf, Kind kind, const Settings& 
     });
   }
   if (kind == Kind::consumer && hooks_.rebalanced) {
-    rd_kafka_conf_set_rebalance_cb(conf, [](rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions, void* self) {
-      static_cast<KafkaClient*>(self)->hooks_.rebalanced(error, partitions);
-    });
+    rd_kafka_conf_set_rebalance_cb(
+        conf, [](rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions, void* self) {
+          static_cast<KafkaClient*>(self)->hooks_.rebalanced(error, partitions);
+        });
   }
   return {};
 }
@@ -156,7 +165,8 @@ void KafkaClient::on_error(rd_kafka_resp_err_t error, const char* reason) {
       all_down_ = true;
       if (connected_ && !warned_) {
         warned_ = true;
-        print_warning("no broker answers at " + options_.bootstrap + (reason_.empty() ? "" : " (" + reason_ + ")") + "; waiting for one");
+        print_warning("no broker answers at " + options_.bootstrap + (reason_.empty() ? "" : " (" + reason_ + ")") +
+                      "; waiting for one");
       }
       break;
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
@@ -165,7 +175,8 @@ void KafkaClient::on_error(rd_kafka_resp_err_t error, const char* reason) {
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM: refused_ = kafka_error(error, options_.bootstrap, reason); break;
     default:
       reason_ = reason;
-      if (rd_kafka_fatal_error(handle_, nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = kafka_error(error, options_.bootstrap, reason);
+      if (rd_kafka_fatal_error(handle_, nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        refused_ = kafka_error(error, options_.bootstrap, reason);
   }
 }
 
@@ -180,8 +191,10 @@ Status KafkaClient::healthy() const {
 
 Error KafkaClient::unreachable(std::string_view why) const {
   if (refused_) return *refused_;
-  return {Code::unavailable, fmt::format("no Kafka broker {} at {}{}; start one with 'baton serve', or name another with --bootstrap or BATON_BOOTSTRAP",
-                                         why, options_.bootstrap, reason_.empty() ? "" : " (" + reason_ + ")")};
+  return {Code::unavailable,
+          fmt::format(
+              "no Kafka broker {} at {}{}; start one with 'baton serve', or name another with --bootstrap or BATON_BOOTSTRAP",
+              why, options_.bootstrap, reason_.empty() ? "" : " (" + reason_ + ")")};
 }
 
 Result<KafkaClient::Metadata> KafkaClient::metadata(rd_kafka_topic_t* topic) {
@@ -199,7 +212,8 @@ Result<KafkaClient::Metadata> KafkaClient::metadata(rd_kafka_topic_t* topic) {
     poll(0);
     if (refused_ || (all_down_ && env_.clock().monotonic_ns() - start > kRefusedNs)) return unreachable("answers");
     if (os::interrupted()) return Error{Code::cancelled, "stopped by a signal while waiting for " + options_.bootstrap};
-    if (error != RD_KAFKA_RESP_ERR__TIMED_OUT && error != RD_KAFKA_RESP_ERR__TRANSPORT) return kafka_error(error, options_.bootstrap);
+    if (error != RD_KAFKA_RESP_ERR__TIMED_OUT && error != RD_KAFKA_RESP_ERR__TRANSPORT)
+      return kafka_error(error, options_.bootstrap);
   }
 }
 
@@ -207,14 +221,19 @@ namespace {
 Result<TopicInfo> topic_of(const rd_kafka_metadata_topic_t& topic) {
   if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     auto error = kafka_error(topic.err, "topic '" + std::string(topic.topic) + "'");
-    if (error.code == Code::not_found) error.detail = "no topic '" + std::string(topic.topic) + "'; 'baton topics list' shows what there is, 'baton topics create' makes one";
+    if (error.code == Code::not_found)
+      error.detail = "no topic '" + std::string(topic.topic) +
+                     "'; 'baton topics list' shows what there is, 'baton topics create' makes one";
     return error;
   }
   TopicInfo info{.name = topic.topic};
   for (int i = 0; i < topic.partition_cnt; ++i) {
     const auto& p = topic.partitions[i];
-    info.partitions.push_back({.id = p.id, .leader = p.leader, .replicas = {p.replicas, p.replicas + p.replica_cnt},
-                               .in_sync = {p.isrs, p.isrs + p.isr_cnt}, .error = p.err});
+    info.partitions.push_back({.id = p.id,
+                               .leader = p.leader,
+                               .replicas = {p.replicas, p.replicas + p.replica_cnt},
+                               .in_sync = {p.isrs, p.isrs + p.isr_cnt},
+                               .error = p.err});
   }
   std::sort(info.partitions.begin(), info.partitions.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return info;
@@ -242,14 +261,17 @@ Result<TopicInfo> KafkaClient::topic(const std::string& name) {
   return topic_of(found->topics[0]);
 }
 
-Result<std::map<std::int32_t, std::int64_t>> KafkaClient::offsets_at(const std::string& topic, const std::vector<std::int32_t>& partitions,
-                                                                    std::int64_t when) {
+Result<std::map<std::int32_t, std::int64_t>> KafkaClient::offsets_at(const std::string& topic,
+                                                                     const std::vector<std::int32_t>& partitions,
+                                                                     std::int64_t when) {
   std::map<std::int32_t, std::int64_t> result;
   if (partitions.empty()) return result;
   RdPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const auto partition : partitions) rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = when;
+  for (const auto partition : partitions)
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = when;
   const auto where = "offsets of topic '" + topic + "'";
-  if (const auto error = rd_kafka_offsets_for_times(handle_, list.get(), timeout_ms()); error != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(error, where);
+  if (const auto error = rd_kafka_offsets_for_times(handle_, list.get(), timeout_ms()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return kafka_error(error, where);
   for (int i = 0; i < list->cnt; ++i) {
     const auto& p = list->elems[i];
     if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(p.err, fmt::format("{}, partition {}", where, p.partition));
@@ -258,7 +280,8 @@ Result<std::map<std::int32_t, std::int64_t>> KafkaClient::offsets_at(const std::
   return result;
 }
 
-Result<std::map<std::int32_t, OffsetSpan>> KafkaClient::spans(const std::string& topic, const std::vector<std::int32_t>& partitions) {
+Result<std::map<std::int32_t, OffsetSpan>> KafkaClient::spans(const std::string& topic,
+                                                              const std::vector<std::int32_t>& partitions) {
   BATON_TRY_ASSIGN(const auto firsts, offsets_at(topic, partitions, RD_KAFKA_OFFSET_BEGINNING));
   BATON_TRY_ASSIGN(const auto ends, offsets_at(topic, partitions, RD_KAFKA_OFFSET_END));
   std::map<std::int32_t, OffsetSpan> result;
@@ -266,8 +289,9 @@ Result<std::map<std::int32_t, OffsetSpan>> KafkaClient::spans(const std::string&
   return result;
 }
 
-Result<std::map<std::int32_t, std::int64_t>> KafkaClient::resolve(const std::string& topic, const std::map<std::int32_t, OffsetSpan>& spans,
-                                                                 const OffsetSpec& spec) {
+Result<std::map<std::int32_t, std::int64_t>> KafkaClient::resolve(const std::string& topic,
+                                                                  const std::map<std::int32_t, OffsetSpan>& spans,
+                                                                  const OffsetSpec& spec) {
   std::map<std::int32_t, std::int64_t> times;
   if (spec.kind == OffsetSpec::Kind::time) {
     std::vector<std::int32_t> partitions;
@@ -277,10 +301,11 @@ Result<std::map<std::int32_t, std::int64_t>> KafkaClient::resolve(const std::str
   std::map<std::int32_t, std::int64_t> result;
   for (const auto& [partition, span] : spans) {
     const auto found = times.find(partition);
-    const auto at = resolve_offset(spec, span, found == times.end() || found->second < 0 ? std::nullopt : std::optional(found->second));
+    const auto at =
+        resolve_offset(spec, span, found == times.end() || found->second < 0 ? std::nullopt : std::optional(found->second));
     if (at.moved)
-      print_warning(fmt::format("partition {} of topic '{}' has the offsets from {} to {}, not {}: taking {}", partition, topic, span.first, span.end,
-                                spec.value, at.offset));
+      print_warning(fmt::format("partition {} of topic '{}' has the offsets from {} to {}, not {}: taking {}", partition, topic,
+                                span.first, span.end, spec.value, at.offset));
     result[partition] = at.offset;
   }
   return result;
@@ -290,13 +315,15 @@ Result<RdEvent> KafkaClient::admin(rd_kafka_admin_op_t operation, const std::str
                                    const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& start) {
   RdPtr<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy> options(rd_kafka_AdminOptions_new(handle_, operation));
   char text[kErrorText] = "";
-  if (const auto error = rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms(), text, sizeof text); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+  if (const auto error = rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms(), text, sizeof text);
+      error != RD_KAFKA_RESP_ERR_NO_ERROR)
     return kafka_error(error, where, text);
   const RdQueue queue(rd_kafka_queue_new(handle_));
   start(options.get(), queue.get());
   RdEvent event(rd_kafka_queue_poll(queue.get(), timeout_ms() + 1000));
   if (!event) return Error{Code::timed_out, where + ": no answer within the --timeout"};
-  if (const auto error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(error, where, rd_kafka_event_error_string(event.get()));
+  if (const auto error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return kafka_error(error, where, rd_kafka_event_error_string(event.get()));
   return event;
 }
 

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <baton/result.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/kafka_offsets.h"
 #include "os/env.h"
@@ -72,8 +72,8 @@ class KafkaClient {
 
   // `settings` are the command's own; --client-config has the last word. invalid_argument: a setting that the library does not know or take.
   // Reaches for no broker yet.
-  [[nodiscard]] static Result<std::unique_ptr<KafkaClient>> open(os::Env& env, const KafkaOptions& options, Kind kind, const Settings& settings = {},
-                                                                 Hooks hooks = {});
+  [[nodiscard]] static Result<std::unique_ptr<KafkaClient>> open(os::Env& env, const KafkaOptions& options, Kind kind,
+                                                                 const Settings& settings = {}, Hooks hooks = {});
   ~KafkaClient();
   KafkaClient(const KafkaClient&) = delete;
   KafkaClient& operator=(const KafkaClient&) = delete;
@@ -83,6 +83,9 @@ class KafkaClient {
   // Serves callbacks, which warn when no broker can be reached any more; once, until a command says that it got something.
   void poll(int timeout_ms);
   void works();
+  // Leaves the library's client to the end of the process: with a commit that nobody answers, it would not be freed before that is.
+  void abandon() { handle_ = nullptr; }
+  [[nodiscard]] bool reachable() const { return !all_down_; }
   // What waiting does not heal: a broker that does not accept who we are, a client that has given up.
   [[nodiscard]] Status healthy() const;
 
@@ -91,18 +94,22 @@ class KafkaClient {
   [[nodiscard]] Result<std::vector<TopicInfo>> topics();
   [[nodiscard]] Result<TopicInfo> topic(const std::string& name);
   // The offset of `when` for each partition: a time in milliseconds, or RD_KAFKA_OFFSET_BEGINNING or _END. Negative: nothing that late.
-  [[nodiscard]] Result<std::map<std::int32_t, std::int64_t>> offsets_at(const std::string& topic, const std::vector<std::int32_t>& partitions,
-                                                                       std::int64_t when);
-  [[nodiscard]] Result<std::map<std::int32_t, OffsetSpan>> spans(const std::string& topic, const std::vector<std::int32_t>& partitions);
+  [[nodiscard]] Result<std::map<std::int32_t, std::int64_t>> offsets_at(const std::string& topic,
+                                                                        const std::vector<std::int32_t>& partitions,
+                                                                        std::int64_t when);
+  [[nodiscard]] Result<std::map<std::int32_t, OffsetSpan>> spans(const std::string& topic,
+                                                                 const std::vector<std::int32_t>& partitions);
   // What `spec` means in each partition; warns of offsets that are not there.
-  [[nodiscard]] Result<std::map<std::int32_t, std::int64_t>> resolve(const std::string& topic, const std::map<std::int32_t, OffsetSpan>& spans,
-                                                                    const OffsetSpec& spec);
+  [[nodiscard]] Result<std::map<std::int32_t, std::int64_t>> resolve(const std::string& topic,
+                                                                     const std::map<std::int32_t, OffsetSpan>& spans,
+                                                                     const OffsetSpec& spec);
   // One call of the admin API: `start` hands it to the library, its answer comes back.
   [[nodiscard]] Result<RdEvent> admin(rd_kafka_admin_op_t operation, const std::string& where,
                                       const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& start);
 
  private:
-  KafkaClient(os::Env& env, KafkaOptions options, Hooks hooks) : env_(env), options_(std::move(options)), hooks_(std::move(hooks)) {}
+  KafkaClient(os::Env& env, KafkaOptions options, Hooks hooks)
+      : env_(env), options_(std::move(options)), hooks_(std::move(hooks)) {}
   [[nodiscard]] Status configure(rd_kafka_conf_t* conf, Kind kind, const Settings& settings);
   void on_error(rd_kafka_resp_err_t error, const char* reason);
   [[nodiscard]] Error unreachable(std::string_view why) const;
@@ -116,7 +123,7 @@ class KafkaClient {
   bool connected_ = false;  // some broker has answered; clients that produce and consume are made after one that has asked
   bool all_down_ = false;
   bool warned_ = false;
-  std::string reason_;  // why the last connection failed
+  std::string reason_;            // why the last connection failed
   std::optional<Error> refused_;  // what trying again does not help: authentication, TLS
 };
 

@@ -17,12 +17,15 @@ Result<OffsetSpec> parse_offset_spec(const std::string& text, std::string_view o
   std::int64_t number = 0;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && rest == text.data() + text.size()) {
-    if (text.starts_with('-')) return OffsetSpec{Kind::before_end, -std::max(number, -std::numeric_limits<std::int64_t>::max())};
+    if (text.starts_with('-'))
+      return OffsetSpec{Kind::before_end, -std::max(number, -std::numeric_limits<std::int64_t>::max())};
     return OffsetSpec{Kind::offset, number};
   }
   if (const auto ms = base::parse_rfc3339_ms(text); ms && *ms >= 0) return OffsetSpec{Kind::time, *ms};
-  return Error{Code::invalid_argument,
-               fmt::format("{} '{}' is none of: beginning, end, an offset, -N (N before the end), a time (2026-01-02T03:04:05Z)", option, text)};
+  return Error{
+      Code::invalid_argument,
+      fmt::format("{} '{}' is none of: beginning, end, an offset, -N (N before the end), a time (2026-01-02T03:04:05Z)", option,
+                  text)};
 }
 
 ResolvedOffset resolve_offset(const OffsetSpec& spec, OffsetSpan span, std::optional<std::int64_t> at_time) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "base/hex.h"
 #include "base/suggest.h"
@@ -37,14 +37,15 @@ std::optional<std::string> from_base64(std::string text) {
 void put_field(std::string& out, std::string_view name, const std::optional<std::string>& value) {
   const bool text = !value || is_utf8(*value);
   out += fmt::format("\"{}{}\":", name, text ? "" : "_base64");
-  if (!value) out += "null";
-  else if (text) put_json_string(out, *value);
-  else put_json_string(out, to_base64(*value));
+  if (!value)
+    out += "null";
+  else if (text)
+    put_json_string(out, *value);
+  else
+    put_json_string(out, to_base64(*value));
 }
 
-Error wrong(std::string_view key, std::string_view what) {
-  return {Code::invalid_argument, fmt::format("'{}' {}", key, what)};
-}
+Error wrong(std::string_view key, std::string_view what) { return {Code::invalid_argument, fmt::format("'{}' {}", key, what)}; }
 
 // `name` or `name`_base64; nothing when neither is there, or null.
 Result<std::optional<std::string>> field_of(const boost::json::object& object, const std::string& name) {
@@ -65,9 +66,12 @@ Result<std::optional<std::string>> field_of(const boost::json::object& object, c
 Result<std::int64_t> number_of(const boost::json::value& value, std::string_view key, std::int64_t least, std::int64_t most) {
   std::int64_t number = 0;
   bool fits = true;
-  if (value.is_int64()) number = value.get_int64();
-  else fits = false;
-  if (!fits || number < least || number > most) return wrong(key, fmt::format("must be a whole number from {} to {}", least, most));
+  if (value.is_int64())
+    number = value.get_int64();
+  else
+    fits = false;
+  if (!fits || number < least || number > most)
+    return wrong(key, fmt::format("must be a whole number from {} to {}", least, most));
   return number;
 }
 
@@ -78,7 +82,8 @@ Result<std::int64_t> timestamp_of(const boost::json::value& value) {
     if (!parsed) return wrong("timestamp", "is neither a time (RFC 3339) nor a number of milliseconds");
     ms = *parsed;
   } else {
-    BATON_TRY_ASSIGN(ms, number_of(value, "timestamp", std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
+    BATON_TRY_ASSIGN(
+        ms, number_of(value, "timestamp", std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
   }
   // librdkafka takes 0 for 'now', and cannot send what is before it: that would change a record silently.
   if (ms <= 0) return wrong("timestamp", "must be after 1970-01-01T00:00:00.000Z; librdkafka cannot send an earlier one");
@@ -112,8 +117,10 @@ void put_json_record(std::string& out, const RecordPlace& place, const KafkaReco
   out += fmt::format(",\"partition\":{},\"offset\":{}", place.partition, place.offset);
   if (record.timestamp_ms) {
     const auto ms = *record.timestamp_ms;
-    if (ms < base::kMinUnixMs || ms > base::kMaxUnixMs) out += fmt::format(",\"timestamp\":{}", ms);
-    else out += fmt::format(",\"timestamp\":\"{}\"", base::format_rfc3339_ms(ms));
+    if (ms < base::kMinUnixMs || ms > base::kMaxUnixMs)
+      out += fmt::format(",\"timestamp\":{}", ms);
+    else
+      out += fmt::format(",\"timestamp\":\"{}\"", base::format_rfc3339_ms(ms));
     out += place.broker_time ? ",\"timestamp_type\":\"append\"" : ",\"timestamp_type\":\"create\"";
   }
   out.push_back(',');
@@ -137,8 +144,8 @@ Result<KafkaRecord> parse_json_record(std::string_view line) {
   if (error) return Error{Code::invalid_argument, "not JSON (" + error.message() + ")"};
   if (!parsed.is_object()) return Error{Code::invalid_argument, R"(not a JSON object, as in {"key":"k","value":"v"})"};
   const auto& object = parsed.get_object();
-  static const std::vector<std::string> known = {"key",       "key_base64", "value",  "value_base64", "headers",
-                                                 "partition", "timestamp",  "topic",  "offset",       "timestamp_type"};
+  static const std::vector<std::string> known = {"key",       "key_base64", "value", "value_base64", "headers",
+                                                 "partition", "timestamp",  "topic", "offset",       "timestamp_type"};
   for (const auto& [key, ignored] : object) {
     const std::string name(key);
     if (std::find(known.begin(), known.end(), name) == known.end())
@@ -204,7 +211,8 @@ Result<std::string> unescape(std::string_view text) {
     constexpr std::string_view kNames = "tn0\\";
     constexpr std::string_view kBytes{"\t\n\0\\", 4};
     const auto which = kNames.find(next);
-    if (which == std::string_view::npos) return Error{Code::invalid_argument, fmt::format("'\\{}' is none of: \\t \\n \\0 \\\\ \\xHH", next)};
+    if (which == std::string_view::npos)
+      return Error{Code::invalid_argument, fmt::format("'\\{}' is none of: \\t \\n \\0 \\\\ \\xHH", next)};
     out.push_back(kBytes[which]);
     ++i;
   }

@@ -19,17 +19,21 @@ std::string refusal(std::string_view line) {
 }
 
 TEST(KafkaRecordTest, ARecordIsOneObjectWithItsPlace) {
-  EXPECT_EQ(json_of({.key = "k", .value = "v\n", .headers = {{"h", "1"}, {"none", std::nullopt}}, .timestamp_ms = 1}),
-            R"({"topic":"t","partition":3,"offset":7,"timestamp":"1970-01-01T00:00:00.001Z","timestamp_type":"create","key":"k","value":"v\n",)"
-            R"("headers":[{"name":"h","value":"1"},{"name":"none","value":null}]})");
-  EXPECT_EQ(json_of({}, {.topic = "t", .broker_time = true}), R"({"topic":"t","partition":0,"offset":0,"key":null,"value":null,"headers":[]})");
+  EXPECT_EQ(
+      json_of({.key = "k", .value = "v\n", .headers = {{"h", "1"}, {"none", std::nullopt}}, .timestamp_ms = 1}),
+      R"({"topic":"t","partition":3,"offset":7,"timestamp":"1970-01-01T00:00:00.001Z","timestamp_type":"create","key":"k","value":"v\n",)"
+      R"("headers":[{"name":"h","value":"1"},{"name":"none","value":null}]})");
+  EXPECT_EQ(json_of({}, {.topic = "t", .broker_time = true}),
+            R"({"topic":"t","partition":0,"offset":0,"key":null,"value":null,"headers":[]})");
 }
 
 TEST(KafkaRecordTest, WhatIsPrintedIsReadBackByteForByte) {
   std::string all;
   for (int c = 0; c < 256; ++c) all.push_back(static_cast<char>(c));
   for (std::size_t n = 0; n < 5; ++n) {
-    const KafkaRecord record{.key = all.substr(0, n), .value = all.substr(200, 30 + n), .headers = {{"a", all}, {"a", ""}, {"\xff", std::nullopt}, {"", "x"}},
+    const KafkaRecord record{.key = all.substr(0, n),
+                             .value = all.substr(200, 30 + n),
+                             .headers = {{"a", all}, {"a", ""}, {"\xff", std::nullopt}, {"", "x"}},
                              .timestamp_ms = 1'700'000'000'123};
     const auto back = parse_json_record(json_of(record));
     ASSERT_TRUE(back) << back.error().detail;

@@ -7,7 +7,9 @@
 
 namespace baton::cli {
 
-Error LineReader::at_line(const Error& error) const { return {error.code, name_ + ": line " + std::to_string(number_) + ": " + error.detail}; }
+Error LineReader::at_line(const Error& error) const {
+  return {error.code, name_ + ": line " + std::to_string(number_) + ": " + error.detail};
+}
 
 Result<bool> LineReader::next(std::string_view& line) {
   constexpr std::size_t kStep = 64u << 10;
@@ -28,7 +30,8 @@ Result<bool> LineReader::next(std::string_view& line) {
       return true;
     }
     if (text.size() > kLineBytesMax)
-      return Error{Code::too_large, name_ + ": line " + std::to_string(number_ + 1) + " is larger than 16 MiB; a line is one record"};
+      return Error{Code::too_large,
+                   name_ + ": line " + std::to_string(number_ + 1) + " is larger than 16 MiB; a line is one record"};
     if (begin_ > 0) {
       std::memmove(buffer_.data(), buffer_.data() + begin_, text.size());
       end_ -= begin_;

@@ -39,7 +39,10 @@ class KafkaCli:
     def end(process):
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
 
     def finish(self, process, expect=0):
         out, err = process.communicate(timeout=WAIT)
@@ -286,10 +289,10 @@ class AnyCluster(KafkaCli):
         writer.stdin.write(b"half a li")
         writer.stdin.flush()
         writer.send_signal(signal.SIGTERM)
-        out, err = writer.stdout.read(), writer.stderr.read()
+        out, err = writer.stdout.read(), writer.stderr.read()  # while its input is still open
         self.assertEqual((writer.wait(timeout=WAIT), out), (1, b"3 records acknowledged\n"))
         self.assertIn(b"stopped by a signal; what was read is acknowledged, the next line is 4", err)
-        writer.stdin = None
+        writer.stdin.close()
         reader.send_signal(signal.SIGINT)
         self.assertEqual(self.finish(reader)[0], b"")
 

@@ -80,8 +80,25 @@ class BatonsOwn(KafkaCli, BatonCase):
         self.assertEqual([reader.stdout.readline() for _ in range(2)], [b"0\n", b"1\n"])
         self.stop(self.server)
         self.assertIn(f"no broker answers at {self.bootstrap}".encode(), reader.stderr.readline())
+        # It waits, and goes on when the server is there again.
+        self.server = self.serve(port=self.server.port)
+        self.fill("t", 1, first=2)
+        self.assertEqual(reader.stdout.readline(), b"2\n")
         reader.send_signal(signal.SIGINT)
-        self.assertIn(reader.wait(timeout=60), (0, 1))
+        self.finish(reader)
+        self.assertEqual(self.committed("g"), {0: 3})
+
+    def test_a_consumer_ends_also_when_its_server_does_not_come_back(self):
+        self.topic("t")
+        reader = self.start("consume", "t", "--group", "g")
+        self.fill("t", 2)
+        self.assertEqual([reader.stdout.readline() for _ in range(2)], [b"0\n", b"1\n"])
+        self.server.kill()
+        self.assertIn(f"no broker answers at {self.bootstrap}".encode(), reader.stderr.readline())
+        reader.send_signal(signal.SIGINT)
+        # 0 when it had committed before, 1 when it says that these two come again.
+        out, err = reader.communicate(timeout=20)
+        self.assertEqual(reader.returncode, 1 if b"may come again" in err else 0, err)
 
     def test_records_that_nobody_acknowledges_are_named_by_their_lines(self):
         self.topic("t")
