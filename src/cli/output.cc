@@ -7,6 +7,8 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "store/limits.h"
+
 namespace baton::cli {
 
 namespace {
@@ -14,29 +16,6 @@ namespace {
 // Characters of UTF-8 text, for the width of a column.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-<<<<<<< HEAD
-// Control characters would let an event's text write on the terminal: they are shown as escapes.
-std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += c == '\n' ? "\\n" : c == '\t' ? "\\t" : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else out.push_back(c);
-  }
-  return out;
-=======
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
-  const auto b = byte(0);
-  if (b < 0x80) return 1;
-  if (b >= 0xc2 && b < 0xe0 && tail(1)) return 2;
-  if (b >= 0xe0 && b < 0xf0 && tail(1) && tail(2) && !(b == 0xe0 && byte(1) < 0xa0) && !(b == 0xed && byte(1) > 0x9f)) return 3;
-  if (b >= 0xf0 && b < 0xf5 && tail(1) && tail(2) && tail(3) && !(b == 0xf0 && byte(1) < 0x90) && !(b == 0xf4 && byte(1) > 0x8f)) return 4;
-  return 0;
->>>>>>> 3996da7 (cli: topics, produce, consume and groups, with librdkafka)
 }
 
 bool is_json(std::string_view content_type, std::string_view data) {
@@ -64,16 +43,7 @@ Exit exit_of(const Error& error) {
   }
 }
 
-<<<<<<< HEAD
-=======
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto length = utf8_length(text, i);
-    if (length == 0) return false;
-    i += length;
-  }
-  return true;
-}
+bool is_utf8(std::string_view text) { return store::valid_utf8(text); }
 
 std::string printable(std::string_view text) {
   std::string out;
@@ -91,28 +61,6 @@ std::string json_string(std::string_view text) {
   return out;
 }
 
-void put_json_string(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (std::size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const auto length = utf8_length(text, i);
-    if (length == 0) {
-      out += "\\ufffd";
-      ++i;
-      continue;
-    }
-    if (c == '"' || c == '\\') out.push_back('\\'), out.push_back(text[i]);
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (c == '\r') out += "\\r";
-    else if (c < 0x20 || c == 0x7f) out += fmt::format("\\u{:04x}", c);
-    else out.append(text.substr(i, length));
-    i += length;
-  }
-  out.push_back('"');
-}
-
->>>>>>> 3996da7 (cli: topics, produce, consume and groups, with librdkafka)
 void put_json_event(std::string& out, const Event& event) {
   bool first = true;
   const auto key = [&](std::string_view name) {

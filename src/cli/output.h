@@ -18,17 +18,12 @@ namespace baton::cli {
 enum class Exit : int { ok = 0, failed = 1, usage = 2, rejected = 3, conflict = 4, not_found = 5, locked = 6, corrupt = 7, address = 8 };
 [[nodiscard]] Exit exit_of(const Error& error);
 
-<<<<<<< HEAD
 using gateway::put_json_string;
-=======
+[[nodiscard]] std::string json_string(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);
 // Control characters as escapes, since text of others could write on the terminal.
 [[nodiscard]] std::string printable(std::string_view text);
 
-// Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.
-void put_json_string(std::string& out, std::string_view text);
-[[nodiscard]] std::string json_string(std::string_view text);
->>>>>>> 3996da7 (cli: topics, produce, consume and groups, with librdkafka)
 // An event as one JSON object: the CloudEvents attributes and Baton's own. JSON data stands as it is, other data as a string.
 void put_json_event(std::string& out, const Event& event);
 

@@ -125,15 +125,11 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
   add_store_commands(app, session);
   add_view_commands(app, session);
   add_import_command(app, session);
-<<<<<<< HEAD
-  add_serve_commands(app, session, std::move(services));
-=======
   add_topics_commands(app, session);
   add_produce_command(app, session);
   add_consume_command(app, session);
   add_groups_commands(app, session);
-  add_serve_commands(app, session, std::move(kafka));
->>>>>>> 3996da7 (cli: topics, produce, consume and groups, with librdkafka)
+  add_serve_commands(app, session, std::move(services));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -66,15 +66,11 @@ void add_read_commands(CLI::App& app, Session& session);
 void add_store_commands(CLI::App& app, Session& session);
 void add_view_commands(CLI::App& app, Session& session);
 void add_import_command(CLI::App& app, Session& session);
-<<<<<<< HEAD
-void add_serve_commands(CLI::App& app, Session& session, server::Services services);
-=======
 void add_topics_commands(CLI::App& app, Session& session);
 void add_produce_command(CLI::App& app, Session& session);
 void add_consume_command(CLI::App& app, Session& session);
 void add_groups_commands(CLI::App& app, Session& session);
-void add_serve_commands(CLI::App& app, Session& session, server::KafkaService kafka);
->>>>>>> 3996da7 (cli: topics, produce, consume and groups, with librdkafka)
+void add_serve_commands(CLI::App& app, Session& session, server::Services services);
 
 // The program: parses, runs one command, returns its exit code. `services` is what 'serve' serves.
 [[nodiscard]] int run_program(int argc, char** argv, const char* version, server::Services services = {});
