@@ -19,6 +19,7 @@ constexpr std::size_t kErrorText = 512;
 constexpr std::size_t kConfigFileBytesMax = 1u << 20;
 // A name has several addresses (localhost: ::1, then 127.0.0.1), of which the library tries one at a time.
 constexpr std::int64_t kRefusedNs = 1'000'000'000;
+constexpr int kRetryMs = 100;
 
 Code code_of(rd_kafka_resp_err_t error) {
   switch (error) {
@@ -172,7 +173,13 @@ void KafkaClient::on_error(rd_kafka_resp_err_t error, const char* reason) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM: refused_ = kafka_error(error, options_.bootstrap, reason); break;
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+      // Who was let in before is not ended by one broker that restarts.
+      if (!connected_)
+        refused_ = kafka_error(error, options_.bootstrap, reason);
+      else
+        reason_ = reason;
+      break;
     default:
       reason_ = reason;
       if (rd_kafka_fatal_error(handle_, nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -266,18 +273,27 @@ Result<std::map<std::int32_t, std::int64_t>> KafkaClient::offsets_at(const std::
                                                                      std::int64_t when) {
   std::map<std::int32_t, std::int64_t> result;
   if (partitions.empty()) return result;
-  RdPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const auto partition : partitions)
-    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = when;
   const auto where = "offsets of topic '" + topic + "'";
-  if (const auto error = rd_kafka_offsets_for_times(handle_, list.get(), timeout_ms()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return kafka_error(error, where);
-  for (int i = 0; i < list->cnt; ++i) {
-    const auto& p = list->elems[i];
-    if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(p.err, fmt::format("{}, partition {}", where, p.partition));
-    result[p.partition] = p.offset;
+  const auto start = env_.clock().monotonic_ns();
+  for (;;) {
+    RdPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+    for (const auto partition : partitions)
+      rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = when;
+    auto error = rd_kafka_offsets_for_times(handle_, list.get(), timeout_ms());
+    auto place = where;
+    for (int i = 0; i < list->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+      const auto& p = list->elems[i];
+      result[p.partition] = p.offset;
+      error = p.err;
+      if (error != RD_KAFKA_RESP_ERR_NO_ERROR) place = fmt::format("{}, partition {}", where, p.partition);
+    }
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return result;
+    // A topic that was made just now has no leader yet, or one that does not know it.
+    const bool soon = error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    if (!soon || os::interrupted() || env_.clock().monotonic_ns() - start > timeout_ms() * std::int64_t{1'000'000})
+      return kafka_error(error, place);
+    poll(kRetryMs);
   }
-  return result;
 }
 
 Result<std::map<std::int32_t, OffsetSpan>> KafkaClient::spans(const std::string& topic,
