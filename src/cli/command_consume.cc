@@ -188,9 +188,8 @@ Status Consumption::start_group() {
   BATON_TRY_ASSIGN(const auto spec, parse_offset_spec(o_.from, "--from"));
   if (spec.kind != OffsetSpec::Kind::beginning && spec.kind != OffsetSpec::Kind::end)
     return Error{Code::invalid_argument,
-                 "with --group, --from is 'beginning' or 'end', for partitions where the group has committed nothing; 'baton "
-                 "groups reset' sets "
-                 "where it goes on"};
+                 "with --group, --from is 'beginning' or 'end', for partitions where the group has committed nothing; "
+                 "'baton groups reset' sets where it goes on"};
   KafkaClient::Settings settings = {{"group.id", o_.group},
                                     {"enable.auto.commit", "false"},
                                     {"enable.auto.offset.store", "false"},
@@ -225,6 +224,7 @@ void Consumption::on_rebalance(rd_kafka_resp_err_t error, rd_kafka_topic_partiti
       open_.erase(partitions->elems[i].partition);
       printed_.erase(partitions->elems[i].partition);
     }
+    if (!cooperative) assigned_ = false;  // until the next assignment: all partitions being gone is not their end
     const RdError ignored(cooperative ? rd_kafka_incremental_unassign(member_->get(), partitions) : nullptr);
     if (!cooperative) rd_kafka_assign(member_->get(), nullptr);
     return;
@@ -256,6 +256,9 @@ Status Consumption::take(const rd_kafka_message_t& message) {
   switch (message.err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR: break;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF: open_.erase(message.partition); return {};
+    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:  // whoever reads our output has stopped for minutes
+      print_warning(where + ": the group went on without this member, which joins again; some records may come again");
+      return {};
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       return Error{
           Code::not_found,
