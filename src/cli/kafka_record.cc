@@ -7,7 +7,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/hex.h"
+#include "base/base64.h"
 #include "base/suggest.h"
 #include "base/time.h"
 #include "base/try.h"
@@ -15,24 +15,6 @@
 
 namespace baton::cli {
 namespace {
-
-// With the alphabet and the padding that other programs expect (RFC 4648, section 4).
-std::string to_base64(std::string_view bytes) {
-  auto text = base::to_base64url(base::as_bytes(bytes));
-  std::replace(text.begin(), text.end(), '-', '+');
-  std::replace(text.begin(), text.end(), '_', '/');
-  text.append((4 - text.size() % 4) % 4, '=');
-  return text;
-}
-
-std::optional<std::string> from_base64(std::string text) {
-  while (text.ends_with('=')) text.pop_back();
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  const auto bytes = base::from_base64url(text);
-  if (!bytes) return std::nullopt;
-  return std::string(base::as_text(*bytes));
-}
 
 void put_field(std::string& out, std::string_view name, const std::optional<std::string>& value) {
   const bool text = !value || is_utf8(*value);
@@ -42,7 +24,7 @@ void put_field(std::string& out, std::string_view name, const std::optional<std:
   else if (text)
     put_json_string(out, *value);
   else
-    put_json_string(out, to_base64(*value));
+    put_json_string(out, base::to_base64(*value));
 }
 
 Error wrong(std::string_view key, std::string_view what) { return {Code::invalid_argument, fmt::format("'{}' {}", key, what)}; }
@@ -54,7 +36,7 @@ Result<std::optional<std::string>> field_of(const boost::json::object& object, c
   if (plain != nullptr && coded != nullptr) return wrong(name, "and '" + name + "_base64' exclude each other");
   if (coded != nullptr) {
     if (!coded->is_string()) return wrong(name + "_base64", "must be a string");
-    auto bytes = from_base64(std::string(coded->get_string()));
+    auto bytes = base::from_base64(coded->get_string());
     if (!bytes) return wrong(name + "_base64", "is not base64");
     return bytes;
   }

@@ -3,8 +3,8 @@ import json
 
 from compare import EPOCHS, NORMALISED, TEXTS
 
-AREAS = {"versions": "Versions and frames", "metadata": "Metadata", "topics": "Topics", "configs": "Settings", "produce": "Produce", "idempotence": "Producer ids and sequences",
-         "fetch": "Fetch and offsets of records", "groups": "Groups", "offsets": "Committed offsets"}
+AREAS = {"versions": "Versions and frames", "metadata": "Metadata", "topics": "Topics", "configs": "Settings", "produce": "Produce",
+         "idempotence": "Producer ids and sequences", "fetch": "Fetch and offsets of records", "groups": "Groups", "offsets": "Committed offsets"}
 
 HEAD = """# Compatibility with Kafka
 

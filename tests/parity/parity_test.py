@@ -116,8 +116,8 @@ def play_all(broker, plays, newest, base_time):
     for play in plays:
         try:
             broker.answers[play.number] = Player(broker, play, newest, base_time).run()
-        except PlayError as e:
-            broker.answers[play.number] = e
+        except (PlayError, OSError) as e:  # the process that encodes requests may have ended
+            broker.answers[play.number] = PlayError(str(e))
 
 
 class Comparison:
@@ -196,6 +196,16 @@ def show(failures, errors):
         print(f"    {text[:600]}" + (f"  (versions {' '.join(played)})" if played else ""))
 
 
+def keep_page(options, result, written):
+    """The page says what is equal and why the rest is not, so it is not written while a difference has no reason."""
+    if result.failures:
+        return
+    if options.write_docs:
+        PAGE.write_text(written, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != written:
+        result.fail(None, "docs/compatibility.md is not up to date: tests/parity/parity_test.py BATON --write-docs makes it")
+
+
 def run(options, directory):
     started = time.monotonic()
     sessions = read_all(HERE / "sessions")
@@ -237,13 +247,9 @@ def run(options, directory):
         result.check_met(plays, not options.only)
         if not options.only:
             defaults = configs.compare(kafka, plain, result.fail)
-            written = page.write(sessions, plays, result, defaults, served, known, kafka_version())
-            if options.write_docs:
-                PAGE.write_text(written, encoding="utf-8")
-            elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != written:
-                result.fail(None, "docs/compatibility.md is not up to date: tests/parity/parity_test.py BATON --write-docs makes it")
             if len(sessions) < SESSIONS_MIN:
                 result.fail(None, f"{len(sessions)} sessions; {SESSIONS_MIN} are wanted")
+            keep_page(options, result, page.write(sessions, plays, result, defaults, served, known, kafka_version()))
         show(result.failures, known["errors"])
         bad = len({p.session.name for p, _ in result.failures if p is not None})
         print(f"{len(chosen)} sessions, played {len(plays)} times: {result.requests} answers with {result.fields} fields compared, "

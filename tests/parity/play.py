@@ -8,6 +8,15 @@ from collections import namedtuple
 from compare import Normaliser, count_fields
 from script import INSIDE, NO_ID, ScriptError, Values, follow
 
+# What a broker loads or makes when it is first asked for it.
+WARM_UP = (("FindCoordinator", 4, {"keyType": 0, "coordinatorKeys": ["warm-up"]}),
+           ("InitProducerId", 4, {"transactionalId": None, "transactionTimeoutMs": 1000}),
+           ("FindCoordinator", 4, {"keyType": 1, "coordinatorKeys": ["warm-up"]}),
+           ("InitProducerId", 4, {"transactionalId": "warm-up", "transactionTimeoutMs": 1000}),
+           ("ListGroups", 4, {}),
+           ("OffsetFetch", 8, {"groups": [{"groupId": "warm-up", "topics": None}]}),
+           ("Heartbeat", 4, {"groupId": "warm-up", "generationId": 1, "memberId": "none"}))
+LOADING = {14, 15, 16}  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
 WAIT_S = 20  # for everything that must come; then it is a failure
 
 Play = namedtuple("Play", "session version number")  # a session with one of its versions
@@ -73,12 +82,8 @@ class Broker:
         self.make(topic, 1, {})
         self.epoch = self.body("Metadata", 12, {"topics": [{"name": topic}]})["topics"][0]["partitions"][0]["leaderEpoch"]
         deadline = time.monotonic() + WAIT_S
-        for api, version, body in (("FindCoordinator", 4, {"keyType": 0, "coordinatorKeys": ["warm-up"]}), ("InitProducerId", 4, {"transactionalId": None, "transactionTimeoutMs": 1000}),
-                                   ("FindCoordinator", 4, {"keyType": 1, "coordinatorKeys": ["warm-up"]}),
-                                   ("InitProducerId", 4, {"transactionalId": "warm-up", "transactionTimeoutMs": 1000}),
-                                   ("ListGroups", 4, {}), ("OffsetFetch", 8, {"groups": [{"groupId": "warm-up", "topics": None}]}),
-                                   ("Heartbeat", 4, {"groupId": "warm-up", "generationId": 1, "memberId": "none"})):
-            while set(_errors(self.body(api, version, body))) & {14, 15, 16}:
+        for api, version, body in WARM_UP:
+            while set(_errors(self.body(api, version, body))) & LOADING:
                 if time.monotonic() > deadline:
                     raise PlayError(f"{api} is not served")
 
@@ -208,8 +213,8 @@ class Player:
         topic, partition, batch = values.value(), values.value(), values.value()
         batch.setdefault("timestamp", self.variables["t"])
         records = {"batches": [batch]}
-        return {"acks": -1, "timeoutMs": 5000, "topicData": [{"name": topic, "topicId": self.id_of(topic), "partitionData": [{"index": partition, "records": records}]}],
-                **(values.value() if values.more() else {})}
+        data = {"name": topic, "topicId": self.id_of(topic), "partitionData": [{"index": partition, "records": records}]}
+        return {"acks": -1, "timeoutMs": 5000, "topicData": [data], **(values.value() if values.more() else {})}
 
     def fetch_body(self, values):
         topic, partition, offset = values.value(), values.value(), values.value()
