@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/suggest.h"
 #include "base/time.h"
 #include "base/try.h"
