@@ -94,7 +94,7 @@ Gateway::Gateway(os::Env& env, Store& store, broker::Broker& broker, view::ViewM
         handle(std::move(request), *connection.core, std::move(respond));
       }),
       counts_(routes().size() + 1),
-      readers_(env, options_.readers, options_.reads_waiting_max) {}
+      readers_(env, "http-read", options_.readers, options_.reads_waiting_max) {}
 
 Gateway::~Gateway() = default;
 

@@ -16,7 +16,7 @@
 #include "gateway/call.h"
 #include "gateway/http_protocol.h"
 #include "gateway/metrics.h"
-#include "gateway/readers.h"
+#include "net/readers.h"
 #include "gateway/routes.h"
 #include "view/views.h"
 
@@ -51,7 +51,7 @@ class Gateway {
   [[nodiscard]] broker::Broker& broker() const { return broker_; }
   [[nodiscard]] view::ViewManager* views() const { return views_; }
   [[nodiscard]] const GatewayOptions& options() const { return options_; }
-  [[nodiscard]] Readers& readers() { return readers_; }
+  [[nodiscard]] net::Readers& readers() { return readers_; }
   // Runs `read` on a reader and answers with what it returns; an error when too many reads wait.
   void read(const CallPtr& call, std::function<Result<Response>()> read);
 
@@ -76,7 +76,7 @@ class Gateway {
   const HttpHandler handler_;
   std::atomic<std::uint64_t> open_streams_{0};
   std::vector<Counts> counts_;  // one a route, and one for what has none
-  Readers readers_;             // last: what runs there uses the rest
+  net::Readers readers_;             // last: what runs there uses the rest
 };
 
 }  // namespace baton::gateway

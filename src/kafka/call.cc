@@ -16,12 +16,20 @@ Status Call::start() {
   return {};
 }
 
-void Call::finish(const Status& encoded, wire::Encoder& out) {
-  if (encoded) {
-    end(std::optional(net::Reply{.head = out.take()}));
-  } else {
-    end(encoded.error());
+void Call::finish(const Status& encoded, wire::Encoder& out, std::vector<net::FileSlice> files) {
+  if (!encoded) return end(encoded.error());
+  if (out.elsewhere().empty()) return end(std::optional(net::Reply{.head = out.take()}));
+  // The encoded bytes up to the first records, then each records' file and the bytes up to the next.
+  net::Reply reply;
+  const base::ByteView bytes = out.bytes();
+  const auto places = out.elsewhere();
+  base::put_bytes(reply.head, bytes.first(places.front().at));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const std::size_t to = i + 1 < places.size() ? places[i + 1].at : bytes.size();
+    net::FileSlice& slice = reply.slices.emplace_back(std::move(files[places[i].source]));
+    base::put_bytes(slice.after, bytes.subspan(places[i].at, to - places[i].at));
   }
+  end(std::optional(std::move(reply)));
 }
 
 void Call::end(net::ReplyResult result) { std::exchange(done_, nullptr)(std::move(result)); }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "net/protocol.h"
@@ -50,11 +51,17 @@ class Call : public std::enable_shared_from_this<Call> {
     wire::Encoder out;
     finish(wire::encode_response(out, header_.correlation_id, version.value_or(this->version()), response), out);
   }
+  // With records that lie in files: their `source` is a place in `files`, whose `after` is filled in.
+  template <typename Response>
+  void reply(const Response& response, std::vector<net::FileSlice> files) {
+    wire::Encoder out;
+    finish(wire::encode_response(out, header_.correlation_id, version(), response), out, std::move(files));
+  }
   void no_reply() { end(std::optional<net::Reply>()); }
   void close(Error error) { end(std::move(error)); }
 
  private:
-  void finish(const Status& encoded, wire::Encoder& out);
+  void finish(const Status& encoded, wire::Encoder& out, std::vector<net::FileSlice> files = {});
   void end(net::ReplyResult result);
 
   Node& node_;

@@ -1,9 +1,11 @@
 #include "kafka/fetch_operation.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
+#include "os/socket.h"
 
 namespace baton::kafka {
 namespace {
@@ -11,6 +13,8 @@ namespace {
 constexpr std::int16_t kFirstWithBatches = 4;
 constexpr std::int16_t kFirstWithIds = 13;
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::size_t kCopiedBytes = 16u << 10;  // fewer are cheaper to copy than to send by a call of their own
+constexpr std::size_t kColdReadBytes = 256u << 10;
 
 }  // namespace
 
@@ -58,23 +62,23 @@ FetchOperation::Slot FetchOperation::open_slot(const std::shared_ptr<const store
   if (error != wire::ErrorCode::none) return refuse(error);
   slot.topic = topic;
   slot.partition = log::PartitionId(asked.partition);
-  slot.next = log::Offset(asked.fetch_offset);
+  slot.from = log::Offset(asked.fetch_offset);
   slot.bytes_max = static_cast<std::size_t>(std::max(asked.partition_max_bytes, 0));
   const log::PartitionReader& reader = *topic->partitions[static_cast<std::size_t>(asked.partition)];
   if (asked.last_fetched_epoch >= 0) {
     // What the client has read was of another log when its last epoch ended earlier here (KIP-595).
     const auto end = reader.epoch_end(log::Epoch(asked.last_fetched_epoch));
     if (!end) slot.error = wire::ErrorCode::offset_out_of_range;
-    if (end && *end < slot.next) slot.diverging = {.epoch = asked.last_fetched_epoch, .end_offset = end->value()};
-    if (!end || *end < slot.next) return slot;
+    if (end && *end < slot.from) slot.diverging = {.epoch = asked.last_fetched_epoch, .end_offset = end->value()};
+    if (!end || *end < slot.from) return slot;
   }
   const log::Bounds bounds = reader.bounds();
-  if (slot.next < bounds.log_start || slot.next.value() > bounds.visible.value()) slot.error = wire::ErrorCode::offset_out_of_range;
+  if (slot.from < bounds.log_start || slot.from.value() > bounds.visible.value()) slot.error = wire::ErrorCode::offset_out_of_range;
   return slot;
 }
 
 void FetchOperation::start() {
-  if (read()) return answer();
+  if (read()) return finish();
   wait();
 }
 
@@ -86,48 +90,84 @@ log::Offset FetchOperation::end_of(const Slot& slot) const {
 bool FetchOperation::is_enough() const { return failed_ || wait_ms_ == 0 || slots_.empty() || bytes_ >= bytes_min_; }
 
 bool FetchOperation::read() {
+  bytes_ = 0;
   for (Slot& slot : slots_) {
-    if (slot.error == wire::ErrorCode::none && !slot.full) read_slot(slot);
+    if (slot.error == wire::ErrorCode::none) read_slot(slot);
   }
   return is_enough() || std::ranges::any_of(slots_, &Slot::full);
 }
 
 void FetchOperation::read_slot(Slot& slot) {
+  slot.found.reset();
+  slot.full = false;
   if (!slot.diverging.is_default()) return;
   const log::Offset end = end_of(slot);
-  if (slot.next >= end) return;
-  const std::size_t room = std::min(bytes_max_ - std::min(bytes_, bytes_max_), slot.bytes_max - std::min(slot.records.size(), slot.bytes_max));
+  if (slot.from >= end) return;
+  const std::size_t room = std::min(bytes_max_ - std::min(bytes_, bytes_max_), slot.bytes_max);
   // The first batch of a reply is sent whatever its size, so that a consumer gets past it (KIP-74).
   if (room == 0 && bytes_ > 0) {
     slot.full = true;
     return;
   }
   const auto& reader = slot.topic->partitions[static_cast<std::size_t>(slot.partition.value())];
-  const std::size_t before = slot.records.size();
-  const auto got = reader->read(slot.next, std::max<std::size_t>(room, 1), slot.records, end);
-  if (!got) {
-    // What was read before is good, and is sent; the next fetch meets the error.
-    slot.records.resize(before);
-    if (before == 0) slot.error = read_error(got.error());
+  auto found = reader->slice(slot.from, room, end);
+  if (!found) {
+    slot.error = read_error(found.error());
     failed_ = true;
     return;
   }
-  if (!got->first) return;
-  const std::size_t more = slot.records.size() - before;
-  if (more > room && bytes_ > 0) {
-    slot.records.resize(before);
+  if (!*found) return;
+  if ((*found)->length > room && bytes_ > 0) {
     slot.full = true;
     return;
   }
-  bytes_ += more;
-  slot.next = got->next;
-  slot.full = got->next < end;
+  bytes_ += (*found)->length;
+  slot.full = (*found)->next < end;
+  slot.found = *std::move(found);
+}
+
+bool FetchOperation::is_warm() const {
+  return std::ranges::all_of(slots_, [](const Slot& slot) {
+    return !slot.found || os::in_page_cache(*slot.found->file, slot.found->offset, slot.found->length);
+  });
+}
+
+void FetchOperation::finish() {
+  finished_ = true;
+  if (timer_) (void)call_->core().cancel(*std::exchange(timer_, std::nullopt));
+  net::Readers* const readers = call_->node().cold_reads;
+  if (readers == nullptr || is_warm()) return answer();
+  // Not on this thread, which others wait for.
+  std::vector<log::PartitionReader::Slice> cold;
+  for (const Slot& slot : slots_) {
+    if (slot.found) cold.push_back(*slot.found);
+  }
+  keep();
+  const bool taken = readers->post([weak = weak_from_this(), &core = call_->core(), cold = std::move(cold)] {
+    base::Bytes scratch(kColdReadBytes);
+    for (const auto& slice : cold) {
+      for (std::uint64_t at = 0; at < slice.length; at += scratch.size()) {
+        // An error is the sender's to meet.
+        const auto part = base::MutableByteView(scratch).first(std::min<std::uint64_t>(scratch.size(), slice.length - at));
+        if (!slice.file->read_at(slice.offset + at, part)) break;
+      }
+    }
+    core.post([weak] {
+      if (const auto self = weak.lock()) self->answer();
+    });
+  });
+  if (!taken) answer();
+}
+
+// While it is on its way, it is the session's.
+void FetchOperation::keep() {
+  if (!std::exchange(kept_, true)) session_->keep(shared_from_this());
 }
 
 void FetchOperation::wait() {
   std::vector<log::PartitionKey> partitions;
   for (const Slot& slot : slots_) partitions.push_back({slot.topic->id, slot.partition});
-  session_->keep(shared_from_this());
+  keep();
   waiter_ = call_->broker().fetch_waiters().wait(std::move(partitions), [weak = weak_from_this(), &core = call_->core()] {
     core.post([weak] {
       if (const auto self = weak.lock()) self->woken();
@@ -136,14 +176,14 @@ void FetchOperation::wait() {
   timer_ = call_->core().run_at(call_->node().clock.monotonic_ns() + wait_ms_ * kNsPerMs, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
       self->timer_.reset();
-      self->answer();
+      if (!self->finished_) self->finish();
     }
   });
   woken();  // what came between the read and the registration
 }
 
 void FetchOperation::woken() {
-  if (waiter_ != nullptr && read()) answer();
+  if (waiter_ != nullptr && !finished_ && read()) finish();
 }
 
 // Of what was asked for before the wait.
@@ -157,16 +197,27 @@ void FetchOperation::forget_removed_topics() {
 }
 
 void FetchOperation::answer() {
-  if (timer_) (void)call_->core().cancel(*std::exchange(timer_, std::nullopt));
   const bool waited = waiter_ != nullptr;
   if (waited) forget_removed_topics();
+  std::vector<net::FileSlice> files;
+  std::deque<base::Bytes> copies;  // where they are is where they stay
   std::size_t number = 0;
   for (auto& topic : response_.responses) {
     for (auto& out : topic.partitions) {
       const Slot& slot = slots_[number++];
       out.error_code = slot.error;
       out.high_watermark = -1;
-      out.records = wire::Records{.bytes = slot.records};
+      if (slot.found && slot.found->length <= kCopiedBytes) {
+        auto& copy = copies.emplace_back(slot.found->length);
+        if (const auto got = slot.found->file->read_at(slot.found->offset, copy); got && *got == copy.size()) {
+          out.records = wire::Records{.bytes = copy};
+        } else {
+          out.error_code = wire::ErrorCode::kafka_storage_error;
+        }
+      } else if (slot.found) {
+        out.records = wire::Records{.bytes = {}, .elsewhere_bytes = static_cast<std::uint32_t>(slot.found->length), .source = files.size()};
+        files.push_back({.file = slot.found->file, .offset = slot.found->offset, .length = slot.found->length, .after = {}});
+      }
       const bool unknown = slot.error == wire::ErrorCode::unknown_topic_or_partition || slot.error == wire::ErrorCode::unknown_topic_id;
       if (!unknown || waited) out.aborted_transactions.reset();  // null or empty as with Kafka
       if (slot.topic == nullptr) continue;
@@ -179,8 +230,9 @@ void FetchOperation::answer() {
       if (committed_only_) out.aborted_transactions.emplace();
     }
   }
-  call_->reply(response_);
-  if (std::exchange(waiter_, nullptr) != nullptr) session_->drop(this);
+  call_->reply(response_, std::move(files));
+  waiter_.reset();
+  if (kept_) session_->drop(this);
 }
 
 }  // namespace baton::kafka

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "broker/broker.h"
+#include "net/readers.h"
 #include "os/env.h"
 
 namespace baton::kafka {
@@ -26,6 +27,7 @@ struct Node {
   os::Clock& clock;
   std::int32_t id = 1;
   NodeLimits limits;
+  net::Readers* cold_reads = nullptr;  // where records are read that are not in memory; null: nowhere else (tests)
   std::string listeners = {};  // "PLAINTEXT://127.0.0.1:9092", as it is shown
 
   // Kafka's ids are 16 bytes in URL-safe base64 without padding; the cluster's is the store's.

@@ -94,13 +94,25 @@ class SessionTest : public ::testing::Test {
   std::shared_ptr<Answer> send(const Request& request, std::int16_t version) {
     return send_frame(frame_of(request, version));
   }
+  // A reply as it comes to the client.
+  static base::Bytes flat(const net::Reply& reply) {
+    base::Bytes out = reply.head;
+    for (const auto& slice : reply.slices) {
+      const auto at = out.size();
+      out.resize(at + slice.length);
+      const auto got = slice.file->read_at(slice.offset, base::MutableByteView(out).subspan(at));
+      EXPECT_TRUE(got && *got == slice.length);
+      base::put_bytes(out, slice.after);
+    }
+    return out;
+  }
   // The answer's body, once it is there. The bytes of records point into `keep_`.
   template <typename Response>
   Response body_of(Answer& answer, std::int16_t version) {
     if (!answer.result) answer.waiter->wait();
     EXPECT_TRUE(answer.result->ok()) << answer.result->error().to_string();
     EXPECT_TRUE((*answer.result)->has_value());
-    keep_ = (**answer.result)->head;
+    keep_ = flat(***answer.result);
     wire::Decoder in(keep_);
     const auto header = wire::decode_response_header(in, Response::kApi, version);
     EXPECT_TRUE(header.ok());

@@ -78,6 +78,15 @@ class PartitionReader {
   };
   [[nodiscard]] virtual Result<ReadResult> read(Offset from, std::size_t bytes_max, base::Bytes& out,
                                                 std::optional<Offset> end = std::nullopt) const = 0;
+  // The batches that read() would give, as a range of a file, for a sender that needs no copy of them. Only headers are looked at: bytes of this
+  // process's own writes are trusted, others are checked against their mark, once. Nothing: nothing there yet. As read() otherwise. [any]
+  struct Slice {
+    std::shared_ptr<const os::File> file;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    Offset next;  // where to read on
+  };
+  [[nodiscard]] virtual Result<std::optional<Slice>> slice(Offset from, std::size_t bytes_max, Offset end) const = 0;
   // `length` bytes from the segment that holds `within`, at `position`: for a record whose place an index knows. The range's mark is
   // checked once after open (corrupt otherwise); bytes of this process's own writes are trusted. Fewer bytes only at the segment's end. [any]
   [[nodiscard]] virtual Status read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const = 0;

@@ -413,5 +413,77 @@ TEST_F(LogTest, RoundsRunElsewhereWhileTheOwnerStagesMore) {
   });
 }
 
+// The bytes of a slice.
+base::Bytes bytes_of(const PartitionReader::Slice& slice) {
+  base::Bytes out(slice.length);
+  const auto got = slice.file->read_at(slice.offset, out);
+  EXPECT_TRUE(got && *got == slice.length);
+  return out;
+}
+
+TEST_F(LogTest, ASliceHasTheBatchesThatAReadGives) {
+  reopen({.segment_bytes = 64u << 10});
+  const auto key = make_topic("rides");
+  // Small batches and large ones, in several segments, of one record and of many.
+  for (int i = 0; i < 300; ++i) {
+    const std::string value(i % 7 == 0 ? 9'000 : 20 + i, static_cast<char>('a' + i % 26));
+    ASSERT_OK(log_->stage(key, make_batch(value, log_->append_time_ms(), 1 + i % 3)));
+    if (i % 5 == 0) flush();
+  }
+  flush();
+  settle();
+  for (const bool again : {false, true}) {
+    if (again) reopen({.segment_bytes = 64u << 10});  // now others' marks are checked
+    const auto reader = log_->reader(key);
+    const Offset end(reader->bounds().visible.value());
+    for (std::int64_t from = 0; from <= end.value(); from += 3) {
+      for (const std::size_t bytes_max : {1u, 500u, 12'000u, 1u << 20}) {
+        const Offset limit(std::min(end.value(), from + 200));
+        base::Bytes read;
+        const auto got = reader->read(Offset(from), bytes_max, read, limit);
+        ASSERT_OK(got);
+        const auto slice = reader->slice(Offset(from), bytes_max, limit);
+        ASSERT_OK(slice);
+        ASSERT_EQ(slice->has_value(), got->first.has_value()) << from;
+        if (!*slice) continue;
+        EXPECT_EQ((*slice)->next, got->next) << from << " " << bytes_max;
+        EXPECT_TRUE(bytes_of(**slice) == read) << from << " " << bytes_max;
+      }
+    }
+  }
+}
+
+TEST_F(LogTest, ASliceOfDamagedBytesIsRefusedAfterAnOpen) {
+  reopen();
+  const auto key = make_topic("rides");
+  for (int i = 0; i < 50; ++i) append(key, std::string(500, 'x'));
+  settle();
+  ASSERT_OK(log_->close());
+  log_.reset();
+  const std::string file = directory_.path() + "/topics/" + key.topic.to_hex() + "/0/00000000000000000000.log";
+  auto opened = env_->fs().open(file, {.write = true});
+  ASSERT_OK(opened);
+  const std::array<std::byte, 1> damage{std::byte{0x55}};
+  ASSERT_OK((*opened)->write_at(1'000, damage));
+  reopen();
+  const auto slice = log_->reader(key)->slice(Offset(0), 1u << 20, Offset(50));
+  ASSERT_FALSE(slice.ok());
+  EXPECT_EQ(slice.error().code, Code::corrupt);
+}
+
+TEST_F(LogTest, ASliceOutlivesItsSegment) {
+  reopen({.segment_bytes = 64u << 10});
+  const auto key = make_topic("plain", TopicKind::plain, {{"retention.bytes", "1"}});
+  for (int i = 0; i < 60; ++i) append(key, std::string(9'000, 'x'));
+  settle();
+  const auto slice = log_->reader(key)->slice(Offset(0), 20'000, Offset(60));
+  ASSERT_OK(slice);
+  const auto before = bytes_of(**slice);
+  ASSERT_OK(log_->apply_retention({}));
+  settle();
+  ASSERT_GT(log_->reader(key)->bounds().log_start, Offset(0));
+  EXPECT_TRUE(bytes_of(**slice) == before);
+}
+
 }  // namespace
 }  // namespace baton::log

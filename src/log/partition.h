@@ -29,6 +29,7 @@ class Partition final : public PartitionReader {
   PartitionKey key() const override { return key_; }
   Bounds bounds() const override;
   Result<ReadResult> read(Offset from, std::size_t bytes_max, base::Bytes& out, std::optional<Offset> end) const override;
+  Result<std::optional<Slice>> slice(Offset from, std::size_t bytes_max, Offset end) const override;
   Status read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const override;
   Result<std::optional<Mapped>> map(Offset within) const override;
   Result<FilePosition> check(const Mapped& mapped, FilePosition position, std::size_t length) const override;
@@ -49,6 +50,7 @@ class Partition final : public PartitionReader {
   [[nodiscard]] Result<std::uint64_t> start_of(const Segment& segment, Offset from) const;
   void keep_hint(const Segment& segment, Offset next, std::uint64_t position) const;
   [[nodiscard]] Status read_segment(const Segment& segment, Scan& scan, base::Bytes& out) const;
+  [[nodiscard]] Result<std::optional<Slice>> slice_segment(const Segment& segment, Offset from, std::size_t bytes_max, Offset limit) const;
   [[nodiscard]] Result<std::optional<TimeResult>> find_time_in(const Segment& segment, std::int64_t ms, Offset start,
                                                                Offset limit) const;
 

@@ -1,4 +1,4 @@
-// Readers: threads for what may wait for the disk or take long: reads of streams and contexts, queries of views. A network core never does.
+// Readers: threads for what may wait for the disk or take long: cold reads, queries of views. A network core never does.
 #pragma once
 
 #include <atomic>
@@ -9,13 +9,13 @@
 
 #include "os/env.h"
 
-namespace baton::gateway {
+namespace baton::net {
 
 // Any thread. Ends with what was begun.
 class Readers {
  public:
-  Readers(os::Env& env, std::size_t threads, std::size_t waiting_max) : waiting_max_(waiting_max) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.push_back(env.make_executor("http-read-" + std::to_string(i)));
+  Readers(os::Env& env, const std::string& name, std::size_t threads, std::size_t waiting_max) : waiting_max_(waiting_max) {
+    for (std::size_t i = 0; i < threads; ++i) threads_.push_back(env.make_executor(name + "-" + std::to_string(i)));
   }
 
   // Nobody posts any more; returns when what was posted has run.
@@ -43,4 +43,4 @@ class Readers {
   std::vector<std::unique_ptr<os::Executor>> threads_;  // last: their tasks use the rest
 };
 
-}  // namespace baton::gateway
+}  // namespace baton::net

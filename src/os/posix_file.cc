@@ -281,6 +281,22 @@ Result<std::size_t> send_file(int socket, const File& file, std::uint64_t offset
   return posix_error("send", "a file", errno);
 }
 
+bool in_page_cache(const File& file, std::uint64_t offset, std::uint64_t length) {
+  constexpr std::uint64_t kStep = 64u << 10;
+  const auto* posix = dynamic_cast<const PosixFile*>(&file);
+  if (posix == nullptr || length == 0) return true;
+  const auto there = [&](std::uint64_t at) {
+    char byte = 0;
+    iovec into{&byte, 1};
+    const ssize_t got = retry([&] { return ::preadv2(posix->descriptor(), &into, 1, static_cast<off_t>(at), RWF_NOWAIT); });
+    return got >= 0 || errno != EAGAIN;
+  };
+  for (std::uint64_t at = 0; at < length; at += kStep) {
+    if (!there(offset + at)) return false;
+  }
+  return there(offset + length - 1);
+}
+
 std::uint64_t descriptor_limit() {
   rlimit limit{};
   BATON_CHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "the limit on open files is always known");

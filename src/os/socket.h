@@ -17,6 +17,9 @@ namespace baton::os {
 // what was read. corrupt: the file ends before `offset`. io_error: the connection is gone.
 [[nodiscard]] Result<std::size_t> send_file(int socket, const File& file, std::uint64_t offset, std::uint64_t length);
 
+// Whether a range of `file` seems to be in the page cache, so that send_file() does not wait for the disk: a byte of each 64 KiB is asked for. True when the system cannot tell.
+[[nodiscard]] bool in_page_cache(const File& file, std::uint64_t offset, std::uint64_t length);
+
 // How many descriptors this process may have open.
 [[nodiscard]] std::uint64_t descriptor_limit();
 

@@ -54,6 +54,9 @@ class FakePartition final : public log::PartitionReader {
             .visible = log::VisibleOffset(next_),
             .last_stable = log::LastStableOffset(next_)};
   }
+  [[nodiscard]] Result<std::optional<Slice>> slice(log::Offset, std::size_t, log::Offset) const override {
+    return Error{Code::unavailable, "there is no file"};
+  }
   [[nodiscard]] Result<ReadResult> read(log::Offset from, std::size_t bytes_max, base::Bytes& out,
                                         std::optional<log::Offset> end) const override {
     const std::lock_guard lock(mutex_);
