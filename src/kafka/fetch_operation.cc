@@ -207,6 +207,7 @@ void FetchOperation::answer() {
       const Slot& slot = slots_[number++];
       out.error_code = slot.error;
       out.high_watermark = -1;
+      out.records.emplace();  // none is empty, not null
       if (slot.found && slot.found->length <= kCopiedBytes) {
         auto& copy = copies.emplace_back(slot.found->length);
         if (const auto got = slot.found->file->read_at(slot.found->offset, copy); got && *got == copy.size()) {
