@@ -66,7 +66,7 @@ import org.apache.kafka.common.utils.Crc32C;
 public final class Parity {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final String PACKAGE = "org.apache.kafka.common.message.";
-  private static final int SILENT_MS = 8_000;
+  private static final int SILENT_MS = 30_000;
   private static final int SHOWN_MAX = 60; // characters of a value; of a longer one the size
 
   private final int port;
