@@ -142,6 +142,18 @@ void Broker::with_groups(std::move_only_function<void(Groups&)> use) {
   });
 }
 
+GroupStats Broker::group_stats() {
+  GroupStats out;
+  core_.run_beside([&] {
+    if (groups_ != nullptr) out = groups_->stats();
+  });
+  return out;
+}
+
+void Broker::stop_groups() {
+  with_groups([](Groups& groups) { groups.stop(); });
+}
+
 TopicReply Broker::check_new(const NewTopic& topic) const {
   const auto split = split_kind(topic.settings);
   if (!split) return {TopicError::invalid_config, "'baton.kind' is plain or event, not '" + topic.settings.at(kKind) + "'", {}};

@@ -116,6 +116,9 @@ class Broker {
   [[nodiscard]] FetchWaiters& fetch_waiters() { return waiters_; }
   // Runs `use` on the coordinator's executor, which is the store's; the replies that it asks for come there, too.
   void with_groups(std::move_only_function<void(Groups&)> use);
+  [[nodiscard]] GroupStats group_stats();  // waits for the executor
+  // The server is stopping: members that wait for others are told to come again, and so is who joins from now on.
+  void stop_groups();
   // Topics, their settings and groups are looked at and changed on this executor.
   [[nodiscard]] store::StoreCore& core() { return core_; }
 

@@ -186,6 +186,10 @@ void FetchOperation::woken() {
   if (waiter_ != nullptr && !finished_ && read()) finish();
 }
 
+void FetchOperation::end() {
+  if (!finished_) finish();
+}
+
 // Of what was asked for before the wait.
 void FetchOperation::forget_removed_topics() {
   const auto view = call_->broker().view();

@@ -20,6 +20,7 @@ class FetchOperation final : public Ongoing, public std::enable_shared_from_this
   FetchOperation(Session& session, std::shared_ptr<Call> call, const wire::FetchRequest& request);
   ~FetchOperation() override;
   void start();
+  void end() override;
 
  private:
   // One partition of the request.

@@ -34,6 +34,11 @@ void Session::handle(base::Bytes frame, std::function<void(net::ReplyResult)> do
   }
 }
 
+void Session::drain() {
+  const auto all = ongoing_;  // each takes itself off the list
+  for (const auto& one : all) one->end();
+}
+
 void Session::drop(const Ongoing* ongoing) {
   const auto found = std::ranges::find(ongoing_, ongoing, [](const auto& one) { return static_cast<const Ongoing*>(one.get()); });
   if (found != ongoing_.end()) ongoing_.erase(found);

@@ -18,6 +18,7 @@ namespace baton::kafka {
 class Ongoing {
  public:
   virtual ~Ongoing() = default;
+  virtual void end() = 0;  // answers now
 };
 
 class Session final : public net::FrameHandler {
@@ -26,6 +27,7 @@ class Session final : public net::FrameHandler {
   ~Session() override;
 
   void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override;
+  void drain() override;
 
   // For handlers.
   [[nodiscard]] broker::BatchChecker& checker() { return checker_; }

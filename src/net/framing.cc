@@ -35,6 +35,8 @@ class Framed final : public Protocol {
     return {.state = frame_.size() == frame_length_ ? Taken::State::complete : Taken::State::more};
   }
 
+  void drain() override { handler_->drain(); }
+
   void handle(ReplyDone done) override {
     length_bytes_ = 0;
     handler_->handle(std::exchange(frame_, {}), [done = std::move(done)](ReplyResult result) {

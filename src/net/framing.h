@@ -10,6 +10,7 @@ class FrameHandler {
  public:
   virtual ~FrameHandler() = default;
   virtual void handle(base::Bytes frame, ReplyDone done) = 0;
+  virtual void drain() {}
 };
 
 using HandlerFactory = std::function<std::unique_ptr<FrameHandler>(const ConnectionInfo&)>;

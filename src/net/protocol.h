@@ -88,6 +88,9 @@ class Protocol {
   // `done` must be called exactly once, from any thread, at once or later, in any order: replies are sent in the order of the requests. The request's bytes count
   // against the budget of all requests until `done` is called.
   virtual void handle(ReplyDone done) = 0;
+
+  // The server is stopping: what waits for something to happen is answered as it is.
+  virtual void drain() {}
 };
 
 struct ConnectionInfo {

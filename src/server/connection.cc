@@ -338,6 +338,7 @@ void Connection::linger() {
 void Connection::drain() {
   if (closed_) return;
   finish();
+  if (protocol_) protocol_->drain();
   if (std::exchange(stream_, nullptr) && !std::exchange(flushing_, true)) core_.flush_later(*this);  // it has no end of its own
   if (quiet()) close();
 }

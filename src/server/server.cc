@@ -189,6 +189,7 @@ Status Server::run() {
 
 // First those who ask, then what they ask: connections, the readers of HTTP, views, the store. Then nothing is unanswered, and all of it may go.
 Status Server::stop(std::uint64_t limit_ms) {
+  if (broker_) broker_->stop_groups();
   if (network_ && !network_->stop(limit_ms) && limit_ms > 0)
     logger_.log(LogLevel::warning, "connections were cut off", {{"reason", "shutdown_ms"}, {"limit", limit_ms}});
   if (!local_path_.empty()) (void)env_.fs().remove(std::exchange(local_path_, {}));

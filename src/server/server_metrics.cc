@@ -77,6 +77,18 @@ void add_topics(gateway::MetricsText& out, const store::ReadView& view) {
        [](const log::PartitionReader& p) { return static_cast<std::uint64_t>(p.bounds().log_start.value()); });
 }
 
+void add_groups(gateway::MetricsText& out, broker::Broker& broker) {
+  const auto stats = broker.group_stats();
+  out.gauge("baton_fetch_waiting", "Fetches and streams of events that wait for records.", broker.fetch_waiters().size());
+  out.gauge("baton_groups", "Consumer groups.", stats.groups);
+  out.gauge("baton_group_offsets", "Offsets that groups have committed and that are kept.", stats.offsets);
+  out.counter("baton_group_rebalances_total", "Generations that began.", stats.rebalances);
+  out.counter("baton_group_commits_total", "Offsets that were committed.", stats.commits);
+  out.counter("baton_group_expired_members_total", "Members that were taken for dead.", stats.expired_members);
+  out.counter("baton_group_expired_offsets_total", "Offsets that were forgotten by age.", stats.expired_offsets);
+  out.counter("baton_group_failed_writes_total", "Changes of groups that could not be written.", stats.failed_writes);
+}
+
 void add_views(gateway::MetricsText& out, view::ViewManager& views) {
   const auto list = views.list();
   if (!list) return;
@@ -99,6 +111,7 @@ void Server::add_metrics(gateway::MetricsText& out) {
   add_network(out, network_->counts());
   add_store(out, core_->counts(), epoch_);
   add_topics(out, *core_->view());
+  add_groups(out, *broker_);
   if (views_) add_views(out, *views_);
 }
 

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 from api import BATCH, CLOUD_EVENT, HttpCase, main
@@ -266,6 +267,33 @@ class Live(HttpCase):
         log = self.stop(server)
         self.assertNotIn("cut off", log)
         self.assertFalse((self.data / "socket").exists())
+
+
+class Waiting(HttpCase):
+    """Kafka clients whose requests wait when the server stops: they are answered, not waited for."""
+
+    def consume(self, server, *arguments):
+        client = subprocess.Popen([self.program, "consume", "c", "--bootstrap", f"127.0.0.1:{server.kafka_port}", *arguments],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+
+    def metric(self, server, name):
+        return int(re.search(rf"^{name} (\d+)$", server.api.get("/metrics").body.decode(), re.M)[1])
+
+    def test_a_fetch_that_waits_does_not_hold_up_a_stop(self):
+        server = self.begin("--set", "shutdown_ms=60000")
+        server.api.append("c", "s", "T", {})
+        self.consume(server, "--client-config", "fetch.wait.max.ms=50000", "--client-config", "socket.timeout.ms=60000", "--from", "end")
+        self.wait_for("a fetch", lambda: self.metric(server, "baton_fetch_waiting") > 0)
+        self.assertNotIn("cut off", self.stop(server))
+
+    def test_a_member_that_waits_for_others_does_not_hold_up_a_stop(self):
+        server = self.begin("--set", "shutdown_ms=60000", "--set", "groups.initial_rebalance_delay_ms=300000")
+        server.api.append("c", "s", "T", {})
+        self.consume(server, "--group", "g")
+        self.wait_for("a member", lambda: self.metric(server, "baton_groups") > 0)
+        self.assertNotIn("cut off", self.stop(server))
 
 
 class Service(HttpCase):
