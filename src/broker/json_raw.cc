@@ -1,5 +1,8 @@
 #include "broker/json_raw.h"
 
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
 #include <cstddef>
 
 namespace baton::broker {
@@ -43,6 +46,14 @@ class Scanner {
   std::size_t at_ = 0;
 };
 
+// A name may be written with escapes: "d\u0061ta" is "data", as it is for whoever parses the document.
+bool is_name(std::string_view quoted, std::string_view name) {
+  if (quoted.find('\\') == std::string_view::npos) return quoted.substr(1, quoted.size() - 2) == name;
+  boost::system::error_code error;
+  const auto value = boost::json::parse(boost::json::string_view(quoted.data(), quoted.size()), error);
+  return !error && value.is_string() && std::string_view(value.get_string()) == name;
+}
+
 }  // namespace
 
 void each_member(std::string_view object, const std::function<void(std::string_view, std::string_view)>& visit) {
@@ -78,7 +89,7 @@ void each_element(std::string_view array, const std::function<void(std::string_v
 std::string_view member(std::string_view object, std::string_view name) {
   std::string_view found;
   each_member(object, [&](std::string_view quoted, std::string_view value) {
-    if (quoted.substr(1, quoted.size() - 2) == name) found = value;
+    if (is_name(quoted, name)) found = value;
   });
   return found;
 }

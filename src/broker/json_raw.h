@@ -8,12 +8,11 @@
 
 namespace baton::broker {
 
-// Calls `visit` for each member of an object. `name` is as it is written, quotes included: a name that is written with escapes is not the one that was meant,
-// and is one of nobody's.
+// Calls `visit` for each member of an object. `name` is as it is written: with quotes, and with escapes if it has some.
 void each_member(std::string_view object, const std::function<void(std::string_view name, std::string_view value)>& visit);
 // Calls `visit` for each element of an array.
 void each_element(std::string_view array, const std::function<void(std::string_view value)>& visit);
-// The value of the last member of that name; empty when there is none.
+// The value of the last member of that name, however the name is written: the one that a parsed document has. Empty when there is none.
 [[nodiscard]] std::string_view member(std::string_view object, std::string_view name);
 
 }  // namespace baton::broker
