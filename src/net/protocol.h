@@ -75,6 +75,7 @@ class Protocol {
       more,      // all of `in` was taken, and the request is not complete
       complete,  // handle() is called next
       refused,   // what came is no request: nothing more is read, and the connection closes behind its replies
+      ignored,   // what was taken is behind the last request, and is of no use; the connection closes behind its replies
     } state = State::more;
     std::optional<Reply> reply;  // goes out behind the replies to earlier requests: a word before the request is complete, or the refusal's last one
     std::string_view reason;     // of refused, for the log; a constant

@@ -163,6 +163,7 @@ base::ByteView Connection::take(base::ByteView in) {
     if (taken.reply) push_answered(*std::move(taken.reply));
     if (taken.state == State::complete) dispatch();
     if (taken.state == State::refused) refuse(taken);
+    if (taken.state == State::ignored) ignore();
   }
   return in;
 }
@@ -172,6 +173,14 @@ void Connection::refuse(const net::Protocol::Taken& taken) {
   log_close(LogLevel::warning, taken.reason, taken.bytes);
   finish();
   if (quiet()) linger();
+}
+
+// It is not the beginning of a request: nobody waits for the rest of it.
+void Connection::ignore() {
+  const auto bytes = std::exchange(request_bytes_, 0);
+  unhanded_ -= bytes;
+  state_.budget->hand_over(reader_, bytes);
+  state_.budget->release(bytes);
 }
 
 void Connection::dispatch() {
@@ -225,7 +234,8 @@ void Connection::queue_answers() {
     if (last && (failed || !(*answer)->stream)) answer_no_more();
     if (failed || !*answer) continue;
     net::Reply& reply = **answer;
-    stream_ = std::move(reply.stream);
+    // Once the server is stopping, it has no end of its own: see drain().
+    if (!core_.draining()) stream_ = std::move(reply.stream);
     stream_is_last_ = last;
     if (output_.empty()) outgoing_.begin(active_ns_, output_.total_sent());
     output_.push(std::move(reply));
@@ -360,7 +370,8 @@ void Connection::check_deadlines(std::int64_t now) {
   if (stalled_) return;
   if (in_request() && incoming_.too_slow(now, limits.frame_ms, request_bytes_))
     return close_because(state_.closed_slow_sender, "a request does not become complete", request_bytes_);
-  if (!quiet()) return;
+  // A program beside the server may be quiet for as long as it likes, or its next append would meet the end of the connection.
+  if (!quiet() || info_.local) return;
   if (!greeted_ && now - opened_ns_ > ns(limits.handshake_ms)) {
     close_because(state_.closed_handshake, "no request came", 0);
   } else if (!in_request() && now - active_ns_ > ns(limits.idle_ms)) {

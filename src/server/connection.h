@@ -57,6 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool read_chunk();
   [[nodiscard]] base::ByteView take(base::ByteView in);
   void refuse(const net::Protocol::Taken& taken);
+  void ignore();
   void dispatch();
   void push_answered(net::Reply reply);
   void answer(std::uint64_t number, net::ReplyResult result);

@@ -49,12 +49,51 @@ class TestHandler final : public net::FrameHandler {
     if (text.starts_with('n')) done(std::optional<net::Reply>());
     if (text.starts_with('x')) done(Error{Code::invalid_argument, "the test said so"});
     if (text.starts_with('f')) done(std::optional(protocol_.file_reply()));
+    if (text.starts_with('s')) done(protocol_.stream_reply(text.substr(1)));
     if (text.empty()) done(std::optional(net::Reply{}));
   }
 
  private:
   TestProtocol& protocol_;
 };
+
+class TestStream final : public net::Stream {
+ public:
+  explicit TestStream(TestProtocol& protocol) : protocol_(protocol) { count(1); }
+  ~TestStream() override { count(std::size_t{0} - 1); }
+  void next(std::function<void(Piece)> give) override {
+    const std::lock_guard guard(protocol_.mutex_);
+    protocol_.asked = std::move(give);
+    protocol_.changed_.notify_all();
+  }
+
+ private:
+  void count(std::size_t more) {
+    const std::lock_guard guard(protocol_.mutex_);
+    protocol_.streams += more;
+    protocol_.changed_.notify_all();
+  }
+  TestProtocol& protocol_;
+};
+
+net::ReplyResult TestProtocol::stream_reply(std::string_view text, bool last) {
+  auto reply = text_reply(text);
+  (*reply)->stream = std::make_unique<TestStream>(*this);
+  (*reply)->last = last;
+  return reply;
+}
+
+void TestProtocol::give(std::string_view text, bool last) {
+  wait_until([&] { return asked != nullptr; });
+  std::function<void(net::Stream::Piece)> to;
+  {
+    const std::lock_guard guard(mutex_);
+    to = std::exchange(asked, nullptr);
+  }
+  const auto frame = Client::framed(text);
+  const auto bytes = base::as_bytes(frame);
+  to({.bytes = base::Bytes(bytes.begin(), bytes.end()), .last = last});
+}
 
 net::HandlerFactory TestProtocol::factory() {
   return [this](const net::ConnectionInfo&) { return std::make_unique<TestHandler>(*this); };

@@ -19,7 +19,7 @@
 namespace baton::server {
 
 // What a frame's first byte asks for: 'e' the rest of the frame as the reply; 'b' + 4 bytes: a reply of so many bytes; 'l' the test answers later
-// (it is named by the rest); 'n' no reply; 'x' an error; 'd' it is dropped; 'f' what `file_reply` makes.
+// (it is named by the rest); 'n' no reply; 'x' an error; 'd' it is dropped; 'f' what `file_reply` makes; 's' the rest of the frame, and then a stream.
 class TestProtocol {
  public:
   using Done = std::function<void(net::ReplyResult)>;
@@ -32,6 +32,10 @@ class TestProtocol {
   void answer(const std::string& name, net::ReplyResult result);
   void answer(const std::string& name) { answer(name, text_reply(name)); }
   [[nodiscard]] static net::ReplyResult text_reply(std::string_view text);
+  // The same, with a stream behind it. There is one stream at a time.
+  [[nodiscard]] net::ReplyResult stream_reply(std::string_view text, bool last = false);
+  // The stream's next piece, a frame. Waits until it is asked for.
+  void give(std::string_view text, bool last = false);
 
   // Guarded by the lock that wait_until takes.
   std::map<std::string, Done> held;
@@ -40,9 +44,12 @@ class TestProtocol {
   std::size_t handlers = 0;
   std::set<std::thread::id> threads;
   std::function<net::Reply()> file_reply;
+  std::function<void(net::Stream::Piece)> asked;  // by the stream's connection
+  std::size_t streams = 0;                        // that live
 
  private:
   friend class TestHandler;
+  friend class TestStream;
   std::mutex mutex_;
   std::condition_variable changed_;
 };
