@@ -1,13 +1,14 @@
 #include "gateway/http_protocol.h"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "gateway/problem.h"
 
@@ -16,7 +17,6 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = beast::http;
-using Parser = http::request_parser<http::string_body>;
 using State = net::Protocol::Taken::State;
 
 std::string lower(std::string_view text) {
@@ -25,10 +25,35 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// "example.com:8081" -> "example.com"; "[::1]:8081" -> "[::1]".
+// A body that grows with the bytes that have come. Beast's own takes as much memory as a request announces (F45).
+struct GrowingBody {
+  using value_type = std::string;
+  class reader {
+   public:
+    template <bool kRequest, class Fields>
+    reader(http::header<kRequest, Fields>& /*header*/, value_type& body) : body_(body) {}
+    void init(const boost::optional<std::uint64_t>& /*length*/, boost::system::error_code& error) { error = {}; }
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, boost::system::error_code& error) {
+      error = {};
+      const auto before = body_.size();
+      for (const auto buffer : beast::buffers_range_ref(buffers)) body_.append(static_cast<const char*>(buffer.data()), buffer.size());
+      return body_.size() - before;
+    }
+    void finish(boost::system::error_code& error) { error = {}; }
+
+   private:
+    value_type& body_;
+  };
+};
+using Parser = http::request_parser<GrowingBody>;
+
+// "example.com:8081" -> "example.com"; "[::1]:8081" -> "[::1]". Empty when it is neither a name nor one with a port.
 std::string_view without_port(std::string_view host) {
-  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
-  return host.substr(0, host.find(':'));
+  const auto end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
+  const auto rest = host.substr(end);
+  if (!rest.empty() && (rest.front() != ':' || !std::ranges::all_of(rest.substr(1), [](char c) { return c >= '0' && c <= '9'; }))) return {};
+  return host.substr(0, end);
 }
 
 bool is_loopback(std::string_view host) {
@@ -63,6 +88,7 @@ struct Form {
   bool head = false;        // no body goes out
   bool keep_alive = true;
   bool chunks = true;       // the client knows them
+  bool http_1_0 = false;    // it takes the connection for ended unless it is told
 };
 
 net::Reply encode(Response response, const Form& form) {
@@ -77,6 +103,7 @@ net::Reply encode(Response response, const Form& form) {
   }
   reply.last = !form.keep_alive || (response.stream && !form.chunks);
   if (reply.last) head += "Connection: close\r\n";
+  else if (form.http_1_0) head += "Connection: keep-alive\r\n";
   head += "\r\n";
   reply.head.reserve(head.size() + response.body.size());
   base::put_bytes(reply.head, base::as_bytes(head));
@@ -95,6 +122,10 @@ class Http final : public net::Protocol {
       : handler_(handler), limits_(limits), info_(std::move(info)) {}
 
   Taken take(base::ByteView& in) override {
+    if (ended_) {
+      in = {};
+      return {.state = State::ignored};
+    }
     if (!parser_) begin();
     bool header_was_there = parser_->is_header_done();
     while (!in.empty() && !parser_->is_done()) {
@@ -117,7 +148,8 @@ class Http final : public net::Protocol {
   void handle(net::ReplyDone done) override {
     Request request = make_request(parser_->release());
     parser_.reset();
-    const Form form{.head = request.method == "HEAD", .keep_alive = request.keep_alive, .chunks = !request.http_1_0};
+    ended_ = !request.keep_alive;
+    const Form form{.head = request.method == "HEAD", .keep_alive = request.keep_alive, .chunks = !request.http_1_0, .http_1_0 = request.http_1_0};
     handler_(std::move(request), info_, [done = std::move(done), form](Response response) {
       done(std::optional(encode(std::move(response), form)));
     });
@@ -126,11 +158,12 @@ class Http final : public net::Protocol {
  private:
   void begin() {
     parser_.emplace();
-    parser_->eager(true);
+    parser_->eager(false);  // the header is looked at before anything behind it is taken
     parser_->header_limit(limits_.header_bytes_max);
     parser_->body_limit(limits_.body_bytes_max);
     continued_ = false;
     held_.clear();
+    headers_.clear();
   }
 
   // Gives the parser what has come. It wants the header, and each chunk's line, in one piece: what it leaves of them is kept until there is more.
@@ -154,7 +187,7 @@ class Http final : public net::Protocol {
         if (held_.size() > limits_.header_bytes_max) error = http::error::header_limit;
         else return std::nullopt;
       } else if (!error) {
-        // What the parser has not used is of what came now, or it would have used it before.
+        // It goes one step at a time, and what it had before was no whole step: what it has not used is of what came now.
         in = used >= before ? in.subspan(used - before) : base::ByteView();
         if (used >= before) held_.clear();
         else held_.erase(0, used);
@@ -173,43 +206,49 @@ class Http final : public net::Protocol {
   }
 
   static Taken refuse(int status, std::string_view reason, const std::string& detail) {
-    Response response = problem(status, "malformed-request", detail);
+    const Code code = status == 413 ? Code::too_large : Code::invalid_argument;
+    Response response = problem(status, "malformed-request", detail, status == 421 || status == 403 ? "" : code_name(code));
     return {.state = State::refused, .reply = encode(std::move(response), {.keep_alive = false}), .reason = reason};
   }
 
   std::optional<Taken> check_header() {
     const auto& message = parser_->get();
-    std::size_t count = 0, hosts = 0;
-    bool length = false, encoding = false;
+    std::size_t hosts = 0, encodings = 0;
+    bool length = false;
     for (const auto& field : message) {
-      ++count;
+      headers_.push_back({lower(std::string_view(field.name_string())), std::string(field.value())});
       hosts += field.name() == http::field::host ? 1 : 0;
+      encodings += field.name() == http::field::transfer_encoding ? 1 : 0;
       length = length || field.name() == http::field::content_length;
-      encoding = encoding || field.name() == http::field::transfer_encoding;
     }
-    if (count > limits_.headers_max) {
+    if (headers_.size() > limits_.headers_max) {
       return refuse(431, "a request has too many headers", fmt::format("more than {} headers", limits_.headers_max));
     }
-    if (length && encoding) {
+    if (length && encodings > 0) {
       return refuse(400, "a request has both Content-Length and Transfer-Encoding", "Content-Length and Transfer-Encoding exclude one another");
+    }
+    // Of any other coding Beast would take no body, and its bytes for the next request.
+    if (encodings > 1 || (encodings == 1 && (message.version() < 11 || lower(std::string_view(message[http::field::transfer_encoding])) != "chunked"))) {
+      return refuse(400, "a request has a Transfer-Encoding that is not taken", "the only Transfer-Encoding is chunked, in HTTP/1.1");
     }
     if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return refuse(400, "a request has no Host, or several", "a request has exactly one Host");
     if (info_.local) return std::nullopt;
-    const std::string host = lower(without_port(std::string_view(message[http::field::host])));
-    if (hosts == 1 && !is_ours(host)) {
+    if (hosts == 1 && !is_ours(std::string_view(message[http::field::host]))) {
       return refuse(421, "a request asks for another host",
                     "this server does not go by the name in Host; if it should, add it to http.hosts");
     }
     // A browser says which page a request comes from; other clients do not (S22).
     const std::string_view origin(message[http::field::origin]);
     const auto scheme = origin.find("://");  // not in "null", which stands for pages that hide where they are from
-    if (!origin.empty() && (scheme == std::string_view::npos || !is_ours(lower(without_port(origin.substr(scheme + 3)))))) {
+    if (!origin.empty() && (scheme == std::string_view::npos || !is_ours(origin.substr(scheme + 3)))) {
       return refuse(403, "a request comes from a foreign page", "the page in Origin is not of this server; if it may use it, add its host to http.hosts");
     }
     return std::nullopt;
   }
 
-  [[nodiscard]] bool is_ours(std::string_view host) const {
+  // With or without a port.
+  [[nodiscard]] bool is_ours(std::string_view text) const {
+    const std::string host = host_name(without_port(text));
     return is_loopback(host) || std::ranges::find(limits_.hosts, host) != limits_.hosts.end();
   }
 
@@ -217,14 +256,15 @@ class Http final : public net::Protocol {
     return lower(std::string_view(parser_->get()[http::field::expect])) == "100-continue";
   }
 
-  [[nodiscard]] Request make_request(http::request<http::string_body> message) const {
+  [[nodiscard]] Request make_request(http::request<GrowingBody> message) {
     Request request;
     request.method = std::string(message.method_string());
     request.target = std::string(message.target());
     request.local = info_.local;
     request.http_1_0 = message.version() < 11;
     request.keep_alive = message.keep_alive();
-    for (const auto& field : message) request.headers.push_back({lower(std::string_view(field.name_string())), std::string(field.value())});
+    // Not of the message: that has what came behind the chunks, too, which nobody has checked.
+    request.headers = std::exchange(headers_, {});
     request.body = std::move(message.body());
     return request;
   }
@@ -234,10 +274,19 @@ class Http final : public net::Protocol {
   const net::ConnectionInfo info_;
   std::optional<Parser> parser_;  // while a request comes: a connection that waits has none
   std::string held_;              // what came and the parser wants more of
+  std::vector<HeaderField> headers_;  // once they are there
   bool continued_ = false;
+  bool ended_ = false;            // a request was the client's last
 };
 
 }  // namespace
+
+std::string host_name(std::string_view text) {
+  std::string out = lower(text);
+  if (out.ends_with('.')) out.pop_back();
+  if (out.find(':') != std::string::npos && !out.starts_with('[')) out = '[' + out + ']';
+  return out;
+}
 
 net::ProtocolFactory http(const HttpHandler& handler, const HttpLimits& limits) {
   return [&handler, &limits](const net::ConnectionInfo& info) { return std::make_unique<Http>(handler, limits, info); };

@@ -159,6 +159,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"NoHost", "GET / HTTP/1.1\r\n\r\n", "400"}, Refused{"TwoHosts", "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400"},
         Refused{"LengthAndEncoding", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
         Refused{"EncodingAndLength", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", "400"},
+        Refused{"AnotherEncoding", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n" + kGet, "400"},
+        Refused{"ChunkedInside", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n" + kGet, "400"},
+        Refused{"TwoCodings", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400"},
+        Refused{"EncodingTwice", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+        Refused{"EncodingInHttp10", "POST / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
         Refused{"TwoLengths", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "400"},
         Refused{"NegativeLength", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", "400"},
         Refused{"HugeLength", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", "400"},
@@ -169,6 +174,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"HeaderWithoutEnd", "GET /" + std::string(5000, 'x'), "431"}, Refused{"TooManyHeaders", many_headers(), "431"},
         Refused{"ForeignHost", "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421"},
         Refused{"AlmostLoopback", "GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n", "421"},
+        Refused{"HostWithMoreThanAPort", "GET / HTTP/1.1\r\nHost: localhost:80@evil.example\r\n\r\n", "421"},
+        Refused{"UserInHost", "GET / HTTP/1.1\r\nHost: localhost@evil.example\r\n\r\n", "421"},
+        Refused{"BehindAnAddress", "GET / HTTP/1.1\r\nHost: [::1].evil.example\r\n\r\n", "421"},
+        Refused{"HalfAnAddress", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", "421"},
+        Refused{"PageBehindAUser", "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:1@evil.example\r\nContent-Length: 0\r\n\r\n", "403"},
         Refused{"ForeignPage", "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Length: 0\r\n\r\n", "403"},
         Refused{"HiddenPage", "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\nContent-Length: 0\r\n\r\n", "403"}),
     [](const auto& info) { return info.param.name; });
@@ -178,6 +188,48 @@ TEST_F(HttpProtocol, AHostThatIsConfiguredIsServed) {
   begin();
   feed("GET / HTTP/1.1\r\nHost: Events.Example:8081\r\nOrigin: http://events.example:8081\r\n\r\n");
   EXPECT_EQ(requests_.size(), 1U);
+}
+
+TEST_F(HttpProtocol, NamesAreComparedAsTheyAreMeant) {
+  limits_.hosts = {host_name("Events.Example"), host_name("2001:DB8::5")};
+  for (const std::string host : {"events.example.", "EVENTS.EXAMPLE:80", "[2001:db8::5]", "[2001:DB8::5]:8081", "localhost.", "LocalHost:1", "localhost:"}) {
+    begin();
+    feed("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    EXPECT_EQ(requests_.size(), 1U) << host;
+  }
+}
+
+// RFC 9112, section 9.6: nobody learns what became of it.
+TEST_F(HttpProtocol, WhatComesBehindTheLastRequestIsNoRequest) {
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{100'000}}) {
+    begin();
+    const std::string all = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" + kPost + kGet;
+    for (std::size_t at = 0; at < all.size(); at += piece) feed(std::string_view(all).substr(at, piece));
+    EXPECT_EQ(requests_.size(), 1U);
+    EXPECT_FALSE(refused_);
+  }
+}
+
+// They have passed none of the checks, and whoever stands between may have passed them on unseen.
+TEST_F(HttpProtocol, FieldsBehindTheChunksAreNoHeaders) {
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{100'000}}) {
+    begin();
+    const std::string all =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nIf-Match: *\r\nHost: evil.example\r\n\r\n" + kGet;
+    for (std::size_t at = 0; at < all.size(); at += piece) feed(std::string_view(all).substr(at, piece));
+    ASSERT_EQ(requests_.size(), 2U);
+    EXPECT_EQ(requests_[0].body, "ab");
+    EXPECT_FALSE(requests_[0].has("if-match"));
+    EXPECT_EQ(requests_[0].header("host"), "localhost");
+    EXPECT_EQ(requests_[1].header("x-one"), "1");
+  }
+}
+
+TEST_F(HttpProtocol, AClientOfHttp10ThatWantsToGoOnIsToldThatItMay) {
+  begin();
+  feed("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_FALSE(last_);
+  EXPECT_THAT(out_, HasSubstr("Connection: keep-alive\r\n"));
 }
 
 TEST_F(HttpProtocol, AnyHostIsServedOnTheUnixSocket) {
