@@ -57,7 +57,7 @@ class BesideServer final : public Store {
   ~BesideServer() override { (void)close(); }
 
   Status close() override {
-    client_->wait_until_quiet();
+    BATON_TRY(client_->close());
     return reader_->close();
   }
 

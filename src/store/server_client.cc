@@ -59,6 +59,7 @@ ServerClient::ServerClient(os::Env& env, std::string path, std::size_t pending_b
 ServerClient::~ServerClient() {
   {
     const std::lock_guard lock(mutex_);
+    closed_ = true;  // also for completions, which are still to come
     if (connection_) connection_->socket->end();
   }
   sender_.reset();
@@ -72,7 +73,9 @@ void ServerClient::send(ServerRequest request, ServerDone done) {
   std::optional<Error> refused;
   {
     const std::lock_guard lock(mutex_);
-    if (!connection_) {
+    if (closed_) {
+      refused = Error{Code::cancelled, "the store is closed"};
+    } else if (!connection_) {
       auto socket = os::LocalConnection::connect(path_);
       if (socket) {
         connection_ = std::make_shared<Connection>(Connection{*std::move(socket), {}, {}});
@@ -108,14 +111,17 @@ Result<ServerAnswer> ServerClient::ask(ServerRequest request) {
   return *std::move(answer);
 }
 
-void ServerClient::wait_until_quiet() {
+Status ServerClient::close() {
+  if (receiver_->on_executor()) return Error{Code::invalid_argument, "a blocking call was made from a completion"};
   const auto waiter = env_.make_waiter();
   {
     const std::lock_guard lock(mutex_);
-    if (pending_ == 0) return;
+    closed_ = true;
+    if (pending_ == 0) return {};
     quiet_.push_back(waiter.get());
   }
   waiter->wait();
+  return {};
 }
 
 // [receiver] Until the connection ends.

@@ -42,8 +42,8 @@ class ServerClient {
   void send(ServerRequest request, ServerDone done);
   // Waits for the answer. Not from a completion: invalid_argument.
   [[nodiscard]] Result<ServerAnswer> ask(ServerRequest request);
-  // Returns when all is answered.
-  void wait_until_quiet();
+  // Takes no more requests, and returns when all is answered. Not from a completion: invalid_argument.
+  [[nodiscard]] Status close();
 
  private:
   struct Pending {
@@ -68,6 +68,7 @@ class ServerClient {
   std::mutex mutex_;                       // of all below
   std::shared_ptr<Connection> connection_;  // null: it is lost, and the next request makes a new one
   std::size_t pending_ = 0, pending_bytes_ = 0;
+  bool closed_ = false;
   std::vector<os::Env::Waiter*> quiet_;    // who waits until nothing is pending
   std::unique_ptr<os::Executor> sender_, receiver_;
 };

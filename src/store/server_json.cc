@@ -73,6 +73,7 @@ Result<json::object> object_of(Result<ServerAnswer> answer) {
   for (int code = 1; code <= static_cast<int>(Code::out_of_order); ++code) {
     if (code_name(static_cast<Code>(code)) == name) return Error{static_cast<Code>(code), text("detail")};
   }
+  if (answer->status == 413) return Error{Code::too_large, text("detail")};
   return Error{Code::internal, "the server refused: " + std::to_string(answer->status) + " " + text("detail")};
 }
 
