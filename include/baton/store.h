@@ -156,6 +156,7 @@ struct ReadContext {
   std::size_t limit = 1000;
   Filter filter;
   AsOf as_of;
+  std::size_t examined_max = SIZE_MAX; // forward: a page ends when so many events were looked at, however few matched
 };
 struct ContextPage {
   std::vector<Event> events;

@@ -65,6 +65,7 @@ ContextScanner::ContextScanner(std::shared_ptr<const ContextView> context, const
     : context_(std::move(context)),
       filter_(context_->name, request.filter),
       happened_by_(request.as_of.time),
+      examined_max_(std::max<std::size_t>(request.examined_max, 1)),
       tags_(request.filter.tags),
       positions_(context_->id, static_cast<std::int32_t>(context_->partitions.size())) {
   for (const std::string& type : request.filter.types) types_.emplace_back(bare_type(context_->name, type));
@@ -108,7 +109,7 @@ bool ContextScanner::at_end() const {
 Position ContextScanner::position() const { return positions_.position(); }
 
 Result<std::size_t> ContextScanner::run(std::size_t max, const Visit& visit) {
-  Run run{.max = max, .visit = &visit};
+  Run run{.max = max, .examined_max = examined_max_, .visit = &visit};
   while (!run.done() && !at_end()) {
     if (ranges_[partition_].next >= ranges_[partition_].end) {
       const auto waiting = std::ranges::find_if(ranges_, [](const Range& range) { return range.next < range.end; });
@@ -137,6 +138,7 @@ Status ContextScanner::run_partition(Run& run) {
 }
 
 void ContextScanner::hand_out(Run& run, const EventView& event) {
+  ++run.examined;
   if (!filter_.matches(event)) return;
   if (happened_by_ && *happened_by_ < event_time(event)) return;
   ++run.count;

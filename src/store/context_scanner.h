@@ -59,10 +59,12 @@ class ContextScanner {
   ContextScanner(std::shared_ptr<const ContextView> context, const ReadContext& request);
   struct Run {
     std::size_t max = 0;
+    std::size_t examined_max = 0;
     std::size_t count = 0;
+    std::size_t examined = 0;
     const Visit* visit = nullptr;
     bool stopped = false;
-    [[nodiscard]] bool done() const { return stopped || count == max; }
+    [[nodiscard]] bool done() const { return stopped || count == max || examined >= examined_max; }
   };
 
   [[nodiscard]] Status run_partition(Run& run);
@@ -75,6 +77,7 @@ class ContextScanner {
   std::shared_ptr<const ContextView> context_;
   EventFilter filter_;
   std::optional<Time> happened_by_;       // as of an event time
+  std::size_t examined_max_;
   std::vector<std::string> types_, tags_;  // to look up in the index; bare types
   std::vector<Range> ranges_;
   PositionContext positions_;
