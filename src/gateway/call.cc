@@ -93,18 +93,37 @@ Result<AsOf> Call::as_of() const {
 }
 
 Result<Expect> Call::condition() const {
-  const bool own = request.has("baton-expected-version"), match = request.has("if-match"), none = request.has("if-none-match");
-  if (own + match + none + has("expect") > 1) return bad("give one of If-Match, If-None-Match, Baton-Expected-Version and ?expect=");
+  const auto times = [&](std::string_view name) { return std::ranges::count(request.headers, name, &HeaderField::name); };
+  const auto own = times("baton-expected-version"), match = times("if-match"), none = times("if-none-match");
+  if (own + match + none + std::ranges::count(query, "expect", &std::pair<std::string, std::string>::first) > 1) return bad("give one of If-Match, If-None-Match, Baton-Expected-Version and ?expect=");
   if (has("expect")) return broker::parse_expected(given("expect"));
-  if (own) return broker::parse_expected(request.header("baton-expected-version"));
-  if (none) {
+  if (own > 0) return broker::parse_expected(request.header("baton-expected-version"));
+  if (none > 0) {
     if (request.header("if-none-match") != "*") return bad("If-None-Match is * here: the stream must not exist yet");
     return Expect::no_stream();
   }
-  if (!match) return Expect::any();
+  if (match == 0) return Expect::any();
   if (request.header("if-match") == "*") return Expect::exists();
   BATON_TRY_ASSIGN(const auto version, parse_etag(request.header("if-match")));
   return Expect::exact(version);
+}
+
+// A list, in one header or several; the comparison is the weak one (RFC 9110, section 13.1.2).
+bool Call::has_etag(std::string_view tag) const {
+  for (const auto& field : request.headers) {
+    if (field.name != "if-none-match") continue;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find(','), rest.size());
+      auto one = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      while (one.starts_with(' ') || one.starts_with('\t')) one.remove_prefix(1);
+      while (one.ends_with(' ') || one.ends_with('\t')) one.remove_suffix(1);
+      if (one.starts_with("W/")) one.remove_prefix(2);
+      if (one == tag || one == "*") return true;
+    }
+  }
+  return false;
 }
 
 bool Call::accepts(std::string_view type) const { return request.header("accept").find(type) != std::string_view::npos; }

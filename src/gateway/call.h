@@ -45,6 +45,8 @@ class Call {
   [[nodiscard]] Result<AsOf> as_of() const;
   // If-Match, If-None-Match and baton-expected-version: what a stream must be for an append.
   [[nodiscard]] Result<Expect> condition() const;
+  // If-None-Match of a read: does the client have what has this ETag?
+  [[nodiscard]] bool has_etag(std::string_view tag) const;
   // Does the client ask for this media type by name?
   [[nodiscard]] bool accepts(std::string_view type) const;
 

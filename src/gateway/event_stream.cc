@@ -5,12 +5,14 @@
 #include <string_view>
 
 #include "gateway/event_json.h"
+#include "gateway/event_pages.h"
 #include "gateway/problem.h"
 
 namespace baton::gateway {
 namespace {
 
 constexpr std::size_t kEventsAtOnce = 256;
+constexpr std::size_t kBytesAtOnce = 256u << 10;
 constexpr std::int64_t kRetryNs = 100'000'000;
 
 // JSON on one line or several: a line break in it stands between tokens, and each line has its field name.
@@ -44,6 +46,7 @@ class Source : public std::enable_shared_from_this<Source> {
 
   void next(std::function<void(net::Stream::Piece)> give) {
     give_ = std::move(give);
+    asked_ns_ = gateway_.env().clock().monotonic_ns();
     read();
   }
 
@@ -59,20 +62,17 @@ class Source : public std::enable_shared_from_this<Source> {
     stop_timer();
     moved_ = false;
     reading_ = true;
-    const bool taken = gateway_.readers().post([self = shared_from_this(), request = read_] {
-      auto page = self->gateway_.store().read_context(request);
+    const bool taken = gateway_.readers().post(ReadLanes::Lane::streams, [self = shared_from_this(), request = read_] {
       // Text is made here, off the core.
       std::string text;
-      if (page) {
-        for (const auto& event : page->events) {
-          std::string json;
-          put_cloud_event(json, event);
-          text += "id: " + event.position.token + '\n';
-          put_data(text, json);
-          text += '\n';
-        }
-        page->events.clear();
-      }
+      auto written = write_context(self->gateway_.store(), request, kBytesAtOnce, text, [&](const Event& event) {
+        std::string json;
+        put_cloud_event(json, event);
+        text += "id: " + event.position.token + '\n';
+        put_data(text, json);
+        text += '\n';
+      });
+      auto page = written ? Result<ContextPage>(std::move(written->page)) : Result<ContextPage>(written.error());
       self->core_.post([self, page = std::move(page), text = std::move(text)]() mutable { self->on_page(std::move(page), text); });
     });
     if (!taken) {
@@ -91,6 +91,9 @@ class Source : public std::enable_shared_from_this<Source> {
     }
     read_.after = page->next;
     if (!text.empty()) return give(piece_of(text));
+    // Also while there is a lot that the filter does not let through.
+    const auto left = asked_ns_ + gateway_.options().heartbeat_ms * 1'000'000 - gateway_.env().clock().monotonic_ns();
+    if (left <= 0) return heartbeat();
     if (!page->at_end) return read();
     if (!waiter_) {
       // From now on it is told. What came before that, it must see for itself.
@@ -104,7 +107,7 @@ class Source : public std::enable_shared_from_this<Source> {
       return read();
     }
     if (moved_) return read();
-    set_timer(gateway_.options().heartbeat_ms * 1'000'000, &Source::heartbeat);
+    set_timer(left, &Source::heartbeat);
   }
 
   void on_moved() {
@@ -138,6 +141,7 @@ class Source : public std::enable_shared_from_this<Source> {
   ReadContext read_;
   const std::vector<log::PartitionKey> partitions_;
   std::function<void(net::Stream::Piece)> give_;  // while asked
+  std::int64_t asked_ns_ = 0;                     // since when
   std::unique_ptr<broker::FetchWaiters::Waiter> waiter_;
   const std::shared_ptr<std::atomic<bool>> told_ = std::make_shared<std::atomic<bool>>(false);  // on_moved() is on its way
   std::optional<os::TimerId> timer_;

@@ -80,6 +80,12 @@ std::optional<Response> check_query(const Route& route, const Call::Parameters& 
   return std::nullopt;
 }
 
+// As they are configured: "Events.Example", "2001:db8::5".
+GatewayOptions with_host_names(GatewayOptions options) {
+  for (auto& host : options.http.hosts) host = host_name(host);
+  return options;
+}
+
 }  // namespace
 
 Gateway::Gateway(os::Env& env, Store& store, broker::Broker& broker, view::ViewManager* views, GatewayOptions options,
@@ -88,13 +94,13 @@ Gateway::Gateway(os::Env& env, Store& store, broker::Broker& broker, view::ViewM
       store_(store),
       broker_(broker),
       views_(views),
-      options_(std::move(options)),
+      options_(with_host_names(std::move(options))),
       server_metrics_(std::move(server_metrics)),
       handler_([this](Request request, const net::ConnectionInfo& connection, std::function<void(Response)> respond) {
         handle(std::move(request), *connection.core, std::move(respond));
       }),
       counts_(routes().size() + 1),
-      readers_(env, "http-read", options_.readers, options_.reads_waiting_max) {}
+      readers_(env, options_.readers, options_.reads_waiting_max) {}
 
 Gateway::~Gateway() = default;
 
@@ -107,7 +113,7 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
     count(routes().size(), response.status, began);
     respond(std::move(response));
   };
-  if (!path.starts_with('/')) return unrouted(problem(400, "invalid-argument", "the target of a request is a path: /..."));
+  if (!path.starts_with('/')) return unrouted(problem(400, "invalid-argument", "the target of a request is a path: /...", code_name(Code::invalid_argument)));
   const auto segments = segments_of(path);
   const auto match = find(request, segments);
   if (match.pattern == nullptr && match.allowed.empty())
@@ -137,16 +143,17 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
     count(number, response.status, began);
     respond(std::move(response));
   });
-  if (!query) return call->respond(problem(400, "invalid-argument", "a per cent sign in the target is followed by two hexadecimal digits"));
+  if (!query) return call->respond(problem(400, "invalid-argument", "a per cent sign in the target is followed by two hexadecimal digits",
+                                           code_name(Code::invalid_argument)));
   if (auto wrong = check_query(route, *query)) return call->respond(*std::move(wrong));
-  if (route.takes.empty() && !call->request.body.empty()) return call->respond(problem(400, "invalid-argument", "this request takes no body"));
+  if (route.takes.empty() && !call->request.body.empty()) return call->respond(problem(400, "invalid-argument", "this request takes no body", code_name(Code::invalid_argument)));
   call->path = std::move(parameters);
   call->query = *std::move(query);
   route.run(*this, call);
 }
 
-void Gateway::read(const CallPtr& call, std::function<Result<Response>()> read) {
-  const bool taken = readers_.post([call, read = std::move(read)] {
+void Gateway::read(const CallPtr& call, std::function<Result<Response>()> read, ReadLanes::Lane lane) {
+  const bool taken = readers_.post(lane, [call, read = std::move(read)] {
     auto response = read();
     if (response) call->respond(*std::move(response));
     else call->fail(response.error());

@@ -16,7 +16,7 @@
 #include "gateway/call.h"
 #include "gateway/http_protocol.h"
 #include "gateway/metrics.h"
-#include "net/readers.h"
+#include "gateway/read_lanes.h"
 #include "gateway/routes.h"
 #include "view/views.h"
 
@@ -40,7 +40,7 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // When no connection is left: ends the reads that are under way.
+  // When no connection is left: reads that have begun end, those that wait are dropped.
   void stop() { readers_.end(); }
 
   [[nodiscard]] net::ProtocolFactory protocol() const { return http(handler_, options_.http); }
@@ -51,9 +51,9 @@ class Gateway {
   [[nodiscard]] broker::Broker& broker() const { return broker_; }
   [[nodiscard]] view::ViewManager* views() const { return views_; }
   [[nodiscard]] const GatewayOptions& options() const { return options_; }
-  [[nodiscard]] net::Readers& readers() { return readers_; }
+  [[nodiscard]] ReadLanes& readers() { return readers_; }
   // Runs `read` on a reader and answers with what it returns; an error when too many reads wait.
-  void read(const CallPtr& call, std::function<Result<Response>()> read);
+  void read(const CallPtr& call, std::function<Result<Response>()> read, ReadLanes::Lane lane = ReadLanes::Lane::reads);
 
   [[nodiscard]] std::atomic<std::uint64_t>& open_streams() { return open_streams_; }
   // Prometheus' text format.
@@ -76,7 +76,7 @@ class Gateway {
   const HttpHandler handler_;
   std::atomic<std::uint64_t> open_streams_{0};
   std::vector<Counts> counts_;  // one a route, and one for what has none
-  net::Readers readers_;             // last: what runs there uses the rest
+  ReadLanes readers_;           // last: what runs there uses the rest
 };
 
 }  // namespace baton::gateway

@@ -112,10 +112,36 @@ class Streams(HttpCase):
             self.check(self.server.api.get("/streams/c/s?" + query), 400)
         self.check(self.server.api.get("/streams/c/s?as_of_position=p1.0123456789abcdef.1.0"), 410)
 
+    def test_a_page_of_large_events_is_bounded_in_bytes_and_the_next_one_goes_on(self):
+        self.check(self.ask("PUT", "/contexts/large", {"data_bytes_max": 1 << 20}), 201)
+        for n in range(12):
+            self.check(self.server.api.append("large", "s", "T", {"n": n, "text": "x" * 900_000}), 201 if n == 0 else 200)
+        for backward in ("", "&backward=true"):
+            numbers, version = [], ""
+            while version is not None:
+                answer = self.check(self.server.api.get(f"/streams/large/s?limit=10000{backward}{version}"), 200)
+                self.assertLess(len(answer.body), 20 << 20)
+                numbers += [e["data"]["n"] for e in answer.json["events"]]
+                following = answer.json.get("next_version")
+                version = None if following is None else f"&from={following}"
+            self.assertEqual(numbers, list(range(12)) if not backward else list(range(11, -1, -1)))
+        numbers, after = [], ""
+        while True:
+            page = self.check(self.server.api.get("/contexts/large/events?limit=10000" + after), 200).json
+            numbers += [e["data"]["n"] for e in page["events"]]
+            if page["at_end"]:
+                break
+            after = "&after=" + page["next"]
+        self.assertEqual(numbers, list(range(12)))
+
     def test_a_stream_that_has_not_changed_is_not_sent_again(self):
         self.server.api.append("c", "s", "T", {})
         unchanged = self.server.api.get("/streams/c/s", If_None_Match='"0"')
         self.assertEqual((unchanged.status, unchanged.body), (304, b""))
+        for same in ['"7", "0"', 'W/"0"', "*", '"7",W/"0" ,"8"']:
+            self.assertEqual(self.server.api.get("/streams/c/s", If_None_Match=same).status, 304, same)
+        for other in ['"7"', "0", '"0', '"00"']:
+            self.assertEqual(self.server.api.get("/streams/c/s", If_None_Match=other).status, 200, other)
         self.server.api.append("c", "s", "T", {})
         self.check(self.server.api.get("/streams/c/s", If_None_Match='"0"'), 200)
 
@@ -254,10 +280,38 @@ class Live(HttpCase):
         for query in ["backward=true", "limit=3", "from=middle", "after=nonsense&from=end"]:
             self.check(server.api.get("/contexts/c/events?" + query, Accept="text/event-stream"), 400)
         self.check(server.api.get("/contexts/none/events", Accept="text/event-stream"), 404)
-        events = self.events(server, "/contexts/c/events", Last_Event_ID="p1.0123456789abcdef.1.0")
-        _, problem, kind = events.next()
-        self.assertEqual((kind, problem["status"]), ("error", 410))
-        self.assertIsNone(events.next())
+        # A browser asks again for ever after a stream that ends, and not at all after a status that is none of success.
+        for wrong, status in [("p1.0123456789abcdef.1.0", 410), ("nonsense", 400)]:
+            self.check(server.api.get("/contexts/c/events", Accept="text/event-stream", Last_Event_ID=wrong), status)
+            self.check(server.api.get("/contexts/c/events?after=" + wrong, Accept="text/event-stream"), status)
+
+    def test_a_browser_that_comes_back_to_a_stream_from_the_end_goes_on_where_it_was(self):
+        server = self.begin()
+        server.api.append("c", "s", "T", {"n": 0})
+        events = self.events(server, "/contexts/c/events?from=end")
+        for n in (1, 2, 3):
+            server.api.append("c", "s", "T", {"n": n})
+        position, event, _ = events.next()
+        self.assertEqual(event["data"], {"n": 1})
+        events.close()
+        again = self.events(server, "/contexts/c/events?from=end", Last_Event_ID=position)
+        self.assertEqual([again.next()[1]["data"]["n"] for _ in range(2)], [2, 3])
+
+    def test_a_client_that_comes_back_to_a_context_with_partitions_misses_nothing_and_sees_nothing_twice(self):
+        server = self.begin()
+        self.check(server.api.ask("PUT", "/contexts/c", {"partitions": 3}), 201)
+        for n in range(60):
+            self.check(server.api.append("c", f"s-{n % 12}", "T", {"n": n}), 201 if n < 12 else 200)
+        seen, last = [], None
+        while len(seen) < 60:
+            events = self.events(server, "/contexts/c/events", **({"Last_Event_ID": last} if last else {}))
+            for _ in range(min(7, 60 - len(seen))):
+                last, event, _ = events.next()
+                seen.append(event["data"]["n"])
+            events.close()
+        self.assertEqual(sorted(seen), list(range(60)))
+        for stream in range(12):
+            self.assertEqual([n for n in seen if n % 12 == stream], list(range(stream, 60, 12)))
 
     def test_a_stop_ends_streams_and_cuts_nobody_off(self):
         server = self.begin()
@@ -328,6 +382,21 @@ class Service(HttpCase):
         self.check(server.api.get("/health"), 200)
         self.check(server.api.get("/ready"), 200)
         self.assertEqual(server.api.get("/store").json["epoch"], 1)
+
+    def test_configured_names_are_compared_as_they_are_meant(self):
+        server = self.begin("--set", "http.hosts=Events.Example,2001:db8::5")
+        for host in ("events.example", "EVENTS.example:8081", "[2001:DB8::5]:80"):
+            self.check(server.api.get("/health", Host=host), 200)
+        self.check(server.api.get("/health", Host="other.example"), 421)
+
+    def test_what_a_client_sends_behind_its_last_request_is_not_done(self):
+        server = self.begin()
+        append = "POST /streams/c/{}?type=T HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: 2\r\n\r\n{{}}"
+        with socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT) as client:
+            client.sendall((append.format("a", "Connection: close\r\n") + append.format("b", "")).encode())
+            with client.makefile("rb") as answers:
+                self.assertEqual(answers.read().count(b"HTTP/1.1 "), 1)
+        self.assertEqual([s["stream"] for s in server.api.get("/streams/c").json["streams"]], ["a"])
 
     def test_a_foreign_host_and_a_foreign_page_are_turned_away(self):
         server = self.begin("--set", "http.hosts=events.example, other.example")

@@ -1,8 +1,9 @@
 // /contexts/{context}/events and /append: the events of a whole context, and appends that span streams.
-#include <algorithm>
+#include <unordered_map>
 
 #include "base/try.h"
 #include "gateway/event_json.h"
+#include "gateway/event_pages.h"
 #include "gateway/event_stream.h"
 #include "gateway/handlers/handlers.h"
 #include "gateway/json.h"
@@ -31,13 +32,13 @@ Result<ReadContext> context_request(const Call& call) {
 }
 
 Result<Response> read_page(Store& store, const ReadContext& request, const Call& call) {
-  BATON_TRY_ASSIGN(const auto page, store.read_context(request));
   const bool batch = call.accepts("application/cloudevents-batch+json");
   std::string events = "[";
-  for (const auto& event : page.events) {
-    if (&event != page.events.data()) events += ',';
+  BATON_TRY_ASSIGN(const auto written, write_context(store, request, kPageBytes, events, [&](const Event& event) {
+    if (events.size() > 1) events += ',';
     put_cloud_event(events, event);
-  }
+  }));
+  const ContextPage& page = written.page;
   events += ']';
   Response response;
   if (batch) {
@@ -69,32 +70,39 @@ Result<std::vector<log::PartitionKey>> partitions_of(Gateway& gateway, const std
   return out;
 }
 
+Result<Position> start_of(Store& store, ReadContext read, bool from_end) {
+  if (from_end) return store.position_at(read.context, std::nullopt);
+  read.limit = 1;
+  read.examined_max = 1;
+  BATON_TRY(store.read_context(read));
+  return std::move(read.after);
+}
+
 Status begin_stream(Gateway& gateway, const CallPtr& call, ReadContext read) {
   if (read.backward || call->has("limit") || read.as_of.position || read.as_of.recorded || read.as_of.time)
     return Error{Code::invalid_argument, "a stream of server-sent events goes forward without an end: leave backward, limit and as_of_... out"};
-  if (const auto last = call->request.header("last-event-id"); !last.empty()) read.after.token = std::string(last);
+  const auto from = call->given("from");
+  if (!from.empty() && from != "beginning" && from != "end") return Error{Code::invalid_argument, "parameter 'from' is beginning or end"};
+  if (!from.empty() && !read.after.is_beginning()) return Error{Code::invalid_argument, "parameters 'from' and 'after' exclude one another"};
+  // A browser that comes back asks for the same address again, and says with this header how far it had come.
+  const auto last = call->request.header("last-event-id");
+  if (!last.empty()) read.after.token = std::string(last);
   BATON_TRY_ASSIGN(auto partitions, partitions_of(gateway, read.context));
   if (gateway.open_streams() >= gateway.options().streams_max)
     return Error{Code::resource_exhausted, "too many streams of events are open (http.event_streams)"};
-  const auto answer = [&gateway, call, partitions = std::move(partitions)](ReadContext from) {
+  const auto answer = [&gateway, call, partitions = std::move(partitions)](ReadContext start) {
     Response response;
     response.content_type = kEventStream;
     response.headers.emplace_back("Cache-Control", "no-store");
-    response.stream = stream_events(gateway, call->core(), std::move(from), partitions);
+    response.stream = stream_events(gateway, call->core(), std::move(start), partitions);
     call->respond(std::move(response));
   };
-  const auto from = call->given("from");
-  if (from.empty() || from == "beginning") {
-    answer(std::move(read));
-    return {};
-  }
-  if (from != "end") return Error{Code::invalid_argument, "parameter 'from' is beginning or end"};
-  if (!read.after.is_beginning()) return Error{Code::invalid_argument, "parameters 'from' and 'after' exclude one another"};
-  const bool taken = gateway.readers().post([&gateway, call, read = std::move(read), answer]() mutable {
-    auto end = gateway.store().position_at(read.context, std::nullopt);
-    call->core().post([call, end = std::move(end), read = std::move(read), answer]() mutable {
-      if (!end) return call->fail(end.error());
-      read.after = *std::move(end);
+  // Where it begins is looked at first: a position that leads nowhere is an error, not a stream that a browser would ask for again for ever.
+  const bool taken = gateway.readers().post(ReadLanes::Lane::reads, [&gateway, call, read = std::move(read), from_end = from == "end" && last.empty(), answer]() mutable {
+    auto start = start_of(gateway.store(), read, from_end);
+    call->core().post([call, start = std::move(start), read = std::move(read), answer]() mutable {
+      if (!start) return call->fail(start.error());
+      read.after = *std::move(start);
       answer(std::move(read));
     });
   });
@@ -121,6 +129,7 @@ Result<Append> append_of_events(const Call& call) {
   BATON_TRY_ASSIGN(auto events, read_events(call.request, mode));
   Append out{.context = call.in_path("context")};
   if (call.given("duplicates") == "skip") out.duplicates = Append::Duplicates::skip;
+  std::unordered_map<std::string, std::size_t> places;
   for (std::size_t i = 0; i < events.size(); ++i) {
     auto& [event, key] = events[i];
     const std::string& name = key.empty() ? event.subject : key;
@@ -128,9 +137,9 @@ Result<Append> append_of_events(const Call& call) {
       return Error{Code::invalid_argument, "event " + std::to_string(i) + " names no stream: give the attribute 'partitionkey' (or 'subject'), or post to /streams/" +
                                                out.context + "/STREAM"};
     }
-    auto stream = std::ranges::find(out.streams, name, &StreamAppend::stream);
-    if (stream == out.streams.end()) stream = out.streams.insert(stream, StreamAppend{.stream = name, .condition = Expect::any(), .events = {}});
-    stream->events.push_back(std::move(event));
+    const auto [place, is_new] = places.emplace(name, out.streams.size());
+    if (is_new) out.streams.push_back({.stream = name, .condition = Expect::any(), .events = {}});
+    out.streams[place->second].events.push_back(std::move(event));
   }
   return out;
 }

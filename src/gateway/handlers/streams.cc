@@ -1,6 +1,7 @@
 // /streams: the events of one aggregate.
 #include "base/try.h"
 #include "gateway/event_json.h"
+#include "gateway/event_pages.h"
 #include "gateway/handlers/handlers.h"
 #include "gateway/json.h"
 #include "gateway/problem.h"
@@ -65,7 +66,7 @@ Response appended_response(const Appended& appended) {
   return response;
 }
 
-std::string page_body(const StreamPage& page, const ReadStream& request) {
+std::string page_body(const StreamPage& page, const ReadStream& request, std::string_view events) {
   std::string body;
   JsonObject out(body);
   out.text("context", request.context);
@@ -73,23 +74,9 @@ std::string page_body(const StreamPage& page, const ReadStream& request) {
   out.number("last_version", page.last_version);
   if (page.next_version) out.number("next_version", *page.next_version);
   out.key("events");
-  body += '[';
-  for (const auto& event : page.events) {
-    if (&event != page.events.data()) body += ',';
-    put_cloud_event(body, event);
-  }
-  body += ']';
+  body += events;
   out.end();
   return body;
-}
-
-std::string batch_body(const StreamPage& page) {
-  std::string body = "[";
-  for (const auto& event : page.events) {
-    if (&event != page.events.data()) body += ',';
-    put_cloud_event(body, event);
-  }
-  return body + ']';
 }
 
 Result<ReadStream> stream_request(const Call& call) {
@@ -103,19 +90,25 @@ Result<ReadStream> stream_request(const Call& call) {
 }
 
 Result<Response> read_page(Store& store, const ReadStream& request, const Call& call) {
-  BATON_TRY_ASSIGN(const auto page, store.read_stream(request));
+  std::string events = "[";
+  BATON_TRY_ASSIGN(const auto written, write_stream(store, request, kPageBytes, events, [&](const Event& event) {
+    if (events.size() > 1) events += ',';
+    put_cloud_event(events, event);
+  }));
+  const StreamPage& page = written.page;
+  events += ']';
   const bool past = request.as_of.position || request.as_of.recorded || request.as_of.time;
-  if (page.deleted && page.events.empty()) return problem(404, "stream-deleted", "stream '" + request.stream + "' was deleted", "not_found");
+  if (page.deleted && written.events == 0) return problem(404, "stream-deleted", "stream '" + request.stream + "' was deleted", "not_found");
   if (page.last_version < 0) return problem(404, "not-found", "context '" + request.context + "' has no stream '" + request.stream + "'", "not_found");
   const auto tag = etag(page.last_version);
   Response response;
-  if (!past && call.request.header("if-none-match") == tag) {
+  if (!past && call.has_etag(tag)) {
     response.status = 304;
   } else if (call.accepts("application/cloudevents-batch+json")) {
     response.content_type = "application/cloudevents-batch+json";
-    response.body = batch_body(page);
+    response.body = std::move(events);
   } else {
-    response = json_response(page_body(page, request));
+    response = json_response(page_body(page, request, events));
   }
   response.headers.emplace_back("ETag", tag);
   if (page.next_version) response.headers.emplace_back("Baton-Next-Version", std::to_string(*page.next_version));

@@ -172,7 +172,7 @@ void query_view(Gateway& gateway, const CallPtr& call) {
     body += ']';
     out.end();
     return json_response(std::move(body));
-  });
+  }, ReadLanes::Lane::queries);
 }
 
 void read_view_table(Gateway& gateway, const CallPtr& call) {
@@ -202,7 +202,7 @@ void read_view_table(Gateway& gateway, const CallPtr& call) {
     sql += " LIMIT " + std::to_string(limit) + " OFFSET " + std::to_string(offset);
     BATON_TRY_ASSIGN(const auto result, run(gateway, *call, sql, static_cast<std::size_t>(limit)));
     return json_response(rows_body(result));
-  });
+  }, ReadLanes::Lane::queries);
 }
 
 }  // namespace baton::gateway
