@@ -7,7 +7,7 @@
 namespace baton::gateway {
 namespace {
 
-constexpr std::size_t kFirstPortion = 16;       // until it is known how large events are
+constexpr std::size_t kFirstPortion = 4;        // until it is known how large events are
 constexpr std::size_t kExaminedMax = 100'000;   // events of one portion
 
 // How many events to read next.

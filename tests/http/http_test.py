@@ -120,7 +120,7 @@ class Streams(HttpCase):
             numbers, version = [], ""
             while version is not None:
                 answer = self.check(self.server.api.get(f"/streams/large/s?limit=10000{backward}{version}"), 200)
-                self.assertLess(len(answer.body), 20 << 20)
+                self.assertLess(len(answer.body), 6 << 20)
                 numbers += [e["data"]["n"] for e in answer.json["events"]]
                 following = answer.json.get("next_version")
                 version = None if following is None else f"&from={following}"
