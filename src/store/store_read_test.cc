@@ -93,6 +93,31 @@ TEST_F(Read, PositionsAreExclusiveAndNameTheirEvent) {
   EXPECT_EQ(store_->context("rides")->end, one.position);
 }
 
+TEST_F(Read, APageEndsWhenSoManyEventsWereLookedAtAndTheNextOneGoesOn) {
+  for (int i = 0; i < 200; ++i) {
+    NewEvent e = event(i % 50 == 7 ? "Rare" : "Common", std::to_string(i));
+    e.tenant = i % 50 == 7 ? "rare" : "common";
+    appended("ride-" + std::to_string(i % 7), {e});
+  }
+  for (const bool by_type : {false, true}) {  // by a scan; through the index
+    ReadContext request{.context = "rides", .limit = 1000, .examined_max = 10};
+    if (by_type) request.filter.types = {"Rare"};
+    else request.filter.tenant = "rare";
+    std::vector<std::string> seen;
+    std::size_t pages = 0;
+    for (bool at_end = false; !at_end; ++pages) {
+      const auto page = store_->read_context(request);
+      ASSERT_TRUE(page) << page.error().to_string();
+      for (auto& data : data_of(page->events)) seen.push_back(data);
+      EXPECT_FALSE(page->next == request.after);
+      request.after = page->next;
+      at_end = page->at_end;
+    }
+    EXPECT_THAT(seen, ElementsAre("7", "57", "107", "157"));
+    if (!by_type) EXPECT_EQ(pages, 20u);
+  }
+}
+
 TEST_F(Read, APositionOfAnotherContextOrFromTheFutureIsLost) {
   appended("ride-1", {event("A")});
   ASSERT_TRUE(store_->append(append_of("p-1", Expect::any(), {event("B")}, "payments")));
