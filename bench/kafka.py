@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""bench/kafka.py [kafka | http | NAME...]: Baton beside Apache Kafka, bench/sink and nginx; bench/run calls it. bench/README.md says what each row asks.
+
+Both servers run on one core and what drives them on another; the runs of one row alternate between the sides, and the medians are compared.
+"""
+import statistics
+import sys
+import time
+
+import kafka_servers as servers
+from kafka_servers import Baton, Kafka, Sink, load, measured, scratch, setting
+
+RECORDS = setting("RECORDS", 5_000_000)
+WARMUP = setting("WARMUP", 5_000_000)
+RUNS = setting("RUNS", 5)
+SECONDS = setting("SECONDS", 20)
+RATE = setting("RATE", 10_000)
+START_BYTES = setting("START_BYTES", 10_000_000_000)
+MIB = 1 << 20
+# An event is stored with more than its producer sends, and what is stored of a batch may have 1 MiB: librdkafka's default of 1,000,000 bytes is too much.
+EVENT_BATCH_BYTES = 500_000
+
+missed = False
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def report(name, value, unit, target, detail, starred=False, lower=False):
+    """`name | measured | target | verdict | detail`, as the rows of bench/harness.cc; without a target the number is told."""
+    global missed
+    met = target is None or (value <= target if lower else value >= target)
+    missed |= starred and not met
+    wanted = "-" if target is None else f"{'<=' if lower else '>='} {number(target)}{unit}"
+    verdict = "told" if target is None else "met" if met else "missed"
+    print(f"{'* ' if starred else ''}{name} | {number(value)}{unit} | {wanted} | {verdict} | {detail}", flush=True)
+
+
+def median(runs, key):
+    return statistics.median(run[key] for run in runs)
+
+
+def interleaved(sides):
+    """{name: [run, ...]}: each side in turn, RUNS times."""
+    out = {name: [] for name in sides}
+    for n in range(RUNS):
+        for name, side in sides.items():
+            out[name].append(side(n))
+    return out
+
+
+class Pair:
+    """A fresh Baton and a fresh Kafka."""
+
+    def __init__(self, name):
+        self.directory = scratch(name)
+
+    def __enter__(self):
+        self.baton = Baton(self.directory / "baton")
+        try:
+            self.kafka = Kafka(self.directory / "kafka")
+        except BaseException:
+            self.baton.stop()
+            raise
+        return self.baton, self.kafka
+
+    def __exit__(self, *_):
+        self.kafka.stop()
+        self.baton.stop()
+        scratch(self.directory.name)
+
+
+def produce(server, topic, records, **arguments):
+    return measured(server, "produce", bootstrap=server.bootstrap, topic=topic, records=records, **arguments)
+
+
+def rates(runs):
+    return f"{median(runs, 'rate'):,.0f}/s (client at {median(runs, 'client_cpu') * 100:.0f}% of its core)"
+
+
+def plain():
+    """cpu100, throughput, throughput-synced and rss: the same runs."""
+    with Pair("plain") as (baton, kafka):
+        time.sleep(2)
+        idle = {side.name: side.memory() for side in (baton, kafka)}
+        baton.create("plain")
+        kafka.create("plain")
+        kafka.create("synced", flush_messages=1)
+        for side in (baton, kafka):
+            load("produce", bootstrap=side.bootstrap, topic="plain", records=WARMUP)
+        batch = produce(baton, "plain", RECORDS)["batch"]
+        with Sink(baton.data.parent, sync=True) as sink:
+            runs = interleaved({
+                "baton": lambda n: produce(baton, "plain", RECORDS),
+                "kafka": lambda n: produce(kafka, "plain", RECORDS),
+                "synced": lambda n: produce(kafka, "synced", RECORDS),
+                "sink": lambda n: measured(sink, "replay", to="sink", port=sink.port, records=RECORDS, batch=batch),
+            })
+    baton, kafka, synced, sink = (runs[name] for name in ("baton", "kafka", "synced", "sink"))
+    cpu = {name: median(of, "cpu") for name, of in runs.items()}
+    seen = f"CPU a million records: Baton (fsync) {cpu['baton']:.3f} s, Kafka (no sync) {cpu['kafka']:.3f} s, sink (fdatasync) {cpu['sink']:.3f} s; {batch} records a batch"
+    report("cpu100 of Kafka's", cpu["baton"] / cpu["kafka"], "x", 0.5, seen, starred=True, lower=True)
+    report("cpu100 of the sink's", cpu["baton"] / cpu["sink"], "x", 2, seen, starred=True, lower=True)
+    rate = median(baton, "rate")
+    report("throughput", rate / median(kafka, "rate"), "x", 1, f"Baton (fsync) {rates(baton)}, Kafka (no sync) {rates(kafka)}", starred=True)
+    report("throughput-synced", rate / median(synced, "rate"), "x", 3, f"Baton (fsync) {rates(baton)}, Kafka (flush.messages=1) {rates(synced)}", starred=True)
+    busy = {"Baton": max(run["rss"] for run in baton), "Kafka": max(run["rss"] for run in kafka + synced)}
+    for state, held in (("idle", idle), ("under load", busy)):
+        report(f"rss {state}", held["Baton"] / held["Kafka"], "x", 0.1, f"VmRSS: Baton {held['Baton'] / MIB:.0f} MiB, Kafka (-Xmx1g) {held['Kafka'] / MIB:.0f} MiB",
+               starred=True, lower=True)
+
+
+def memory():
+    directory = scratch("memory")
+    with Baton(directory / "baton") as baton, Sink(directory, sync=False) as sink:
+        baton.create("memory", durability="memory")
+        warm = produce(baton, "memory", WARMUP)
+        replay = {"records": RECORDS, "batch": warm["batch"]}
+        runs = interleaved({
+            "baton": lambda n: measured(baton, "replay", topic="memory", port=baton.port, **replay),
+            "sink": lambda n: measured(sink, "replay", to="sink", port=sink.port, **replay),
+        })
+    scratch("memory")
+    report("memory", median(runs["baton"], "rate") / median(runs["sink"], "rate"), "x", 0.7,
+           f"replayed batches of {warm['batch']}, 5 in flight: Baton (durability=memory) {rates(runs['baton'])}, sink (no sync) {rates(runs['sink'])}; "
+           f"CPU a million {median(runs['baton'], 'cpu'):.3f} and {median(runs['sink'], 'cpu'):.3f} s; librdkafka to Baton {warm['rate']:,.0f}/s")
+
+
+def events():
+    with Pair("events") as (baton, kafka):
+        baton.create("events", baton_kind="event")
+        kafka.create("events")
+        records = max(RECORDS // 2, 1)
+
+        def side(server, run, count):
+            return produce(server, "events", count, event=1, bytes=200, run=run, batch_bytes=EVENT_BATCH_BYTES)
+        for server in (baton, kafka):
+            side(server, "warm", WARMUP // 2)
+        runs = interleaved({"baton": lambda n: side(baton, n, records), "kafka": lambda n: side(kafka, n, records)})
+        rss = max(run["rss"] for run in runs["baton"]) / MIB
+    rate = median(runs["baton"], "rate")
+    report("events", rate, "/s", 100_000,
+           f"streams, ids, types and tags indexed, ce_id on each: Baton (event topic, fsync) {rates(runs['baton'])}, Kafka (plain topic, the same records, no sync) "
+           f"{rates(runs['kafka'])}: {rate / median(runs['kafka'], 'rate'):.2f}x; CPU a million {median(runs['baton'], 'cpu'):.2f} and {median(runs['kafka'], 'cpu'):.2f} s; "
+           f"Baton holds {rss:.0f} MiB", starred=True)
+
+
+def consume():
+    with Pair("consume") as (baton, kafka):
+        for side in (baton, kafka):
+            side.create("plain")
+            load("produce", bootstrap=side.bootstrap, topic="plain", records=max(RECORDS, WARMUP))
+
+        def take(server, count):
+            return measured(server, "consume", bootstrap=server.bootstrap, topic="plain", records=count)
+        for side in (baton, kafka):
+            take(side, WARMUP)
+        runs = interleaved({"baton": lambda n: take(baton, RECORDS), "kafka": lambda n: take(kafka, RECORDS)})
+    cpu = {name: median(of, "cpu") for name, of in runs.items()}
+    report("consume", cpu["baton"] / cpu["kafka"], "x", 0.25,
+           f"CPU a million from the page cache: Baton {cpu['baton']:.3f} s, Kafka {cpu['kafka']:.3f} s; {rates(runs['baton'])} and {rates(runs['kafka'])}", lower=True)
+
+
+def latency():
+    modes = {"synced": ({"durability": "fsync"}, {"flush_messages": 1}, "fsync", "flush.messages=1"),
+             "interval": ({"durability": "interval"}, {}, "interval of 100 ms", "no sync")}
+    with Pair("latency") as (baton, kafka):
+        for mode, (of_baton, of_kafka, _, _) in modes.items():
+            baton.create(mode, **of_baton)
+            kafka.create(mode, **of_kafka)
+            for side in (baton, kafka):
+                load("produce", bootstrap=side.bootstrap, topic=mode, records=WARMUP // 2)
+
+        def one(server, mode):
+            return measured(server, "latency", bootstrap=server.bootstrap, topic=mode, rate=RATE, seconds=SECONDS, linger=1)
+        for mode, (_, _, of_baton, of_kafka) in modes.items():
+            runs = interleaved({"baton": lambda n, m=mode: one(baton, m), "kafka": lambda n, m=mode: one(kafka, m)})
+            lost = sum(run["lost"] for side in runs.values() for run in side)
+
+            def told(side):
+                return ", ".join(f"{k} {median(side, k + '_ms'):.2f} ms" for k in ("p50", "p99", "p999")) + f", CPU a million {median(side, 'cpu'):.1f} s"
+            report(f"latency-{mode}", median(runs["baton"], "p99_ms") / median(runs["kafka"], "p99_ms"), "x", 0.5,
+                   f"{RATE:,} records/s from due time to consumer: Baton ({of_baton}) {told(runs['baton'])}; Kafka ({of_kafka}) {told(runs['kafka'])}"
+                   + (f"; {lost} RECORDS DID NOT COME" if lost else ""), lower=True)
+
+
+def partitions():
+    with Pair("partitions") as (baton, kafka):
+        for side in (baton, kafka):
+            side.create("many", partitions=1000)
+            produce(side, "many", WARMUP // 5, keys=100_000)
+        runs = interleaved({side.name: lambda n, s=side: produce(s, "many", RECORDS // 5, keys=100_000) for side in (baton, kafka)})
+    report("partitions1000", median(runs["Baton"], "rate") / median(runs["Kafka"], "rate"), "x", 2,
+           f"keyed, linger 5 ms, {median(runs['Baton'], 'batch'):.0f} and {median(runs['Kafka'], 'batch'):.0f} records a batch: Baton (fsync) {rates(runs['Baton'])}, "
+           f"Kafka (no sync) {rates(runs['Kafka'])}; CPU a million {median(runs['Baton'], 'cpu'):.2f} and {median(runs['Kafka'], 'cpu'):.2f} s")
+
+
+def size_of(directory):
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def read_all(directory):
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                while file.read(1 << 20):
+                    pass
+
+
+def start():
+    directory = scratch("start")
+    with Baton(directory / "baton") as baton:
+        baton.create("events", baton_kind="event")
+        chunk = 0
+        while size_of(baton.data) < START_BYTES:
+            load("produce", bootstrap=baton.bootstrap, topic="events", records=1_000_000, event=1, bytes=200, run=chunk, batch_bytes=EVENT_BATCH_BYTES)
+            chunk += 1
+    bytes_there = size_of(baton.data)
+    port = servers.free_port()
+    times = []
+    for _ in range(RUNS):
+        read_all(baton.data)
+        first = load("first_ack", servers.PROGRAM, "--data", baton.data, "serve", "--kafka-port", str(port), "--http-port", "0", port=port, topic="events", event=1,
+                     core=servers.SERVER_CORE, log=directory / "log")
+        times.append(first["ms"])
+        servers.stop_pid(first["pid"])
+    kafka = start_kafka(directory)
+    report("start", statistics.median(times), " ms", 100,
+           f"to the first acknowledged record, {bytes_there / 1e9:.1f} GB of {chunk} million events in 1 million streams, worst {max(times):.0f} ms; "
+           f"Kafka with a plain topic of {WARMUP:,} records {kafka:,.0f} ms", starred=True, lower=True)
+    scratch("start")
+
+
+def start_kafka(directory):
+    """Milliseconds of one clean restart; its script is a part of it, a few milliseconds of some seconds."""
+    with Kafka(directory / "kafka") as kafka:
+        kafka.create("plain")
+        load("produce", bootstrap=kafka.bootstrap, topic="plain", records=WARMUP)
+        servers.stop_pid(kafka.pid)
+        words = ["env", f"KAFKA_PORT={kafka.port}", "KAFKA_HEAP=1g", f"KAFKA_CPUS={servers.SERVER_CORE}", servers.KAFKA, "restart", kafka.directory, "1"]
+        return load("first_ack", *words, port=kafka.port, topic="plain", core=servers.SERVER_CORE, log=directory / "kafka.log")["ms"]
+
+
+def http():
+    import kafka_http
+    kafka_http.rows(report, RUNS, SECONDS)
+
+
+# The rows by the name that asks for them, and their groups.
+ROWS = {
+    "plain": ("kafka", plain), "memory": ("kafka", memory), "events": ("kafka", events), "consume": ("kafka", consume), "latency": ("kafka", latency),
+    "partitions1000-kafka": ("kafka", partitions), "start": ("kafka", start), "http": ("http", http),
+}
+
+
+def main(names):
+    if names == ["--names"]:
+        return print(*ROWS, "kafka")
+    for name, (group, row) in ROWS.items():
+        if not names or name in names or group in names:
+            row()
+    return sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

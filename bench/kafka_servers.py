@@ -1,0 +1,251 @@
+"""What bench/kafka.py starts and measures: Baton, Apache Kafka, bench/sink, nginx, and the load beside them.
+
+A server runs on SERVER_CORE, what drives it on CLIENT_CORE. Each listens on loopback, on a port that is free, and is stopped by its process id.
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build/release"
+PROGRAM = BUILD / "baton"
+LOAD = BUILD / "bench/kafka_load"
+SINK = BUILD / "bench/sink"
+KAFKA = ROOT / "tools/peers/kafka"
+SERVER_CORE = 0
+CLIENT_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
+# The settings of a run are not settings of the server.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
+WAIT = 30
+
+
+def setting(name, otherwise):
+    return int(os.environ.get("BATON_BENCH_" + name) or otherwise)
+
+
+def scratch(name):
+    """A fresh directory under BATON_BENCH_DIR."""
+    path = Path(os.environ.get("BATON_BENCH_DIR", "bench-data")).resolve() / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def on_core(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def free_port(neighbour=False):
+    """A port that nobody listens on; with `neighbour`, the next one is free too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                if neighbour:
+                    second.bind(("127.0.0.1", port + 1))
+                return port
+            except (OSError, OverflowError):
+                continue
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def stop_pid(pid, wait=60):
+    """A clean stop, which is waited for."""
+    os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + wait
+    while alive(pid):
+        if time.monotonic() > end:
+            raise RuntimeError(f"process {pid} does not end")
+        time.sleep(0.005)
+
+
+class Measured:
+    """Processor and memory of a process, from /proc."""
+    pid = 0
+
+    def cpu(self):
+        """User and system seconds of all threads, also of those that have ended."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, name="VmRSS"):
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+
+class Server(Measured):
+    """With a port of Kafka's protocol. As a context manager it stops at the end."""
+    name = ""
+    port = 0
+
+    @property
+    def bootstrap(self):
+        return f"127.0.0.1:{self.port}"
+
+    def create(self, topic, partitions=1, **config):
+        """A topic; `flush_messages=1` is the setting flush.messages."""
+        words = [PROGRAM, "topics", "create", topic, "--bootstrap", self.bootstrap, "--partitions", str(partitions)]
+        for key, value in config.items():
+            words += ["--config", f"{key.replace('_', '.')}={value}"]
+        run(words)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Baton(Server):
+    name = "Baton"
+
+    def __init__(self, data, *arguments):
+        self.data = data
+        self.arguments = arguments
+        self.process = subprocess.Popen([PROGRAM, "--data", data, "--json", "serve", "--kafka-port", "0", "--http-port", "0", *arguments], text=True, env=ENVIRONMENT,
+                                        stdout=subprocess.PIPE, stderr=open(data.parent / (data.name + ".log"), "a"), preexec_fn=on_core(SERVER_CORE))
+        self.pid = self.process.pid
+        ready = json.loads(self.process.stdout.readline() or "null")
+        if ready is None:
+            raise RuntimeError(f"baton does not start: {data}.log")
+        self.port, self.http_port = (listener["port"] for listener in ready["listeners"])
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=60)
+        self.process.stdout.close()
+
+
+class Kafka(Server):
+    name = "Kafka"
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.port = free_port(neighbour=True)
+        self.environment = ENVIRONMENT | {"KAFKA_PORT": str(self.port), "KAFKA_HEAP": "1g", "KAFKA_CPUS": str(SERVER_CORE)}
+        # It creates topics with one copy and, as shipped, syncs nothing itself. The script's few threads suit the one core.
+        run([KAFKA, "start", directory], env=self.environment)
+        self.pid = self.read_pid()
+
+    def read_pid(self):
+        return int((self.directory / "node1.pid").read_text())
+
+    def stop(self):
+        run([KAFKA, "stop", self.directory], env=self.environment)
+
+
+class Sink(Measured):
+    def __init__(self, directory, sync):
+        self.process = subprocess.Popen([SINK, *(["--sync"] if sync else []), directory / "sink"], text=True, stdout=subprocess.PIPE, preexec_fn=on_core(SERVER_CORE))
+        self.pid = self.process.pid
+        self.port = int(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Nginx(Measured):
+    """Serves one file, with what its manual advises for many small ones: sendfile, and descriptors that stay open."""
+
+    def __init__(self, directory, body):
+        self.port = free_port()
+        (directory / "file").write_bytes(body)
+        (directory / "nginx.conf").write_text(f"""
+            worker_processes 1; daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
+            events {{ worker_connections 1024; }}
+            http {{
+              access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000; open_file_cache max=100;
+              client_body_temp_path {directory}/1; proxy_temp_path {directory}/2; fastcgi_temp_path {directory}/3; uwsgi_temp_path {directory}/4; scgi_temp_path {directory}/5;
+              server {{ listen 127.0.0.1:{self.port}; root {directory}; }}
+            }}""")
+        self.process = subprocess.Popen(["nginx", "-p", directory, "-c", directory / "nginx.conf"], stderr=subprocess.DEVNULL, preexec_fn=on_core(SERVER_CORE))
+        self.pid = self.process.pid
+        wait_port(self.port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def wait_port(port):
+    end = time.monotonic() + WAIT
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+    raise RuntimeError(f"nobody listens on port {port}")
+
+
+def run(words, env=None):
+    """On the client's core; its output. What a started server inherits, it sets itself (KAFKA_CPUS)."""
+    done = subprocess.run(list(map(str, words)), text=True, capture_output=True, env=env or ENVIRONMENT, preexec_fn=on_core(CLIENT_CORE), check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, words))}: {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def load(mode, *command, **arguments):
+    """One run of bench/kafka_load: what it prints."""
+    words = [LOAD, mode, *(f"{k}={v}" for k, v in arguments.items())]
+    return json.loads(run(words + (["--", *command] if command else [])))
+
+
+class MemorySampler:
+    """The most that a server held while the block ran."""
+
+    def __init__(self, server):
+        self.server = server
+        self.most = 0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._sample)
+
+    def _sample(self):
+        while not self.ended.wait(0.1):
+            self.most = max(self.most, self.server.memory())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.most = max(self.most, self.server.memory())
+        self.ended.set()
+        self.thread.join()
+
+
+def measured(server, mode, **arguments):
+    """A run of the load with what it cost the server: `cpu` in seconds a million records, `rss` in bytes at most."""
+    os.sync()  # what another run left behind is not written during this one
+    before = server.cpu()
+    with MemorySampler(server) as memory:
+        out = load(mode, **arguments)
+        time.sleep(0.3)  # what the records still cost after their answers
+    out["cpu"] = (server.cpu() - before) / out["records"] * 1e6
+    out["rss"] = memory.most
+    return out
