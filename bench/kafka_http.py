@@ -3,7 +3,7 @@ import re
 import statistics
 import urllib.request
 
-from kafka_servers import Baton, Nginx, run, scratch
+from kafka_servers import Baton, Nginx, Scratch, run
 
 CONNECTIONS = 64
 
@@ -32,8 +32,8 @@ def told(runs):
     return f"{statistics.median(r['rate'] for r in runs):,.0f}/s (p99 {runs[-1]['p99']})"
 
 
-def rows(report, runs, seconds):
-    directory = scratch("http")
+def measure(directory, runs, seconds):
+    """Requests a second of each side, in turn, and the size of the answer to a read."""
     script = directory / "appends.lua"
     script.write_text(APPENDS)
     with Baton(directory / "baton") as baton:
@@ -45,13 +45,16 @@ def rows(report, runs, seconds):
             url = f"http://127.0.0.1:{nginx.port}/file"
             sides = {"append": lambda: wrk(base, seconds, script), "read": lambda: wrk(base + "read-1", seconds), "nginx": lambda: wrk(url, seconds)}
             seen = {name: [] for name in sides}
-            for side in sides.values():
-                side()  # warm
-            for _ in range(runs):
+            for _ in range(runs + 1):
                 for name, side in sides.items():
                     seen[name].append(side())
-    scratch("http")
-    nginx_rate = statistics.median(r["rate"] for r in seen["nginx"])
-    peer = f"nginx (a file of {len(answer)} bytes) {told(seen['nginx'])}; wrk, {CONNECTIONS} connections"
-    report("http-append", statistics.median(r["rate"] for r in seen["append"]) / nginx_rate, "x", None, f"Baton (fsync), an event of 200 bytes a request {told(seen['append'])}, {peer}")
-    report("http-read", statistics.median(r["rate"] for r in seen["read"]) / nginx_rate, "x", 0.3, f"Baton, a stream of one event {told(seen['read'])}, {peer}")
+    return {name: of[1:] for name, of in seen.items()}, len(answer)
+
+
+def rows(report, runs, seconds):
+    with Scratch("http") as directory:
+        seen, size = measure(directory, runs, seconds)
+    rate = {name: statistics.median(run["rate"] for run in of) for name, of in seen.items()}
+    peer = f"nginx (a file of {size} bytes) {told(seen['nginx'])}; wrk, {CONNECTIONS} connections"
+    report("http-append", rate["append"] / rate["nginx"], "x", None, f"Baton (fsync), an event of 200 bytes a request {told(seen['append'])}, {peer}")
+    report("http-read", rate["read"] / rate["nginx"], "x", 0.3, f"Baton, a stream of one event {told(seen['read'])}, {peer}")

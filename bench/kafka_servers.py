@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -29,12 +30,19 @@ def setting(name, otherwise):
     return int(os.environ.get("BATON_BENCH_" + name) or otherwise)
 
 
-def scratch(name):
-    """A fresh directory under BATON_BENCH_DIR."""
-    path = Path(os.environ.get("BATON_BENCH_DIR", "bench-data")).resolve() / name
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+class Scratch:
+    """A fresh directory under BATON_BENCH_DIR, which is gone after the block."""
+
+    def __init__(self, name):
+        self.path = Path(os.environ.get("BATON_BENCH_DIR", "bench-data")).resolve() / name
+
+    def __enter__(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def on_core(core):
@@ -239,13 +247,33 @@ class MemorySampler:
         self.thread.join()
 
 
+def busy_seconds():
+    """Of all cores together, since the machine started."""
+    user, nice, system, _, _, irq, soft = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+class Others:
+    """Cores that neither server nor load have used: what else ran on the machine, with the kernel's own threads."""
+    seen = []
+
+
 def measured(server, mode, **arguments):
-    """A run of the load with what it cost the server: `cpu` in seconds a million records, `rss` in bytes at most."""
+    """A run of the load with what it cost the server: `cpu` in seconds a million records, `rss` and `anon` in bytes at most."""
     os.sync()  # what another run left behind is not written during this one
-    before = server.cpu()
+    begin, busy, before = time.monotonic(), busy_seconds(), server.cpu()
+    children = os.times()
     with MemorySampler(server) as memory:
         out = load(mode, **arguments)
         time.sleep(0.3)  # what the records still cost after their answers
-    out["cpu"] = (server.cpu() - before) / out["records"] * 1e6
+    used = server.cpu() - before
+    now = os.times()
+    client = now.children_user + now.children_system - children.children_user - children.children_system
+    out["others"] = (busy_seconds() - busy - used - client) / (time.monotonic() - begin)
+    Others.seen.append(out["others"])
+    out["cpu"] = used / out["records"] * 1e6
     out["rss"] = memory.most
+    out["anon"] = server.memory("RssAnon")
+    if os.environ.get("BATON_BENCH_VERBOSE"):
+        print(type(server).__name__, mode, {k: round(v, 3) for k, v in out.items()}, file=sys.stderr, flush=True)
     return out

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ using base::put_be;
 using base::put_varint;
 
 namespace {
+
+constexpr std::int64_t kStartLimit = 60'000'000'000;
 
 void put_text(base::Bytes& out, std::string_view text) {
   put_varint(out, static_cast<std::int32_t>(text.size()));
@@ -232,7 +235,10 @@ void run_first_ack(Arguments& arguments) {
   int attempts = 0;
   int error = -1;
   while (error != 0) {
-    if (now_ns() - begin > 120'000'000'000) fail("no acknowledged record within 120 s; the last error is " + std::to_string(error));
+    if (now_ns() - begin > kStartLimit) {
+      if (child > 0) kill(child, SIGKILL);
+      fail("no acknowledged record within 60 s; the last error is " + std::to_string(error));
+    }
     ++attempts;
     error = -1;
     if (connection.connect(port) && connection.send(request) && connection.receive(answer)) error = produce_error(answer);
