@@ -79,7 +79,8 @@ std::string percentiles_json(std::vector<std::int64_t> nanoseconds) {
     return static_cast<double>(nanoseconds[std::min(place, nanoseconds.size() - 1)]) / 1e6;
   };
   char out[160];
-  std::snprintf(out, sizeof out, "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f", at(0.5), at(0.99), at(0.999), at(1));
+  std::snprintf(out, sizeof out, "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f", at(0.5), at(0.99),
+                at(0.999), at(1));
   return out;
 }
 
@@ -136,8 +137,9 @@ rd_kafka_t* make_client(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
 int main(int count, char** values) {
   using baton::bench::Arguments;
   const std::map<std::string_view, void (*)(Arguments&)> modes = {
-      {"produce", &baton::bench::run_produce}, {"consume", &baton::bench::run_consume},     {"latency", &baton::bench::run_latency},
-      {"replay", &baton::bench::run_replay},   {"first_ack", &baton::bench::run_first_ack},
+      {"produce", &baton::bench::run_produce},     {"consume", &baton::bench::run_consume},
+      {"latency", &baton::bench::run_latency},     {"replay", &baton::bench::run_replay},
+      {"first_ack", &baton::bench::run_first_ack},
   };
   const auto mode = count < 2 ? modes.end() : modes.find(values[1]);
   if (mode == modes.end()) baton::bench::fail("say produce, consume, latency, replay or first_ack, and NAME=VALUE");

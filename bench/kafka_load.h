@@ -37,10 +37,10 @@ void sleep_until(std::int64_t due_ns);
 
 // The records: of a plain topic a value alone or with a key, of an event topic with the key that names the stream and the headers of an event.
 struct RecordShape {
-  std::size_t bytes = 100;      // of the value
-  std::int64_t keys = 0;        // how many different ones; 0: no key
-  bool event = false;           // ce_type, ce_id (its own for each record) and one baton-tag
-  std::string run;              // makes the ids of one run differ from those of another
+  std::size_t bytes = 100;  // of the value
+  std::int64_t keys = 0;    // how many different ones; 0: no key
+  bool event = false;       // ce_type, ce_id (its own for each record) and one baton-tag
+  std::string run;          // makes the ids of one run differ from those of another
 };
 [[nodiscard]] RecordShape record_shape(Arguments& arguments);
 [[nodiscard]] std::string record_value(std::size_t bytes);

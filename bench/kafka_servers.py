@@ -159,8 +159,10 @@ class Kafka(Server):
 
 
 class Sink(Measured):
-    def __init__(self, directory, sync):
-        self.process = subprocess.Popen([SINK, *(["--sync"] if sync else []), directory / "sink"], text=True, stdout=subprocess.PIPE, preexec_fn=on_core(SERVER_CORE))
+    """`options`: --sync, --again."""
+
+    def __init__(self, directory, *options):
+        self.process = subprocess.Popen([SINK, *options, directory / "".join(("sink", *options))], text=True, stdout=subprocess.PIPE, preexec_fn=on_core(SERVER_CORE))
         self.pid = self.process.pid
         self.port = int(self.process.stdout.readline())
 

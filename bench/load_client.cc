@@ -47,7 +47,8 @@ int on_statistics(rd_kafka_t* /*client*/, char* json, std::size_t /*length*/, vo
 
 class Producer {
  public:
-  Producer(Arguments& arguments, const RecordShape& shape) : shape_(shape), topic_(arguments.text("topic", "bench")), value_(record_value(shape.bytes)) {
+  Producer(Arguments& arguments, const RecordShape& shape)
+      : shape_(shape), topic_(arguments.text("topic", "bench")), value_(record_value(shape.bytes)) {
     auto* conf = client_conf(arguments);
     set(conf, "queue.buffering.max.messages", arguments.text("queue", "200000"));
     set(conf, "queue.buffering.max.kbytes", "1048576");
@@ -88,8 +89,9 @@ class Producer {
   bool try_put(std::int64_t n) {
     if (!shape_.event) {
       const auto key = shape_.keys == 0 ? std::string() : record_key(shape_, n);
-      return rd_kafka_produce(handle_, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value_.data(), value_.size(), shape_.keys == 0 ? nullptr : key.data(),
-                              key.size(), nullptr) == 0 || !queue_full();
+      return rd_kafka_produce(handle_, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value_.data(), value_.size(),
+                              shape_.keys == 0 ? nullptr : key.data(), key.size(), nullptr) == 0 ||
+             !queue_full();
     }
     const auto key = record_key(shape_, n);
     const auto id = shape_.run + "-" + std::to_string(n);
@@ -98,9 +100,10 @@ class Producer {
     rd_kafka_header_add(headers, "ce_type", 7, "RideEnded", 9);
     rd_kafka_header_add(headers, "ce_id", 5, id.data(), static_cast<ssize_t>(id.size()));
     rd_kafka_header_add(headers, "baton-tag", 9, tag.data(), static_cast<ssize_t>(tag.size()));
-    const auto error = rd_kafka_producev(client_, RD_KAFKA_V_RKT(handle_), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                         RD_KAFKA_V_KEY(key.data(), key.size()), RD_KAFKA_V_VALUE(value_.data(), value_.size()),
-                                         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    const auto error =
+        rd_kafka_producev(client_, RD_KAFKA_V_RKT(handle_), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.data(), key.size()),
+                          RD_KAFKA_V_VALUE(value_.data(), value_.size()), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
     rd_kafka_headers_destroy(headers);  // librdkafka takes them only with the record
     if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) fail(rd_kafka_err2str(error));
@@ -169,9 +172,10 @@ class Consumer {
 void print_rate(std::int64_t records, std::int64_t bytes, std::int64_t begin_ns, double cpu_before) {
   const auto seconds = static_cast<double>(now_ns() - begin_ns) / 1e9;
   const auto batch = last_statistics.requests == 0 ? 0 : last_statistics.records / last_statistics.requests;
-  std::printf("{\"records\": %lld, \"bytes\": %lld, \"seconds\": %.4f, \"rate\": %.0f, \"client_cpu\": %.3f, \"batch\": %lld}\n",
-              static_cast<long long>(records), static_cast<long long>(bytes), seconds, static_cast<double>(records) / seconds,
-              (process_cpu_seconds() - cpu_before) / seconds, static_cast<long long>(batch));
+  std::printf(
+      "{\"records\": %lld, \"bytes\": %lld, \"seconds\": %.4f, \"rate\": %.0f, \"client_cpu\": %.3f, \"batch\": %lld}\n",
+      static_cast<long long>(records), static_cast<long long>(bytes), seconds, static_cast<double>(records) / seconds,
+      (process_cpu_seconds() - cpu_before) / seconds, static_cast<long long>(batch));
 }
 
 // What the consumer's thread of the latency mode has seen. A due time of 0 is a probe.
@@ -268,8 +272,8 @@ void run_latency(Arguments& arguments) {
   for (const auto end = now_ns() + 10'000'000'000; seen.count < total && now_ns() < end;) usleep(1'000);
   seen.stop = true;
   reader.join();
-  std::printf("{\"records\": %lld, \"lost\": %lld, %s}\n", static_cast<long long>(total), static_cast<long long>(total - seen.count),
-              percentiles_json(std::move(seen.latencies)).c_str());
+  std::printf("{\"records\": %lld, \"lost\": %lld, %s}\n", static_cast<long long>(total),
+              static_cast<long long>(total - seen.count), percentiles_json(std::move(seen.latencies)).c_str());
 }
 
 }  // namespace baton::bench

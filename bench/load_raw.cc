@@ -32,8 +32,8 @@ void put_text(base::Bytes& out, std::string_view text) {
 
 base::Bytes make_record(const RecordShape& shape, std::int64_t n, const std::string& value) {
   base::Bytes out;
-  out.push_back(std::byte{0});             // attributes
-  put_varint(out, std::int64_t{0});        // timestamp delta
+  out.push_back(std::byte{0});                    // attributes
+  put_varint(out, std::int64_t{0});               // timestamp delta
   put_varint(out, static_cast<std::int32_t>(n));  // offset delta
   if (shape.keys == 0) {
     put_varint(out, std::int32_t{-1});
@@ -200,9 +200,11 @@ void run_replay(Arguments& arguments) {
   while (!sent.empty()) take();
   const auto seconds = static_cast<double>(now_ns() - begin) / 1e9;
   const auto records = batches * batch_records;
-  std::printf("{\"records\": %lld, \"seconds\": %.4f, \"rate\": %.0f, \"client_cpu\": %.3f, \"batch\": %lld, \"batch_bytes\": %zu, %s}\n",
-              static_cast<long long>(records), seconds, static_cast<double>(records) / seconds, (process_cpu_seconds() - cpu) / seconds,
-              static_cast<long long>(batch_records), batch.size(), percentiles_json(std::move(times)).c_str());
+  std::printf(
+      "{\"records\": %lld, \"seconds\": %.4f, \"rate\": %.0f, \"client_cpu\": %.3f, \"batch\": %lld, \"batch_bytes\": %zu, "
+      "%s}\n",
+      static_cast<long long>(records), seconds, static_cast<double>(records) / seconds, (process_cpu_seconds() - cpu) / seconds,
+      static_cast<long long>(batch_records), batch.size(), percentiles_json(std::move(times)).c_str());
 }
 
 void run_first_ack(Arguments& arguments) {

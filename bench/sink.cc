@@ -1,17 +1,22 @@
-// bench/sink [--sync] FILE: the limit of what a broker can do on this machine. It reads batches with their length before them from one
-// connection at a time, checks their CRCs, writes them to a file whose blocks are there, syncs what one read brought (--sync), and answers
+// bench/sink [--sync] [--again] FILE: the limit of what a broker can do on this machine. It reads batches with their length before them from
+// one connection at a time, checks their CRCs, writes them to a file that is allocated ahead, syncs what one read brought (--sync), and answers
 // each. There is no protocol, no topic, and no index. Prints its port; ends with SIGTERM.
+//
+// What is written is kept, as a log keeps it, up to 4 GiB: pages of the cache that were not there before are the larger part of what a write
+// costs on some machines. With --again it writes the same 64 MiB again and again, which shows that part.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
@@ -20,8 +25,9 @@ namespace {
 
 using namespace baton;
 
-constexpr std::size_t kBuffer = 8 << 20;      // the largest batch fits, and several others
-constexpr std::int64_t kFileBytes = 256 << 20;  // then it begins again
+constexpr std::size_t kBuffer = 8 << 20;   // the largest batch fits, and several others
+constexpr std::int64_t kStep = 64 << 20;   // allocated at once: a segment of Baton
+constexpr std::int64_t kKept = 4LL << 30;  // then it begins again
 constexpr std::size_t kCrcAt = 17;
 constexpr std::size_t kCheckedFrom = 21;
 
@@ -31,21 +37,9 @@ void require(bool held, const char* what) {
   std::exit(2);
 }
 
-// Written once before: a write into blocks that are only reserved costs the file system an entry more at each sync.
-int make_file(const char* path) {
-  const int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  require(file >= 0, path);
-  const base::Bytes zeros(1 << 20);
-  for (std::int64_t at = 0; at < kFileBytes; at += static_cast<std::int64_t>(zeros.size())) {
-    require(pwrite(file, zeros.data(), zeros.size(), at) == static_cast<ssize_t>(zeros.size()), "write");
-  }
-  require(fsync(file) == 0, "fsync");
-  return file;
-}
-
 class Sink {
  public:
-  Sink(int file, bool sync) : file_(file), sync_(sync), buffer_(kBuffer) {}
+  Sink(int file, bool sync, bool again) : file_(file), sync_(sync), end_(again ? kStep : kKept), buffer_(kBuffer) {}
 
   void serve(int connection) {
     used_ = 0;
@@ -83,7 +77,19 @@ class Sink {
   }
 
   void write(std::size_t bytes) {
-    if (at_ + static_cast<std::int64_t>(bytes) > kFileBytes) at_ = 0;
+    const auto size = static_cast<std::int64_t>(bytes);
+    if (at_ + size > end_) {
+      at_ = 0;
+      // A log does not write over what it has; so the pages go.
+      if (end_ == kKept) {
+        require(ftruncate(file_, 0) == 0, "ftruncate");
+        allocated_ = 0;
+      }
+    }
+    if (at_ + size > allocated_) {
+      require(fallocate(file_, 0, allocated_, kStep) == 0, "fallocate");
+      allocated_ += kStep;
+    }
     require(pwrite(file_, buffer_.data(), bytes, at_) == static_cast<ssize_t>(bytes), "write");
     at_ += static_cast<std::int64_t>(bytes);
   }
@@ -99,6 +105,8 @@ class Sink {
 
   int file_;
   bool sync_;
+  std::int64_t end_;
+  std::int64_t allocated_ = 0;
   base::Bytes buffer_;
   base::Bytes answers_;
   std::size_t used_ = 0;
@@ -109,12 +117,16 @@ class Sink {
 }  // namespace
 
 int main(int count, char** values) {
-  const bool sync = count > 1 && std::string_view(values[1]) == "--sync";
-  if (count != (sync ? 3 : 2)) {
-    std::fprintf(stderr, "sink: say [--sync] FILE\n");
+  const std::vector<std::string_view> words(values + 1, values + count);
+  const auto has = [&](std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); };
+  const std::size_t options = (has("--sync") ? 1 : 0) + (has("--again") ? 1 : 0);
+  if (words.size() != options + 1) {
+    std::fprintf(stderr, "sink: say [--sync] [--again] FILE\n");
     return 2;
   }
-  Sink sink(make_file(values[count - 1]), sync);
+  const int file = open(values[count - 1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  require(file >= 0, values[count - 1]);
+  Sink sink(file, has("--sync"), has("--again"));
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
