@@ -6,16 +6,17 @@ Both servers run on one core and what drives them on another; the runs of one ro
 import contextlib
 import statistics
 import sys
-import time
 
 import kafka_servers as servers
-from kafka_servers import Baton, Kafka, Others, Scratch, Sink, load, measured, setting
+from kafka_servers import Baton, Kafka, Others, Scratch, Sink, load, measured, setting, settle
 
 RECORDS = setting("RECORDS", 5_000_000)
 WARMUP = setting("WARMUP", 5_000_000)
 RUNS = setting("RUNS", 5)
 SECONDS = setting("SECONDS", 20)
 RATE = setting("RATE", 10_000)
+# What a partition of many has at a time: a sender that is not waiting gathers more than 5 ms of records.
+SMALL_BATCH = 10
 START_BYTES = setting("START_BYTES", 10_000_000_000)
 MIB = 1 << 20
 # An event is stored with more than its producer sends, and what is stored of a batch may have 1 MiB: librdkafka's default of 1,000,000 bytes is too much.
@@ -74,7 +75,7 @@ def replay(server, topic, records, batch):
 def plain():
     """cpu100, throughput, throughput-synced and rss: the same runs."""
     with pair("plain") as (baton, kafka):
-        time.sleep(2)
+        settle(kafka)
         idle = {side.name: side.memory() for side in (baton, kafka)}
         baton.create("plain")
         kafka.create("plain")
@@ -185,14 +186,20 @@ def latency():
                    + (f"; {lost} RECORDS DID NOT COME" if lost else ""), lower=True)
 
 
+def side_of_many(server, records):
+    return produce(server, "many", records, keys=100_000, batch_records=SMALL_BATCH)
+
+
 def partitions():
     with pair("partitions") as (baton, kafka):
         for side in (baton, kafka):
             side.create("many", partitions=1000)
-            produce(side, "many", WARMUP // 5, keys=100_000)
-        runs = interleaved({side.name: lambda n, s=side: produce(s, "many", RECORDS // 5, keys=100_000) for side in (baton, kafka)})
+            settle(side)
+            side_of_many(side, WARMUP // 5)
+            settle(side)
+        runs = interleaved({side.name: lambda n, s=side: side_of_many(s, RECORDS // 5) for side in (baton, kafka)})
     report("partitions1000", median(runs["Baton"], "rate") / median(runs["Kafka"], "rate"), "x", 2,
-           f"keyed, linger 5 ms, {median(runs['Baton'], 'batch'):.0f} and {median(runs['Kafka'], 'batch'):.0f} records a batch: Baton (fsync) {rates(runs['Baton'])}, "
+           f"keyed, {median(runs['Baton'], 'batch'):.0f} and {median(runs['Kafka'], 'batch'):.0f} records a batch: Baton (fsync) {rates(runs['Baton'])}, "
            f"Kafka (no sync) {rates(runs['Kafka'])}; CPU a million {median(runs['Baton'], 'cpu'):.2f} and {median(runs['Kafka'], 'cpu'):.2f} s")
 
 

@@ -255,6 +255,16 @@ def busy_seconds():
     return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
 
 
+def settle(server, wait=180):
+    """Until it does nothing any more: Kafka works for a minute on a topic of 1,000 partitions that it has just made."""
+    end = time.monotonic() + wait
+    while time.monotonic() < end:
+        before = server.cpu()
+        time.sleep(1)
+        if server.cpu() - before < 0.2:
+            return
+
+
 class Others:
     """Cores that neither server nor load have used: what else ran on the machine, with the kernel's own threads."""
     seen = []

@@ -52,7 +52,8 @@ class Producer {
     auto* conf = client_conf(arguments);
     set(conf, "queue.buffering.max.messages", arguments.text("queue", "200000"));
     set(conf, "queue.buffering.max.kbytes", "1048576");
-    set(conf, "batch.size", arguments.text("batch_bytes", "1000000"));  // librdkafka's default
+    set(conf, "batch.size", arguments.text("batch_bytes", "1000000"));  // librdkafka's defaults
+    set(conf, "batch.num.messages", arguments.text("batch_records", "10000"));
     set(conf, "statistics.interval.ms", "200");
     rd_kafka_conf_set_dr_msg_cb(conf, &on_answer);
     rd_kafka_conf_set_stats_cb(conf, &on_statistics);
