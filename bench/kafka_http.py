@@ -20,16 +20,17 @@ end
 BAD = re.compile(r"Socket errors.*|Non-2xx.*")
 
 
-def wrk(url, seconds, script=None):
+def wrk(server, url, seconds, script=None):
+    before = server.cpu()
     out = run(["wrk", "-t", "1", "-c", CONNECTIONS, "-d", f"{seconds}s", "--latency", *(["-s", script] if script else []), url])
     if bad := BAD.search(out):
         raise RuntimeError(f"wrk {url}: {bad[0]}")
-    p99 = re.search(r"99%\s+(\S+)", out)[1]
-    return {"rate": float(re.search(r"Requests/sec:\s+(\S+)", out)[1]), "p99": p99}
+    requests = int(re.search(r"(\d+) requests in", out)[1])
+    return {"rate": float(re.search(r"Requests/sec:\s+(\S+)", out)[1]), "p99": re.search(r"99%\s+(\S+)", out)[1], "cpu": (server.cpu() - before) / requests * 1e6}
 
 
 def told(runs):
-    return f"{statistics.median(r['rate'] for r in runs):,.0f}/s (p99 {runs[-1]['p99']})"
+    return f"{statistics.median(r['rate'] for r in runs):,.0f}/s (p99 {runs[-1]['p99']}, CPU a million {statistics.median(r['cpu'] for r in runs):.1f} s)"
 
 
 def measure(directory, runs, seconds):
@@ -43,7 +44,7 @@ def measure(directory, runs, seconds):
         answer = urllib.request.urlopen(base + "read-1").read()
         with Nginx(directory, answer) as nginx:
             url = f"http://127.0.0.1:{nginx.port}/file"
-            sides = {"append": lambda: wrk(base, seconds, script), "read": lambda: wrk(base + "read-1", seconds), "nginx": lambda: wrk(url, seconds)}
+            sides = {"append": lambda: wrk(baton, base, seconds, script), "read": lambda: wrk(baton, base + "read-1", seconds), "nginx": lambda: wrk(nginx, url, seconds)}
             seen = {name: [] for name in sides}
             for _ in range(runs + 1):
                 for name, side in sides.items():
