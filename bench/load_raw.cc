@@ -125,6 +125,7 @@ void Connection::close() {
 bool Connection::connect(std::uint16_t port) {
   close();
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (socket_ < 0) return false;
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -207,6 +208,34 @@ void run_replay(Arguments& arguments) {
       static_cast<long long>(batch_records), batch.size(), percentiles_json(std::move(times)).c_str());
 }
 
+namespace {
+
+// On a core of its own; 0 if there is nothing to start.
+pid_t start_command(std::vector<std::string>& command, std::size_t core, const std::string& log) {
+  if (command.empty()) return 0;
+  std::vector<char*> words;
+  words.reserve(command.size() + 1);
+  for (auto& word : command) words.push_back(word.data());
+  words.push_back(nullptr);
+  const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (out < 0) fail("cannot write " + log);
+  const auto child = fork();
+  if (child == 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+    dup2(out, 1);
+    dup2(out, 2);
+    execvp(words[0], words.data());
+    _exit(127);
+  }
+  close(out);
+  return child;
+}
+
+}  // namespace
+
 void run_first_ack(Arguments& arguments) {
   auto shape = record_shape(arguments);
   shape.keys = std::max(shape.keys, std::int64_t{1});
@@ -216,22 +245,8 @@ void run_first_ack(Arguments& arguments) {
   const auto log = arguments.text("log", "/dev/null");
   arguments.check_all_used();
   const auto request = produce_request(topic, make_batch(shape, 1));
-  std::vector<char*> words;
-  for (auto& word : arguments.command) words.push_back(word.data());
-  words.push_back(nullptr);
   const auto begin = now_ns();
-  pid_t child = 0;
-  if (!arguments.command.empty() && (child = fork()) == 0) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(static_cast<std::size_t>(core), &set);
-    sched_setaffinity(0, sizeof set, &set);
-    const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    dup2(out, 1);
-    dup2(out, 2);
-    execvp(words[0], words.data());
-    _exit(127);
-  }
+  const auto child = start_command(arguments.command, static_cast<std::size_t>(core), log);
   Connection connection;
   base::Bytes answer;
   int attempts = 0;

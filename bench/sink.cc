@@ -128,6 +128,7 @@ int main(int count, char** values) {
   require(file >= 0, values[count - 1]);
   Sink sink(file, has("--sync"), has("--again"));
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listener < 0) return 2;
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
