@@ -36,11 +36,12 @@ ProduceError produce_error(const Error& error) {
 }
 
 // What a rule of the context refuses is the record's fault; the message says which rule, expected and found.
-ProduceError event_error(const Error& error) {
+ProduceError event_error(const Error& error, bool of_one_event) {
   switch (error.code) {
     case Code::wrong_version:
-    case Code::duplicate_mismatch:
-    case Code::too_large: return ProduceError::invalid_record;
+    case Code::duplicate_mismatch: return ProduceError::invalid_record;
+    // An event that is too large is so however it is sent; of a batch, a client may send less.
+    case Code::too_large: return of_one_event ? ProduceError::invalid_record : ProduceError::message_too_large;
     default: return produce_error(error);
   }
 }
@@ -315,7 +316,7 @@ void Broker::produce(EventBatch batch, ProduceDone done) {
       reply.log_start = result.batch.log_start;
       return done(std::move(reply));
     }
-    reply.error = event_error(result.status.error());
+    reply.error = event_error(result.status.error(), result.event.has_value());
     reply.message = std::move(result.status).error().detail;
     if (reply.error == ProduceError::invalid_record && result.event) {
       reply.records.push_back({static_cast<std::int32_t>(*result.event), reply.message});

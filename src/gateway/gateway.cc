@@ -22,6 +22,13 @@ std::vector<std::string_view> segments_of(std::string_view path) {
 
 bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
 
+// A client that takes us for a proxy sends the whole address, which a server takes, too (RFC 9112, section 3.2.2); Host has been looked at.
+std::string_view without_authority(std::string_view target) {
+  if (!target.starts_with("http://")) return target;
+  const auto path = target.find('/', std::string_view("http://").size());
+  return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+}
+
 struct Pattern {
   const Route* route;
   std::vector<std::string_view> segments;
@@ -106,7 +113,7 @@ Gateway::~Gateway() = default;
 
 void Gateway::handle(Request request, os::Executor& core, std::function<void(Response)> respond) {
   const auto began = env_.clock().monotonic_ns();
-  const std::string_view target = request.target;
+  const std::string_view target = without_authority(request.target);
   const auto question = std::min(target.find('?'), target.size());
   const std::string_view path = target.substr(0, question);
   const auto unrouted = [&](Response response) {

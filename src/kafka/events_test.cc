@@ -83,6 +83,32 @@ TEST_F(EventsTest, AnExpectedVersionThatDoesNotHoldRefusesTheBatchAndNamesTheRec
   EXPECT_EQ(stored().size(), 3u);
 }
 
+// Its events grow by id, time and version: more than an append through the API may have.
+TEST_F(EventsTest, AFullBatchOfSmallEventsFits) {
+  make_context();
+  std::vector<Record> records;
+  for (int i = 0; i < 20'000; ++i) records.push_back({"a-" + std::to_string(i % 7), "{\"n\":" + std::to_string(i) + "}"});
+  const auto batch = events_of(records);
+  ASSERT_GT(batch.size(), 700'000u);
+  ASSERT_LT(batch.size(), 1'000'000u);
+  EXPECT_EQ(produce("rides", batch).error_code, ErrorCode::none);
+  const auto all = stored();
+  ASSERT_EQ(all.size(), 20'000u);
+  EXPECT_EQ(all.back(), "19999 a-0@2857 {\"n\":19999}");
+  EXPECT_EQ(produce("rides", events_of({{"a-0", "{}", {{"baton-expected-version", "2857"}}}})).error_code, ErrorCode::none);
+}
+
+TEST_F(EventsTest, OfABatchThatIsTooLargeAClientMaySendLessButNotOfAnEventThatIs) {
+  make_context();
+  const auto many = produce("rides", events_of(std::vector<Record>(70'000, Record{"a-1", "1"})));
+  EXPECT_EQ(many.error_code, ErrorCode::message_too_large);
+  const auto large = produce("rides", events_of({{"a-1", "1"}, {"a-1", std::string(5'000, '1')}}));
+  EXPECT_EQ(large.error_code, ErrorCode::invalid_record);
+  ASSERT_EQ(large.record_errors.size(), 1u);
+  EXPECT_EQ(large.record_errors[0].batch_index, 1);
+  EXPECT_TRUE(stored().empty());
+}
+
 // Rule 4.
 TEST_F(EventsTest, EventsThatAreKnownAreLeftOutAndTheirOffsetsStayFree) {
   make_context();

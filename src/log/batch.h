@@ -22,7 +22,9 @@ namespace baton::log {
 inline constexpr std::size_t kBatchHeaderBytes = 61;
 inline constexpr std::size_t kBatchPrefixBytes = 12;          // base_offset + batch_length: what must be there to know the size
 inline constexpr std::size_t kBatchCrcAt = 17;                // where a batch has its CRC
-inline constexpr std::size_t kEventBatchBytesMax = 1u << 20;  // design rule 5
+inline constexpr std::size_t kEventBatchBytesMax = 1u << 20;  // of one append: design rule 5
+// Of the events of one batch of a Kafka client, which grow by what is added to each: a full batch of its default size (1 MB) of small records must fit.
+inline constexpr std::size_t kProducedBatchBytesMax = 16u << 20;
 inline constexpr std::size_t kStoredBatchBytesMax = 512u << 20;  // of a batch that is there, whatever its topic's setting is by now
 
 struct BatchHeader {

@@ -92,7 +92,7 @@ void Appender::collect(const ContextState& context, const Append& append) {
 
 Result<Appended> Appender::append(ContextState& context, AppendRequest& request) {
   const Append& append = request.append;
-  BATON_TRY(check_append(append, context.view->options));
+  BATON_TRY(check_append(append, context.view->options, batch_bytes_max()));
   BATON_TRY_ASSIGN(PartitionState* const partition, choose_partition(context, append));
   return append_checked(context, *partition, append);
 }
@@ -108,6 +108,15 @@ Result<Appended> Appender::append_checked(ContextState& context, PartitionState&
   BATON_TRY(check_streams(append));
   if (append.unless) BATON_TRY(check_unless(context, partition, *append.unless));
   return stage(context, partition, append);
+}
+
+// Which event of a produced batch breaks a rule by itself, if one does.
+void Appender::blame_shape(const ContextState& context, const Append& append) {
+  for (std::size_t i = 0; i < append.streams.size() && !blamed_; ++i) {
+    for (const NewEvent& event : append.streams[i].events) {
+      if (!check_event(event, i, context.view->options)) blamed_ = i;
+    }
+  }
 }
 
 void Appender::decide(ContextState& context, ProducedRequest& request) {
@@ -161,7 +170,10 @@ Status Appender::append_produced(ContextState& context, const Append& append, Ba
       return {};
     }
   }
-  BATON_TRY(check_append(append, context.view->options));
+  if (const Status shape = check_append(append, context.view->options, batch_bytes_max()); !shape) {
+    blame_shape(context, append);
+    return shape;
+  }
   BATON_TRY(check_partition(context, append));
   staged_base_ = log::Offset(-1);
   BATON_TRY_ASSIGN(const Appended appended, append_checked(context, partition, append));

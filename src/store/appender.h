@@ -79,8 +79,10 @@ class Appender {
   [[nodiscard]] Status check_item(ContextState& context, PartitionState& partition, const EventQuery& query,
                                   const QueryItem& item, log::Offset from);
   [[nodiscard]] static Status check_expect_holds(const Expect& expect, const Stream& stream);
+  void blame_shape(const ContextState& context, const Append& append);
 
   // appender_stage.cc
+  [[nodiscard]] std::size_t batch_bytes_max() const { return produced_ != nullptr ? log::kProducedBatchBytesMax : log::kEventBatchBytesMax; }
   [[nodiscard]] Result<log::Log::Staged> stage_batch(PartitionState& partition, std::int64_t append_ms);
   [[nodiscard]] Result<Appended> stage(ContextState& context, PartitionState& partition, const Append& append);
   void encode(ContextState& context, const Append& append, std::int64_t append_ms, Appended& reply);

@@ -12,7 +12,7 @@ std::string Appender::new_id(std::int64_t append_ms) { return ids_.next(append_m
 // Stages what is in batch_. After an error nothing has changed.
 Result<log::Log::Staged> Appender::stage_batch(PartitionState& partition, std::int64_t append_ms) {
   BATON_TRY_ASSIGN(base::Bytes bytes, batch_.finish(append_ms, produced_ != nullptr ? produced_header() : log::BatchHeader{}));
-  BATON_TRY(check_batch_bytes(bytes.size()));
+  BATON_TRY(check_batch_bytes(bytes.size(), batch_bytes_max()));
   const auto crc = base::load_be<std::uint32_t>(bytes.data() + log::kBatchCrcAt);
   BATON_TRY_ASSIGN(const log::Log::Staged staged, log_.stage(partition.view->key(), std::move(bytes)));
   staged_base_ = staged.place.base_offset;

@@ -66,10 +66,10 @@ class BesideServer final : public Store {
     client_->send(append_request(request), [done = std::move(done)](Result<ServerAnswer> answer) { done(appended_of(std::move(answer))); });
   }
   Status create_context(const std::string& name, const ContextOptions& options) override {
-    return status_of(client_->ask({"PUT", target({"contexts", name}), options_json(options, true)}));
+    return status_of(client_->ask({"PUT", target({"contexts", name}), options_json(options)}));
   }
   Status configure_context(const std::string& name, const ContextOptions& options) override {
-    return status_of(client_->ask({"PATCH", target({"contexts", name}), options_json(options, false)}));
+    return status_of(client_->ask({"PATCH", target({"contexts", name}), options_json(options)}));
   }
   Status save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) override {
     return status_of(client_->ask({"PUT",

@@ -219,7 +219,7 @@ Status check_event(const NewEvent& event, std::size_t index, const ContextOption
   return event.headers.empty() ? Status() : check_headers(event, where());
 }
 
-Status check_append(const Append& request, const ContextOptions& context) {
+Status check_append(const Append& request, const ContextOptions& context, std::size_t bytes_max) {
   BATON_TRY(check_context_name(request.context));
   if (request.streams.empty()) return invalid("the append names no stream");
   std::size_t events = 0;
@@ -241,7 +241,7 @@ Status check_append(const Append& request, const ContextOptions& context) {
   if (events > kEventsPerAppendMax) {
     return Error{Code::too_large, "the append has " + std::to_string(events) + " events; at most 65536 are allowed"};
   }
-  BATON_TRY(check_batch_bytes(bytes));
+  BATON_TRY(check_batch_bytes(bytes, bytes_max));
   const auto check = [](std::string_view text, const char* what) {
     return check_text(text, 0, kNameBytesMax, [&] { return std::string("the request's ") + what; });
   };
@@ -259,10 +259,10 @@ Status check_append(const Append& request, const ContextOptions& context) {
   return {};
 }
 
-Status check_batch_bytes(std::size_t bytes) {
-  if (bytes <= log::kEventBatchBytesMax) return {};
-  return Error{Code::too_large, "the append has " + std::to_string(bytes) + " bytes as one batch; at most " +
-                                    std::to_string(log::kEventBatchBytesMax) + " can be appended atomically. Append fewer events at a time"};
+Status check_batch_bytes(std::size_t bytes, std::size_t bytes_max) {
+  if (bytes <= bytes_max) return {};
+  return Error{Code::too_large, "the append has " + std::to_string(bytes) + " bytes as one batch; at most " + std::to_string(bytes_max) +
+                                    " can be appended atomically. Append fewer events at a time"};
 }
 
 std::string_view category_of(std::string_view stream) { return stream.substr(0, stream.find('-')); }

@@ -42,9 +42,10 @@ inline constexpr std::size_t kSnapshotBytesMax = 16u << 20;
 [[nodiscard]] Status check_event(const NewEvent& event, std::size_t index, const ContextOptions& context);
 // The whole request: names, every event, conditions, counts, and the size as far as it is known before the batch is built.
 // `unless` is refused for a context of more than one partition (rule 6).
-[[nodiscard]] Status check_append(const Append& request, const ContextOptions& context);
-// For the size of a built batch: too_large above log::kEventBatchBytesMax.
-[[nodiscard]] Status check_batch_bytes(std::size_t bytes);
+// `bytes_max`: of the batch, log::kEventBatchBytesMax or kProducedBatchBytesMax.
+[[nodiscard]] Status check_append(const Append& request, const ContextOptions& context, std::size_t bytes_max);
+// For the size of a built batch: too_large.
+[[nodiscard]] Status check_batch_bytes(std::size_t bytes, std::size_t bytes_max);
 
 // The part of a stream name before the first '-'; all of it when there is none.
 [[nodiscard]] std::string_view category_of(std::string_view stream);

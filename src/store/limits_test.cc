@@ -15,7 +15,7 @@ Append append_of(NewEvent event) {
 
 // The error of an append whose second event is `event`; internal when there is none.
 Error refusal(NewEvent event, const ContextOptions& options = {}) {
-  const auto checked = check_append(append_of(std::move(event)), options);
+  const auto checked = check_append(append_of(std::move(event)), options, log::kEventBatchBytesMax);
   return checked ? Error{Code::internal, "accepted"} : checked.error();
 }
 
@@ -97,7 +97,7 @@ TEST(Limits, EveryFieldOfAnEventIsChecked) {
 TEST(Limits, TheShapeOfAnAppend) {
   const ContextOptions options;
   const auto code = [&](const Append& append) {
-    const auto checked = check_append(append, options);
+    const auto checked = check_append(append, options, log::kEventBatchBytesMax);
     return checked ? Code::internal : checked.error().code;
   };
   Append append = append_of({.type = "A"});
@@ -118,17 +118,17 @@ TEST(Limits, TheShapeOfAnAppend) {
   changed = append;
   changed.streams[0].events.assign(2000, {.type = "A", .data = std::string(600, 'x')});
   EXPECT_EQ(code(changed), Code::too_large);
-  EXPECT_TRUE(check_batch_bytes(1u << 20));
-  EXPECT_EQ(check_batch_bytes((1u << 20) + 1).error().code, Code::too_large);
+  EXPECT_TRUE(check_batch_bytes(1u << 20, log::kEventBatchBytesMax));
+  EXPECT_EQ(check_batch_bytes((1u << 20) + 1, log::kEventBatchBytesMax).error().code, Code::too_large);
 }
 
 TEST(Limits, AQueryConditionNamesTypesOrTagsAndNeedsOnePartition) {
   Append append = append_of({.type = "A"});
   append.unless = Unless{.query = {.items = {{.types = {"A"}}, {.tags = {"a:1"}}}}, .after = {}};
-  EXPECT_TRUE(check_append(append, {}));
-  EXPECT_NE(check_append(append, {.partitions = 2}).error().detail.find("one partition"), std::string::npos);
+  EXPECT_TRUE(check_append(append, {}, log::kEventBatchBytesMax));
+  EXPECT_NE(check_append(append, {.partitions = 2}, log::kEventBatchBytesMax).error().detail.find("one partition"), std::string::npos);
   append.unless->query.items.push_back({});
-  EXPECT_NE(check_append(append, {}).error().detail.find("item 2"), std::string::npos);
+  EXPECT_NE(check_append(append, {}, log::kEventBatchBytesMax).error().detail.find("item 2"), std::string::npos);
   EXPECT_FALSE(check_query({}));
   EXPECT_FALSE(check_query({std::vector<QueryItem>(17, {.types = {"A"}})}));
   EXPECT_FALSE(check_query({{{.types = std::vector<std::string>(17, "A")}}}));

@@ -133,12 +133,10 @@ std::string append_json(const Append& append) {
   return json::serialize(out);
 }
 
-std::string options_json(const ContextOptions& options, bool fixed) {
+std::string options_json(const ContextOptions& options) {
   json::object out;
-  if (fixed) {
-    out["partitions"] = options.partitions;
-    out["partitioner"] = text_of(options.partitioner);
-  }
+  out["partitions"] = options.partitions;
+  out["partitioner"] = text_of(options.partitioner);
   out["data_bytes_max"] = static_cast<std::int64_t>(options.data_bytes_max);
   out["default_type"] = text_of(options.default_type);
   out["history_deletable"] = options.history_deletable;

@@ -15,8 +15,7 @@ namespace baton::store {
 
 // The body of POST /contexts/{context}/append. Data goes in Base64, so that its bytes stay as they are.
 [[nodiscard]] std::string append_json(const Append& append);
-// `fixed`: also what cannot be changed later.
-[[nodiscard]] std::string options_json(const ContextOptions& options, bool fixed);
+[[nodiscard]] std::string options_json(const ContextOptions& options);
 
 // What the answers say. An error has the code and the detail that the server gave it.
 [[nodiscard]] Status status_of(Result<ServerAnswer> answer);

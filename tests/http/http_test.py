@@ -230,6 +230,7 @@ class Contexts(HttpCase):
         self.assertEqual(refused.headers["Allow"], "GET, HEAD")
         self.assertIn("from", self.check(self.server.api.get("/streams/c/s?fro=1"), 400).json["detail"])
         self.check(self.ask("GET", "/health", "a body"), 400)
+        self.check(self.server.api.get(f"http://127.0.0.1:{self.server.http_port}/health"), 200)
         head = self.ask("HEAD", "/health")
         self.assertEqual((head.status, head.body), (200, b""))
 

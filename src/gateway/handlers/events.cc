@@ -55,6 +55,7 @@ Result<Response> read_page(Store& store, const ReadContext& request, const Call&
     out.end();
     response = json_response(std::move(body));
   }
+  response.headers.emplace_back("Vary", "Accept");
   response.headers.emplace_back("Baton-Next-Position", page.next.token);
   return response;
 }

@@ -111,6 +111,7 @@ Result<Response> read_page(Store& store, const ReadStream& request, const Call& 
     response = json_response(page_body(page, request, events));
   }
   response.headers.emplace_back("ETag", tag);
+  response.headers.emplace_back("Vary", "Accept");
   if (page.next_version) response.headers.emplace_back("Baton-Next-Version", std::to_string(*page.next_version));
   return response;
 }
