@@ -16,6 +16,8 @@ WARM_UP = (("FindCoordinator", 4, {"keyType": 0, "coordinatorKeys": ["warm-up"]}
            ("ListGroups", 4, {}),
            ("OffsetFetch", 8, {"groups": [{"groupId": "warm-up", "topics": None}]}),
            ("Heartbeat", 4, {"groupId": "warm-up", "generationId": 1, "memberId": "none"}))
+# Kafka answers these when its controller has decided, a moment before the broker that answers the next request has heard of it.
+CHANGES = ("CreateTopics", "DeleteTopics", "CreatePartitions", "AlterConfigs", "IncrementalAlterConfigs")
 LOADING = {14, 15, 16}  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
 WAIT_S = 20  # for everything that must come; then it is a failure
 
@@ -35,6 +37,8 @@ class Broker:
         self.process = subprocess.Popen([*command, str(port)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.epoch = 0
         self.answers = {}
+        self.marked = ""  # a topic whose setting says how far the broker has heard of changes
+        self.marks = 0
 
     def op(self, op, **more):
         self.process.stdin.write(json.dumps({"op": op, **more}) + "\n")
@@ -78,7 +82,7 @@ class Broker:
 
     def warm_up(self):
         """A broker that has just started loads its groups when the first is asked for, and gives the epoch of leaders that it has."""
-        topic = f"warm-up-{time.time_ns()}"
+        topic = self.marked = f"warm-up-{time.time_ns()}"
         self.make(topic, 1, {})
         self.epoch = self.body("Metadata", 12, {"topics": [{"name": topic}]})["topics"][0]["partitions"][0]["leaderEpoch"]
         deadline = time.monotonic() + WAIT_S
@@ -86,6 +90,22 @@ class Broker:
             while set(_errors(self.body(api, version, body))) & LOADING:
                 if time.monotonic() > deadline:
                     raise PlayError(f"{api} is not served")
+
+    def settle(self):
+        """Waits until the broker has applied what its controller has decided so far. Changes are applied in their order, several of them at once: when the
+        second of two changes that are made now, one after the other, is seen, then all that was before the first has been applied as a whole."""
+        for _ in range(2):
+            self.marks += 1
+            value = str(1_000_000_000 + self.marks)
+            resource = {"resourceType": 2, "resourceName": self.marked}
+            change = {**resource, "configs": [{"name": "retention.ms", "configOperation": 0, "value": value}]}
+            made = self.body("IncrementalAlterConfigs", 1, {"resources": [change]})
+            if set(_errors(made)) != {0}:
+                raise PlayError(f"a mark cannot be set: {made}")
+            deadline = time.monotonic() + WAIT_S
+            while self.body("DescribeConfigs", 4, {"resources": [{**resource, "configurationKeys": ["retention.ms"]}]})["results"][0]["configs"][0]["value"] != value:
+                if time.monotonic() > deadline:
+                    raise PlayError("a change is not applied")
 
     def close(self):
         self.process.stdin.close()
@@ -156,6 +176,8 @@ class Player:
                 now = None
             if now == self.values(wanted).value() or time.monotonic() > deadline:
                 break
+        if api in CHANGES:
+            self.broker.settle()
         return self.answered(step, api, version, raw)
 
     def send(self, step):

@@ -16,7 +16,7 @@ Lines that begin with a space go on with the line above, or say more about its a
 
       > name = path.to[0].field                      a value of the answer, for later requests
       only path                                      the part of the answer that is compared, where the rest is of other sessions, too
-      until path = value                             the request is repeated until it is so (Kafka applies some changes a moment after its answer)
+      until path = value                             the request is repeated until it is so (changes of topics and settings are applied before the next request, others may take a moment)
       differs path 3|0: why                          an expected difference, Kafka's value and Baton's (without values: any); in the path
                                                      * is any part, ** any number of them, and a path may name a whole object that differs
 
