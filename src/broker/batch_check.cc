@@ -65,9 +65,9 @@ BatchVerdict BatchChecker::check(base::ByteView batch, const log::TopicConfig& t
   if (!size) return refuse(ProduceError::corrupt_message, size.error().detail);
   if (!*size || **size > batch.size()) return refuse(ProduceError::invalid_record, "the bytes are no whole record batch");
   if (**size < batch.size()) return refuse(ProduceError::invalid_record, "more than one record batch for a partition in one request");
-  if (batch.size() > topic.batch_bytes_max) {
+  if (batch.size() > topic.produced_bytes_max) {
     return refuse(ProduceError::message_too_large, "a batch of " + std::to_string(batch.size()) + " bytes: the topic takes at most " +
-                                                       std::to_string(topic.batch_bytes_max) + " (max.message.bytes)");
+                                                       std::to_string(topic.produced_bytes_max) + " (max.message.bytes)");
   }
   const auto header = log::check_batch(batch);
   if (!header) return refuse(is_as_sent(batch) ? ProduceError::invalid_record : ProduceError::corrupt_message, header.error().detail);

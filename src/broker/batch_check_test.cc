@@ -9,7 +9,7 @@ constexpr std::int64_t kNowMs = 1'700'000'000'000;
 
 log::TopicConfig config() {
   log::TopicConfig out;
-  out.batch_bytes_max = 1u << 20;
+  out.produced_bytes_max = 1u << 20;
   return out;
 }
 
@@ -58,7 +58,7 @@ TEST(BatchCheck, OldFormatsAndSecondBatchesAreRefused) {
 
 TEST(BatchCheck, ABatchAboveTheTopicsLimitIsTooLarge) {
   log::TopicConfig small = config();
-  small.batch_bytes_max = 100;
+  small.produced_bytes_max = 100;
   EXPECT_EQ(check(batch_of(10), small), ProduceError::message_too_large);
 }
 

@@ -14,8 +14,9 @@ class EventsTest : public SessionTest {
     std::string value = "{}";
     std::vector<std::pair<std::string, std::string>> headers = {};
   };
-  static base::Bytes events_of(const std::vector<Record>& records, std::int64_t producer = -1, std::int32_t sequence = -1) {
-    log::BatchBuilder builder;
+  static base::Bytes events_of(const std::vector<Record>& records, std::int64_t producer = -1, std::int32_t sequence = -1,
+                               log::Codec codec = log::Codec::none) {
+    log::BatchBuilder builder(codec);
     for (const Record& record : records) {
       std::vector<log::HeaderInput> headers = {{"ce_type", base::as_bytes("Happened")}};
       for (const auto& [name, value] : record.headers) headers.push_back({name, base::as_bytes(value)});
@@ -100,8 +101,9 @@ TEST_F(EventsTest, AFullBatchOfSmallEventsFits) {
 
 TEST_F(EventsTest, OfABatchThatIsTooLargeAClientMaySendLessButNotOfAnEventThatIs) {
   make_context();
-  const auto many = produce("rides", events_of(std::vector<Record>(70'000, Record{"a-1", "1"})));
+  const auto many = produce("rides", events_of(std::vector<Record>(70'000, Record{"a-1", "1"}), -1, -1, log::Codec::lz4));
   EXPECT_EQ(many.error_code, ErrorCode::message_too_large);
+  EXPECT_NE(many.error_message->find("65536"), std::string::npos) << *many.error_message;
   const auto large = produce("rides", events_of({{"a-1", "1"}, {"a-1", std::string(5'000, '1')}}));
   EXPECT_EQ(large.error_code, ErrorCode::invalid_record);
   ASSERT_EQ(large.record_errors.size(), 1u);
@@ -110,6 +112,18 @@ TEST_F(EventsTest, OfABatchThatIsTooLargeAClientMaySendLessButNotOfAnEventThatIs
 }
 
 // Rule 4.
+// What arrives is bounded as on any topic, however much may be stored.
+TEST_F(EventsTest, ABatchOverMaxMessageBytesIsTooLargeBeforeItIsTakenApart) {
+  make_context();
+  std::vector<Record> records;
+  for (int i = 0; i < 1'100; ++i) records.push_back({"a-" + std::to_string(i), "{\"d\":\"" + std::string(1'000, 'x') + "\"}"});
+  const base::Bytes batch = events_of(records);
+  ASSERT_GT(batch.size(), 1'048'588u);
+  const auto refused = produce("rides", batch);
+  EXPECT_EQ(refused.error_code, ErrorCode::message_too_large);
+  EXPECT_NE(refused.error_message->find("max.message.bytes"), std::string::npos);
+}
+
 TEST_F(EventsTest, EventsThatAreKnownAreLeftOutAndTheirOffsetsStayFree) {
   make_context();
   const auto with_id = [](const std::string& id, const std::string& value) { return Record{"a-1", value, {{"ce_id", id}}}; };

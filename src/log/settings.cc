@@ -231,9 +231,9 @@ TopicConfig topic_config(TopicKind kind, const Settings& settings, const LogOpti
   const auto segment_bytes = number_of(settings, "segment.bytes");
   config.segment_bytes = segment_bytes ? static_cast<std::uint64_t>(*segment_bytes) : options.segment_bytes;
   const auto batch_bytes = number_of(settings, "max.message.bytes");
-  config.batch_bytes_max = kind == TopicKind::event ? kProducedBatchBytesMax
-                           : batch_bytes            ? static_cast<std::size_t>(*batch_bytes)
-                                                    : (1u << 20) + 12;  // Kafka's default
+  config.produced_bytes_max = batch_bytes ? static_cast<std::size_t>(*batch_bytes) : (1u << 20) + 12;  // Kafka's default
+  // Events grow by what is added to them.
+  config.batch_bytes_max = kind == TopicKind::event ? kProducedBatchBytesMax : config.produced_bytes_max;
   if (const auto ms = number_of(settings, "retention.ms"); ms && *ms >= 0) config.retention_ms = *ms;
   if (const auto bytes = number_of(settings, "retention.bytes"); bytes && *bytes >= 0) {
     config.retention_bytes = static_cast<std::uint64_t>(*bytes);

@@ -34,7 +34,8 @@ struct TopicConfig {
   TopicKind kind = TopicKind::plain;
   Durability durability = Durability::fsync;
   std::uint64_t segment_bytes = 0;
-  std::size_t batch_bytes_max = 0;
+  std::size_t batch_bytes_max = 0;     // as it is stored
+  std::size_t produced_bytes_max = 0;  // as a client sends it: max.message.bytes
   std::optional<std::int64_t> retention_ms;
   std::optional<std::uint64_t> retention_bytes;
   bool append_time = false;                              // message.timestamp.type is LogAppendTime
