@@ -15,33 +15,10 @@ constexpr std::string_view kStructured = "application/cloudevents";
 
 Error bad(std::string text) { return {Code::invalid_argument, std::move(text)}; }
 
-// The attributes that have a field of their own.
-struct Attribute {
-  std::string_view name;
-  std::string NewEvent::*field;
-};
-constexpr std::array kAttributes = {
-    Attribute{"id", &NewEvent::id},
-    Attribute{"source", &NewEvent::source},
-    Attribute{"type", &NewEvent::type},
-    Attribute{"subject", &NewEvent::subject},
-    Attribute{"tenant", &NewEvent::tenant},
-    Attribute{"correlationid", &NewEvent::correlation_id},
-    Attribute{"causationid", &NewEvent::causation_id},
-    Attribute{"traceparent", &NewEvent::traceparent},
-};
-
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && std::ranges::equal(text.substr(0, prefix.size()), prefix, [](char a, char b) {
     return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
   });
-}
-
-Status set_time(std::string_view text, NewEvent& event) {
-  const auto ns = base::parse_rfc3339_ns(text);
-  if (!ns) return bad("ce_time is a time as in 2024-02-29T23:59:59.123Z (RFC 3339), not '" + std::string(text.substr(0, 40)) + "'");
-  event.time = Time{*ns};
-  return {};
 }
 
 // Reads the headers of one record.
@@ -69,12 +46,13 @@ class Headers {
     BATON_TRY(once(name));
     if (structured_) return bad("header " + std::string(name.substr(0, 64)) + " beside a structured CloudEvent: an attribute is in one place");
     const std::string_view attribute = name.substr(3);
-    if (attribute == "specversion") {
-      return value == "1.0" ? Status() : Status(bad("ce_specversion is 1.0, not '" + std::string(value.substr(0, 20)) + "'"));
+    if (attribute == "specversion") return check_specversion(value, name);
+    if (attribute == "time") {
+      BATON_TRY_ASSIGN(out_.event.time, parse_event_time(value, name));
+      return {};
     }
-    if (attribute == "time") return set_time(value, out_.event);
-    const auto known = std::ranges::find(kAttributes, attribute, &Attribute::name);
-    if (known == kAttributes.end()) return bad("header " + std::string(name.substr(0, 64)) + " is no attribute that a context keeps: send it without 'ce_'");
+    const auto* const known = find_text_attribute(attribute);
+    if (known == nullptr) return bad("header " + std::string(name.substr(0, 64)) + " is no attribute that a context keeps: send it without 'ce_'");
     out_.event.*known->field = std::string(value);
     return {};
   }
@@ -109,6 +87,31 @@ bool is_structured(const log::RecordView& record) {
 }
 
 }  // namespace
+
+const TextAttribute* find_text_attribute(std::string_view name) {
+  const auto* const found = std::ranges::find(kTextAttributes, name, &TextAttribute::name);
+  return found == kTextAttributes.end() ? nullptr : found;
+}
+
+Status check_specversion(std::string_view value, std::string_view place) {
+  if (value == "1.0") return {};
+  return bad(std::string(place) + " is 1.0, not '" + std::string(value.substr(0, 20)) + "'");
+}
+
+Result<Time> parse_event_time(std::string_view value, std::string_view place) {
+  const auto ns = base::parse_rfc3339_ns(value);
+  if (!ns) return bad(std::string(place) + " is a time as in 2024-02-29T23:59:59.123Z (RFC 3339), not '" + std::string(value.substr(0, 40)) + "'");
+  return Time{*ns};
+}
+
+bool is_json_type(std::string_view content_type) {
+  auto type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ')) type.remove_suffix(1);
+  const auto is = [&](std::string_view name) { return type.size() == name.size() && starts_with_ignoring_case(type, name); };
+  constexpr std::string_view kSuffix = "+json";
+  return is("application/json") || is("text/json") ||
+         (type.size() > kSuffix.size() && starts_with_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix));
+}
 
 Result<Expect> parse_expected(std::string_view text) {
   if (text == "no-stream") return Expect::no_stream();

@@ -1,6 +1,7 @@
 // CloudEvents in the Kafka protocol binding, both modes, to an event of a stream.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,28 @@
 #include "log/batch.h"
 
 namespace baton::broker {
+
+// The attributes of a CloudEvent that are texts of an event. In a record's header a name begins with "ce_", in one of HTTP with "ce-".
+struct TextAttribute {
+  std::string_view name;
+  std::string NewEvent::*field;
+};
+inline constexpr std::array kTextAttributes = {
+    TextAttribute{"id", &NewEvent::id},
+    TextAttribute{"source", &NewEvent::source},
+    TextAttribute{"type", &NewEvent::type},
+    TextAttribute{"subject", &NewEvent::subject},
+    TextAttribute{"tenant", &NewEvent::tenant},
+    TextAttribute{"correlationid", &NewEvent::correlation_id},
+    TextAttribute{"causationid", &NewEvent::causation_id},
+    TextAttribute{"traceparent", &NewEvent::traceparent},
+};
+[[nodiscard]] const TextAttribute* find_text_attribute(std::string_view name);  // null: there is none
+// `specversion` and `time`; `place` is how the sender calls the attribute. invalid_argument.
+[[nodiscard]] Status check_specversion(std::string_view value, std::string_view place);
+[[nodiscard]] Result<Time> parse_event_time(std::string_view value, std::string_view place);
+// Whether data of this content type is JSON: application/json, text/json, and what ends with +json.
+[[nodiscard]] bool is_json_type(std::string_view content_type);
 
 struct ProducedEvent {
   NewEvent event;

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "base/base64.h"
-#include "base/time.h"
 #include "base/try.h"
 #include "broker/cloud_event.h"
 #include "broker/json_raw.h"
@@ -17,22 +16,22 @@ namespace {
 
 namespace json = boost::json;
 
-Error bad(std::string text) { return {Code::invalid_argument, "structured CloudEvent: " + std::move(text)}; }
+const std::string kPlace = "structured CloudEvent: ";
+
+Error bad(const std::string& text) { return {Code::invalid_argument, kPlace + text}; }
 
 Status set(const json::object& object, std::string_view name, std::string& field);
 
-// Attributes that are read, and those with which Baton describes a stored event: a copy that comes back brings them along, and they are given anew.
-constexpr std::array<std::string_view, 22> kKnown = {
-    "specversion", "id",          "source",      "type",        "subject",     "time",          "tenant",        "correlationid",
-    "causationid", "traceparent", "datacontenttype", "data",    "data_base64", "partitionkey",  "batontags",     "batoncontext",
-    "batonversion", "batonposition", "batonoffset", "batonpartition", "batonrecorded", "batonsystem"};
+// What is read beside the texts, and those attributes with which Baton describes a stored event: a copy that comes back brings them along, and they are given anew.
+constexpr std::array<std::string_view, 14> kKnown = {"specversion", "time", "datacontenttype", "data", "data_base64", "partitionkey", "batontags", "batoncontext",
+                                                     "batonversion", "batonposition", "batonoffset", "batonpartition", "batonrecorded", "batonsystem"};
 // In Baton's own form only.
 constexpr std::array<std::string_view, 2> kOwn = {"tags", "headers"};
 
 Status check_names(const json::object& object, EventForm form) {
   for (const auto& [name, value] : object) {
     const std::string_view text(name.data(), name.size());
-    if (std::ranges::find(kKnown, text) != kKnown.end()) continue;
+    if (find_text_attribute(text) != nullptr || std::ranges::find(kKnown, text) != kKnown.end()) continue;
     if (form == EventForm::own && std::ranges::find(kOwn, text) != kOwn.end()) continue;
     return bad("'" + std::string(text.substr(0, 64)) + "' is no attribute that a context keeps: put it into the data");
   }
@@ -95,9 +94,8 @@ Status set_data(const json::object& object, std::string_view text, NewEvent& out
     out.data = *std::move(bytes);
   } else if (data != nullptr) {
     // A text that is not JSON stands in the document as a string of JSON; everything else is JSON, byte for byte.
-    const bool is_json = out.content_type.find("json") != std::string::npos;
     const std::string_view raw = member(text, "data");
-    out.data = data->is_string() && !is_json ? std::string(data->get_string()) : std::string(raw);
+    out.data = data->is_string() && !is_json_type(out.content_type) ? std::string(data->get_string()) : std::string(raw);
   }
   return {};
 }
@@ -146,21 +144,12 @@ Status read_structured_event(std::string_view text, NewEvent& out, EventForm for
   std::string time;
   BATON_TRY(check_names(object, form));
   BATON_TRY(set(object, "specversion", version));
-  if (version != "1.0" && !(form == EventForm::own && version.empty())) return bad("'specversion' is 1.0, not '" + version.substr(0, 20) + "'");
-  BATON_TRY(set(object, "id", out.id));
-  BATON_TRY(set(object, "source", out.source));
-  BATON_TRY(set(object, "type", out.type));
-  BATON_TRY(set(object, "subject", out.subject));
-  BATON_TRY(set(object, "tenant", out.tenant));
-  BATON_TRY(set(object, "correlationid", out.correlation_id));
-  BATON_TRY(set(object, "causationid", out.causation_id));
-  BATON_TRY(set(object, "traceparent", out.traceparent));
+  if (form != EventForm::own || !version.empty()) BATON_TRY(check_specversion(version, kPlace + "'specversion'"));
+  for (const auto& [name, field] : kTextAttributes) BATON_TRY(set(object, name, out.*field));
   BATON_TRY(set(object, "datacontenttype", out.content_type));
   BATON_TRY(set(object, "time", time));
   if (!time.empty()) {
-    const auto ns = base::parse_rfc3339_ns(time);
-    if (!ns) return bad("'time' is a time as in 2024-02-29T23:59:59.123Z (RFC 3339), not '" + time.substr(0, 40) + "'");
-    out.time = Time{*ns};
+    BATON_TRY_ASSIGN(out.time, parse_event_time(time, kPlace + "'time'"));
   }
   if (partition_key != nullptr) BATON_TRY(set(object, "partitionkey", *partition_key));
   BATON_TRY(set_tags(object, out));

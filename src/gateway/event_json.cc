@@ -4,13 +4,12 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
-#include <array>
 
 #include "base/base64.h"
-#include "base/time.h"
 #include "base/try.h"
 #include "broker/cloud_event.h"
 #include "broker/json_raw.h"
+#include "gateway/call.h"
 #include "gateway/json.h"
 
 namespace baton::gateway {
@@ -24,11 +23,6 @@ constexpr std::size_t kEventsMax = 10'000;  // of one request
 
 Error bad(std::string text) { return {Code::invalid_argument, std::move(text)}; }
 
-bool is_json_type(std::string_view type) {
-  const auto plain = type.substr(0, type.find(';'));
-  return plain == "application/json" || plain.ends_with("+json");
-}
-
 Result<json::value> parse(std::string_view text) {
   boost::system::error_code error;
   auto value = json::parse(json::string_view(text.data(), text.size()), error);
@@ -36,66 +30,45 @@ Result<json::value> parse(std::string_view text) {
   return value;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-// A header of the binary mode: per cent signs are decoded (HTTP binding, section 3.1.3.2). Broken escapes stay as they are.
+// A header of the binary mode (HTTP binding, section 3.1.3.2): a quoted string is taken out of its quotes, then per cent signs are decoded. A value with a broken
+// escape stands for itself.
 std::string decoded(std::string_view value) {
-  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-  std::string out;
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    if (value[i] == '%' && i + 2 < value.size() && hex_digit(value[i + 1]) >= 0 && hex_digit(value[i + 2]) >= 0) {
-      out += static_cast<char>(hex_digit(value[i + 1]) * 16 + hex_digit(value[i + 2]));
-      i += 2;
-    } else {
-      out += value[i];
+  std::string plain;
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+    for (value = value.substr(1, value.size() - 2); !value.empty(); value.remove_prefix(1)) {
+      if (value.front() == '\\' && value.size() > 1) value.remove_prefix(1);
+      plain += value.front();
     }
+  } else {
+    plain = value;
   }
-  return out;
+  auto out = percent_decoded(plain, false);
+  return out ? *std::move(out) : plain;
 }
 
 Status read_binary_attribute(const HeaderField& field, Incoming& out) {
-  struct Attribute {
-    std::string_view name;
-    std::string NewEvent::*into;
-  };
-  static constexpr std::array kAttributes = {
-      Attribute{"ce-id", &NewEvent::id},
-      Attribute{"ce-source", &NewEvent::source},
-      Attribute{"ce-type", &NewEvent::type},
-      Attribute{"ce-subject", &NewEvent::subject},
-      Attribute{"ce-tenant", &NewEvent::tenant},
-      Attribute{"ce-correlationid", &NewEvent::correlation_id},
-      Attribute{"ce-causationid", &NewEvent::causation_id},
-      Attribute{"ce-traceparent", &NewEvent::traceparent},
-  };
+  constexpr std::string_view kPrefix = "ce-";
+  const auto name = std::string_view(field.name).substr(kPrefix.size());
   std::string value = decoded(field.value);
-  if (const auto known = std::ranges::find(kAttributes, field.name, &Attribute::name); known != kAttributes.end()) {
-    out.event.*known->into = std::move(value);
+  if (const auto* known = broker::find_text_attribute(name)) {
+    out.event.*known->field = std::move(value);
     return {};
   }
-  if (field.name == "ce-specversion") {
-    return value == "1.0" ? Status() : Status(bad("ce-specversion is 1.0, not '" + value.substr(0, 20) + "'"));
-  }
-  if (field.name == "ce-time") {
-    const auto ns = base::parse_rfc3339_ns(value);
-    if (!ns) return bad("ce-time is a time as in 2024-02-29T23:59:59.123Z (RFC 3339), not '" + value.substr(0, 40) + "'");
-    out.event.time = Time{*ns};
+  if (name == "specversion") return broker::check_specversion(value, field.name);
+  if (name == "time") {
+    BATON_TRY_ASSIGN(out.event.time, broker::parse_event_time(value, field.name));
     return {};
   }
-  if (field.name == "ce-partitionkey") {
+  if (name == "partitionkey") {
     out.partition_key = std::move(value);
     return {};
   }
-  if (field.name == "ce-batontags") {
+  if (name == "batontags") {
     BATON_TRY_ASSIGN(out.event.tags, broker::split_tags(value));
     return {};
   }
-  if (field.name.starts_with("ce-baton")) return {};  // where a copied event was
-  return bad("header " + field.name.substr(0, 64) + " is no attribute that a context keeps: put it into the data");
+  if (name.starts_with("baton")) return {};  // where a copied event was
+  return bad("header " + std::string(field.name.substr(0, 64)) + " is no attribute that a context keeps: put it into the data");
 }
 
 Result<Incoming> read_binary(const Request& request) {
@@ -111,7 +84,7 @@ Result<Incoming> read_binary(const Request& request) {
   if (const auto type = request.header("content-type"); !type.empty()) out.event.content_type = std::string(type);
   out.event.data = request.body;
   out.event.has_data = !request.body.empty() || request.has("content-type");
-  if (out.event.has_data && is_json_type(out.event.content_type)) {
+  if (out.event.has_data && broker::is_json_type(out.event.content_type)) {
     if (!is_json(out.event.data)) return bad("the body is no JSON, as Content-Type says that it is");
   }
   return out;
@@ -233,7 +206,7 @@ void put_cloud_event(std::string& out, const Event& event) {
   object.text_if("batonsystem", event.system);
   if (event.has_data) {
     object.text_if("datacontenttype", event.content_type);
-    if (is_json_type(event.content_type) && is_json(event.data)) {
+    if (broker::is_json_type(event.content_type) && is_json(event.data)) {
       object.key("data");
       out += event.data;
     } else {
@@ -311,9 +284,7 @@ void put_appended(std::string& out, const Appended& appended) {
   JsonObject object(out);
   object.text("position", appended.position.token);
   object.key("events");
-  out += '[';
-  for (const auto& event : appended.events) {
-    if (&event != appended.events.data()) out += ',';
+  put_json_array(out, appended.events, [&](const auto& event) {
     JsonObject one(out);
     one.text("id", event.id);
     one.number("version", event.version);
@@ -321,8 +292,7 @@ void put_appended(std::string& out, const Appended& appended) {
     one.number("offset", event.offset);
     one.boolean("duplicate", event.duplicate);
     one.end();
-  }
-  out += ']';
+  });
   object.end();
 }
 

@@ -92,6 +92,27 @@ TEST(EventJson, BinaryModeTakesAttributesFromHeaders) {
   EXPECT_THAT(refusal(request), HasSubstr("no JSON"));
 }
 
+// HTTP binding 1.0, section 3.1.3.2.
+TEST(EventJson, HeadersAreTakenOutOfTheirQuotesAndThenDecoded) {
+  const auto subject = [](std::string value) {
+    const Request request{.method = "POST", .target = "/", .headers = {{"ce-specversion", "1.0"}, {"ce-type", "T"}, {"ce-subject", std::move(value)}}, .body = ""};
+    const auto read = read_events(request, EventMode::binary);
+    return read ? read->front().event.subject : read.error().detail;
+  };
+  EXPECT_EQ(subject("Euro %E2%82%AC"), "Euro \u20ac");
+  EXPECT_EQ(subject("\"a \\\"b\\\" %22c%22\""), "a \"b\" \"c\"");
+  EXPECT_EQ(subject("100%"), "100%");
+  EXPECT_EQ(subject("\""), "\"");
+}
+
+TEST(EventJson, OnlyATypeOfJsonMakesAStringOfJsonTheDataItself) {
+  const auto data = [](const std::string& type) {
+    return read_events(structured(R"({"specversion":"1.0","type":"T","datacontenttype":")" + type + R"(","data":"a"})"), EventMode::structured)->front().event.data;
+  };
+  for (const char* type : {"application/json", "Application/JSON; charset=utf-8", "text/json", "application/vnd.ride+json"}) EXPECT_EQ(data(type), "\"a\"") << type;
+  for (const char* type : {"text/plain", "application/jsonl", "text/x-json-lines"}) EXPECT_EQ(data(type), "a") << type;
+}
+
 TEST(EventJson, WhatWouldBeLostIsRefusedByName) {
   EXPECT_THAT(refusal(structured(R"({"specversion":"1.0","type":"T","colour":"red"})")), HasSubstr("'colour'"));
   EXPECT_THAT(refusal(structured(R"({"specversion":"0.3","type":"T"})")), HasSubstr("specversion"));

@@ -11,6 +11,18 @@ namespace baton::gateway {
 void put_json_string(std::string& out, std::string_view text);
 [[nodiscard]] bool is_json(std::string_view text);
 
+// A list of what `put_one(element)` writes for each element.
+template <typename Range, typename PutOne>
+void put_json_array(std::string& out, const Range& elements, PutOne&& put_one) {
+  out += '[';
+  const auto begin = out.size();
+  for (const auto& element : elements) {
+    if (out.size() != begin) out += ',';
+    put_one(element);
+  }
+  out += ']';
+}
+
 // An object, from "{" to end().
 class JsonObject {
  public:

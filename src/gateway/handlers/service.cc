@@ -13,16 +13,13 @@ void get_index(Gateway& gateway, const CallPtr& call) {
   out.text("name", "baton");
   out.text("openapi", "/openapi.json");
   out.key("routes");
-  body += '[';
-  for (const auto& route : routes()) {
-    if (&route != routes().data()) body += ',';
+  put_json_array(body, routes(), [&](const auto& route) {
     JsonObject one(body);
     one.text("method", route.method);
     one.text("path", route.path);
     one.text("what", route.what);
     one.end();
-  }
-  body += ']';
+  });
   out.end();
   call->respond(json_response(std::move(body)));
 }

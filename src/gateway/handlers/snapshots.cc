@@ -47,12 +47,7 @@ void load_aggregate(Gateway& gateway, const CallPtr& call) {
       put_snapshot_json(body, *loaded.snapshot);
     }
     out.key("events");
-    body += '[';
-    for (const auto& event : loaded.events) {
-      if (&event != loaded.events.data()) body += ',';
-      put_cloud_event(body, event);
-    }
-    body += ']';
+    put_json_array(body, loaded.events, [&](const auto& event) { put_cloud_event(body, event); });
     out.end();
     Response response = json_response(std::move(body));
     response.headers.emplace_back("ETag", etag(loaded.version));

@@ -145,16 +145,13 @@ void list_streams(Gateway& gateway, const CallPtr& call) {
     std::string body;
     JsonObject out(body);
     out.key("streams");
-    body += '[';
-    for (const auto& head : page.streams) {
-      if (&head != page.streams.data()) body += ',';
+    put_json_array(body, page.streams, [&](const auto& head) {
       JsonObject one(body);
       one.text("stream", head.stream);
       one.number("last_version", head.last_version);
       if (head.deleted) one.boolean("deleted", true);
       one.end();
-    }
-    body += ']';
+    });
     out.text_if("next", page.next);
     out.end();
     return json_response(std::move(body));

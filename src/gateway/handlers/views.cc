@@ -57,24 +57,9 @@ std::string result_body(const view::QueryResult& result) {
   std::string body;
   JsonObject out(body);
   out.key("columns");
-  body += '[';
-  for (const auto& column : result.columns) {
-    if (&column != result.columns.data()) body += ',';
-    put_json_string(body, column);
-  }
-  body += ']';
+  put_json_array(body, result.columns, [&](const auto& column) { put_json_string(body, column); });
   out.key("rows");
-  body += '[';
-  for (const auto& row : result.rows) {
-    if (&row != result.rows.data()) body += ',';
-    body += '[';
-    for (const auto& value : row) {
-      if (&value != row.data()) body += ',';
-      put_value(body, value);
-    }
-    body += ']';
-  }
-  body += ']';
+  put_json_array(body, result.rows, [&](const auto& row) { put_json_array(body, row, [&](const auto& value) { put_value(body, value); }); });
   if (result.truncated) out.boolean("truncated", true);
   out.end();
   return body;
@@ -85,17 +70,14 @@ std::string rows_body(const view::QueryResult& result) {
   std::string body;
   JsonObject out(body);
   out.key("rows");
-  body += '[';
-  for (const auto& row : result.rows) {
-    if (&row != result.rows.data()) body += ',';
+  put_json_array(body, result.rows, [&](const auto& row) {
     JsonObject object(body);
     for (std::size_t i = 0; i < row.size(); ++i) {
       object.key(result.columns[i]);
       put_value(body, row[i]);
     }
     object.end();
-  }
-  body += ']';
+  });
   if (result.truncated) out.boolean("truncated", true);
   out.end();
   return body;
@@ -164,12 +146,7 @@ void query_view(Gateway& gateway, const CallPtr& call) {
     out.key("view");
     put_view(body, info);
     out.key("tables");
-    body += '[';
-    for (const auto& row : tables.rows) {
-      if (&row != tables.rows.data()) body += ',';
-      put_value(body, row.front());
-    }
-    body += ']';
+    put_json_array(body, tables.rows, [&](const auto& row) { put_value(body, row.front()); });
     out.end();
     return json_response(std::move(body));
   }, ReadLanes::Lane::queries);
