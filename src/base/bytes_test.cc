@@ -4,6 +4,7 @@
 
 #include <baton/result.h>
 
+#include "base/buffer.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/strong.h"
@@ -21,6 +22,37 @@ TEST(Bytes, LittleAndBigEndianAreWrittenByteForByte) {
   EXPECT_EQ(as_text(out), std::string_view(reinterpret_cast<const char*>(expected), sizeof expected));
   EXPECT_EQ(load_le<std::uint32_t>(out.data()), 0x01020304U);
   EXPECT_EQ(load_be<std::int64_t>(out.data() + 6), -2);
+}
+
+TEST(Buffer, KeepsItsBytesWhenItGrowsAndGivesThemAway) {
+  Buffer buffer(as_bytes("one"));
+  buffer.reserve(8);
+  ASSERT_GE(buffer.room().size(), 5U);
+  std::memcpy(buffer.room().data(), "two", 3);
+  buffer.grow(3);
+  buffer.reserve(1000);
+  EXPECT_EQ(as_text(buffer.bytes()), "onetwo");
+  const Buffer other = std::move(buffer);
+  EXPECT_EQ(as_text(other.bytes()), "onetwo");
+  EXPECT_EQ(buffer.size(), 0U);  // NOLINT(bugprone-use-after-move): that is what is asked
+}
+
+TEST(OwnedBytes, KeepWhatTheyAreAPartOfAndStayInTheirPlaceWhenTheyMove) {
+  const auto whole = std::make_shared<Buffer>(as_bytes("head body"));
+  const std::weak_ptr<Buffer> seen = whole;
+  std::vector<OwnedBytes> all;
+  all.emplace_back(whole->bytes().subspan(5), whole);
+  all.emplace_back(Bytes(3, std::byte{'x'}));
+  const auto* const place = all[1].data();
+  for (int i = 0; i < 10; ++i) all.emplace_back(Bytes(1, std::byte{'y'}));
+  EXPECT_EQ(as_text(all[0]), "body");
+  EXPECT_EQ(all[1].data(), place);
+  EXPECT_EQ(as_text(all[1]), "xxx");
+  all[0].mutable_bytes()[0] = std::byte{'B'};
+  EXPECT_EQ(as_text(whole->bytes()), "head Body");
+  EXPECT_EQ(seen.use_count(), 2);
+  all.clear();
+  EXPECT_EQ(seen.use_count(), 1);
 }
 
 struct OffsetTag;

@@ -326,7 +326,7 @@ void Broker::produce(EventBatch batch, ProduceDone done) {
   core_.submit(std::move(request));
 }
 
-void Broker::produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::Bytes batch, ProduceDone done) {
+void Broker::produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::OwnedBytes batch, ProduceDone done) {
   auto request = std::make_unique<store::BatchRequest>();
   request->partition = {topic->id, partition};
   request->batch = std::move(batch);

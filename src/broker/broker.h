@@ -105,7 +105,7 @@ class Broker {
   void delete_records(const log::PartitionKey& partition, log::Offset before, std::function<void(DeleteReply)> done);
 
   // A batch that a BatchChecker has found good, for a plain topic. In the order of the calls from one thread.
-  void produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::Bytes batch, ProduceDone done);
+  void produce(std::shared_ptr<const store::TopicView> topic, log::PartitionId partition, base::OwnedBytes batch, ProduceDone done);
 
   // The events of a batch that an EventBatchReader has read, for a context.
   void produce(EventBatch batch, ProduceDone done);

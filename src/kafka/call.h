@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "net/protocol.h"
 #include "kafka/node.h"
 #include "kafka/wire/codec.h"
@@ -20,8 +20,8 @@ class Session;
 class Call : public std::enable_shared_from_this<Call> {
  public:
   using Done = std::function<void(net::ReplyResult)>;
-  Call(Node& node, Endpoint advertised, os::Executor& core, base::Bytes frame, Done done)
-      : node_(node), advertised_(std::move(advertised)), core_(core), frame_(std::move(frame)), done_(std::move(done)), in_(frame_) {}
+  Call(Node& node, Endpoint advertised, os::Executor& core, base::Buffer frame, Done done)
+      : node_(node), advertised_(std::move(advertised)), core_(core), frame_(std::move(frame)), done_(std::move(done)), in_(frame_.bytes()) {}
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -37,7 +37,11 @@ class Call : public std::enable_shared_from_this<Call> {
   [[nodiscard]] std::int16_t api() const { return header_.request_api_key; }
   [[nodiscard]] std::int16_t version() const { return header_.request_api_version; }
   [[nodiscard]] std::string_view client_id() const { return header_.client_id.value_or(std::string_view()); }
-  [[nodiscard]] base::ByteView frame() const { return frame_; }
+  [[nodiscard]] base::ByteView frame() const { return frame_.bytes(); }
+  // A part of the frame, for one who keeps it, and the call with it, and may write to it; each part at most once.
+  [[nodiscard]] base::OwnedBytes own(base::ByteView part) {
+    return {frame_.bytes().subspan(static_cast<std::size_t>(part.data() - frame_.bytes().data()), part.size()), shared_from_this()};
+  }
 
   // The body. An error names message, field and byte.
   template <typename Request>
@@ -67,7 +71,7 @@ class Call : public std::enable_shared_from_this<Call> {
   Node& node_;
   const Endpoint advertised_;
   os::Executor& core_;
-  const base::Bytes frame_;
+  base::Buffer frame_;
   Done done_;
   wire::Decoder in_;
   wire::RequestHeader header_;

@@ -97,7 +97,7 @@ TEST_F(GroupsTest, OffsetsOfAGroupWhoseRemovalIsOnItsWayAreNotToldYet) {
     const auto ask = [&](base::Bytes frame) {
       const auto& answer = answers.emplace_back(std::make_shared<Answer>());
       answer->waiter = env_->make_waiter();
-      session_->handle(std::move(frame), [answer](net::ReplyResult result) {
+      session_->handle(base::Buffer(frame), [answer](net::ReplyResult result) {
         answer->result = std::move(result);
         answer->waiter->wake();
       });

@@ -16,7 +16,7 @@ Session::Session(Node& node, Endpoint advertised, const net::ConnectionInfo& inf
 
 Session::~Session() = default;
 
-void Session::handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) {
+void Session::handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) {
   const auto call = std::make_shared<Call>(node_, advertised_, core_, std::move(frame), std::move(done));
   if (const Status started = call->start(); !started) {
     call->close(started.error());

@@ -26,7 +26,7 @@ class Session final : public net::FrameHandler {
   Session(Node& node, Endpoint advertised, const net::ConnectionInfo& info);
   ~Session() override;
 
-  void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override;
+  void handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) override;
   void drain() override;
 
   // For handlers.

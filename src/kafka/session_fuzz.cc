@@ -55,12 +55,12 @@ class Watched final : public net::FrameHandler {
  public:
   Watched(Node& node, const net::ConnectionInfo& info, Tally& tally) : session_(node, Endpoint{"127.0.0.1", 9092}, info), tally_(tally) {}
 
-  void handle(base::Bytes frame, net::ReplyDone done) override {
+  void handle(base::Buffer frame, net::ReplyDone done) override {
     const auto request = std::make_shared<Request>();
     std::int32_t correlation = 0;
     if (frame.size() >= 8) {
-      request->key = base::load_be<std::int16_t>(frame.data());
-      correlation = base::load_be<std::int32_t>(frame.data() + 4);
+      request->key = base::load_be<std::int16_t>(frame.bytes().data());
+      correlation = base::load_be<std::int32_t>(frame.bytes().data() + 4);
     }
     tally_.requests.push_back(request);
     session_.handle(std::move(frame), [held = std::make_shared<Held>(request), done = std::move(done), correlation, &tally = tally_](net::ReplyResult result) {
@@ -117,8 +117,16 @@ class Machine {
 
  private:
   static void take(net::Protocol& protocol, base::ByteView in, Tally& tally) {
+    const auto read = [&] {
+      const auto room = protocol.room();
+      if (room.empty()) return protocol.take(in);
+      const auto count = std::min(room.size(), in.size());
+      std::copy_n(in.begin(), count, room.begin());
+      in = in.subspan(count);
+      return protocol.filled(count);
+    };
     while (!in.empty() && !tally.ended && tally.requests.size() < kRequestsMax) {
-      const auto taken = protocol.take(in);
+      const auto taken = read();
       if (taken.state == net::Protocol::Taken::State::refused) tally.ended = true;
       if (taken.state == net::Protocol::Taken::State::complete) protocol.handle([](const net::ReplyResult&) {});
     }

@@ -75,7 +75,7 @@ class SessionTest : public ::testing::Test {
     const auto answer = std::make_shared<Answer>();
     answer->waiter = env_->make_waiter();
     on_core([&] {
-      session_->handle(std::move(frame), [answer](net::ReplyResult result) {
+      session_->handle(base::Buffer(frame), [answer](net::ReplyResult result) {
         EXPECT_FALSE(answer->result.has_value()) << "answered twice";
         answer->result = std::move(result);
         answer->waiter->wake();

@@ -20,7 +20,7 @@
 
 #include <baton/result.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "log/batch.h"
 #include "log/catalogue.h"
 #include "log/producers.h"
@@ -155,13 +155,13 @@ class Log {
   // [owner] Judges the sequence of a batch with a producer id, before anything else is judged (design rule 3); changes nothing. A batch: this one
   // is a duplicate of it, which may still be on its way to the disk: it is answered when the round has ended. nullopt: stage it. fenced, out_of_order, not_found.
   [[nodiscard]] virtual Result<std::optional<ProducedBatch>> check_producer(const PartitionKey& key, const BatchHeader& header) const = 0;
-  // [owner] Puts a finished batch (its records' deltas from 0) on the tail: sets base offset and epoch, allocates space. no_space and
+  // [owner] Puts a finished batch (its records' deltas from 0, its CRC right) on the tail: sets base offset and epoch, allocates space. no_space and
   // too_large refuse and change nothing; store_failed after a failure. The bytes are kept until the round has ended.
   struct Staged {
     BatchPlace place;
     Offset next;
   };
-  [[nodiscard]] virtual Result<Staged> stage(const PartitionKey& key, base::Bytes batch) = 0;
+  [[nodiscard]] virtual Result<Staged> stage(const PartitionKey& key, base::OwnedBytes batch) = 0;
   [[nodiscard]] virtual bool has_staged() const = 0;  // [owner]
   // [owner] Takes all that is staged as one round; null when there is nothing. One job at a time.
   [[nodiscard]] virtual std::unique_ptr<FlushJob> begin_flush() = 0;

@@ -29,7 +29,7 @@ Result<std::optional<ProducedBatch>> LogImpl::check_producer(const PartitionKey&
   return found->second->producers.check(header);
 }
 
-Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::Bytes batch) {
+Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes batch) {
   BATON_TRY(check_open());
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
@@ -50,7 +50,7 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::Bytes batch) {
     BATON_TRY(journal_->reserve(room));
     reserved_ += room;
   }
-  stamp_batch(batch, tail.next, epoch_);
+  stamp_batch(batch.mutable_bytes(), tail.next, epoch_);
   if (tail.staged.empty()) dirty_.push_back(&tail);
   if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end});
   StagedGroup& group = tail.staged.back();
@@ -244,7 +244,7 @@ void LogImpl::end_part(RoundPart& part) {
   segment.dirty = true;
   segment.end = part.part.end();
   segment.next_offset = tail.ended = part.part.next_offset;
-  const base::Bytes& last = part.group.batches.back().bytes;
+  const base::ByteView last = part.group.batches.back().bytes;
   tail.ended_epoch = epoch_;
   tail.ended_crc = base::load_be<std::uint32_t>(last.data() + kBatchCrcAt);
   producers_stale_ = true;

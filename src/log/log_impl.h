@@ -35,7 +35,7 @@ class LogImpl final : public Log {
   std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const override;
   std::int64_t append_time_ms() override { return clock_->now_ms(); }
   Result<std::optional<ProducedBatch>> check_producer(const PartitionKey& key, const BatchHeader& header) const override;
-  Result<Staged> stage(const PartitionKey& key, base::Bytes batch) override;
+  Result<Staged> stage(const PartitionKey& key, base::OwnedBytes batch) override;
   bool has_staged() const override { return !dirty_.empty(); }
   std::unique_ptr<FlushJob> begin_flush() override;
   Status end_flush(std::unique_ptr<FlushJob> job) override;

@@ -38,7 +38,7 @@ class ReadOnlyLog final : public Log {
   Status set_topic(const TopicId&, const Settings&) override { return refused_; }
   Status remove_topic(const TopicId&) override { return refused_; }
   Result<std::optional<ProducedBatch>> check_producer(const PartitionKey&, const BatchHeader&) const override { return refused_; }
-  Result<Staged> stage(const PartitionKey&, base::Bytes) override { return refused_; }
+  Result<Staged> stage(const PartitionKey&, base::OwnedBytes) override { return refused_; }
   std::unique_ptr<FlushJob> begin_flush() override { return nullptr; }
   Status end_flush(std::unique_ptr<FlushJob>) override { return refused_; }
   void checkpoint(std::function<void(Status)> done) override { done(refused_); }

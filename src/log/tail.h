@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/buffer.h"
 #include "log/marks.h"
 #include "log/partition.h"
 #include "log/producers.h"
@@ -14,7 +15,7 @@
 namespace baton::log {
 
 struct StagedBatch {
-  base::Bytes bytes;
+  base::OwnedBytes bytes;
   std::int64_t max_timestamp = 0;
   Offset next_offset;
 };

@@ -6,6 +6,9 @@
 namespace baton::net {
 namespace {
 
+constexpr std::size_t kReadInPlace = 16u << 10;  // less of a frame is not worth a read of its own
+constexpr std::size_t kGrowth = 16;
+
 class Framed final : public Protocol {
  public:
   Framed(std::unique_ptr<FrameHandler> handler, std::uint64_t frame_bytes_max)
@@ -28,11 +31,22 @@ class Framed final : public Protocol {
       frame_length_ = static_cast<std::uint32_t>(length);
     }
     const auto n = std::min<std::size_t>(in.size(), frame_length_ - frame_.size());
-    if (frame_.capacity() < frame_.size() + n)
-      frame_.reserve(std::min<std::size_t>(frame_length_, std::max(frame_.size() + n, 2 * frame_.size())));
-    base::put_bytes(frame_, in.first(n));
+    if (frame_.capacity() < frame_.size() + n) grow(n);
+    frame_.put(in.first(n));
     in = in.subspan(n);
-    return {.state = frame_.size() == frame_length_ ? Taken::State::complete : Taken::State::more};
+    return taken();
+  }
+
+  base::MutableByteView room() override {
+    const auto missing = frame_length_ - frame_.size();
+    if (length_bytes_ < length_.size() || missing < kReadInPlace) return {};
+    if (frame_.capacity() - frame_.size() < std::min<std::size_t>(missing, kReadInPlace)) grow(kReadInPlace);
+    return frame_.room();
+  }
+
+  Taken filled(std::size_t count) override {
+    frame_.grow(count);
+    return taken();
   }
 
   void drain() override { handler_->drain(); }
@@ -50,12 +64,16 @@ class Framed final : public Protocol {
   }
 
  private:
+  [[nodiscard]] Taken taken() const { return {.state = frame_.size() == frame_length_ ? Taken::State::complete : Taken::State::more}; }
+  // Room for `count` more bytes, and for more than that once bytes have come: memory that is not written to yet is not the process's.
+  void grow(std::size_t count) { frame_.reserve(std::min<std::size_t>(frame_length_, std::max(frame_.size() + count, kGrowth * frame_.size()))); }
+
   const std::unique_ptr<FrameHandler> handler_;
   const std::uint64_t frame_bytes_max_;
   std::array<std::byte, 4> length_{};
   std::uint8_t length_bytes_ = 0;
   std::uint32_t frame_length_ = 0;
-  base::Bytes frame_;
+  base::Buffer frame_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Requests and replies behind a length of four bytes, big-endian, as Kafka's protocol has them.
 #pragma once
 
+#include "base/buffer.h"
 #include "net/protocol.h"
 
 namespace baton::net {
@@ -9,7 +10,7 @@ namespace baton::net {
 class FrameHandler {
  public:
   virtual ~FrameHandler() = default;
-  virtual void handle(base::Bytes frame, ReplyDone done) = 0;
+  virtual void handle(base::Buffer frame, ReplyDone done) = 0;
   virtual void drain() {}
 };
 

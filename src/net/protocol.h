@@ -16,6 +16,7 @@
 #include <baton/result.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "os/env.h"
 
 namespace baton::net {
@@ -85,6 +86,11 @@ class Protocol {
   // announced (F45).
   virtual Taken take(base::ByteView& in) = 0;
 
+  // Memory into which the next bytes of a request that has begun may be read, so that they need not be copied; empty: give them to take(). It grows as that of
+  // take() does. filled() says how many were read there, one or more.
+  [[nodiscard]] virtual base::MutableByteView room() { return {}; }
+  virtual Taken filled(std::size_t count);
+
   // The request that is complete, in the order of requests, also while earlier ones are unanswered, up to the limit on requests in flight.
   // `done` must be called exactly once, from any thread, at once or later, in any order: replies are sent in the order of the requests. The request's bytes count
   // against the budget of all requests until `done` is called.
@@ -93,6 +99,11 @@ class Protocol {
   // The server is stopping: what waits for something to happen is answered as it is.
   virtual void drain() {}
 };
+
+inline Protocol::Taken Protocol::filled(std::size_t) {
+  BATON_CHECK(false, "a protocol without room is not filled");
+  return {};
+}
 
 struct ConnectionInfo {
   std::string peer;      // "127.0.0.1:54321"; "local" on the unix socket

@@ -128,8 +128,10 @@ void Connection::read_chunks() {
 // With a grant. True when there may be more at once; else what comes next has been arranged.
 bool Connection::read_chunk() {
   error_code error;
-  const auto scratch = core_.scratch();
-  const auto got = socket_.read_some(asio::buffer(scratch.data(), scratch.size()), error);
+  auto into = in_request() ? protocol_->room() : base::MutableByteView();
+  const bool direct = !into.empty();
+  into = direct ? into.first(std::min<std::size_t>(into.size(), Budget::kChunk)) : core_.scratch();
+  const auto got = socket_.read_some(asio::buffer(into.data(), into.size()), error);
   state_.budget->redeem(reader_, got);
   const bool nothing = error == asio::error::would_block || error == asio::error::try_again;
   if (error == asio::error::eof) {
@@ -144,28 +146,37 @@ bool Connection::read_chunk() {
     unhanded_ += got;
     state_.bytes_in += got;
     active_ns_ = core_.now_ns();
-    const auto rest = take(scratch.first(got));
-    if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
+    if (direct) {
+      request_bytes_ += got;
+      took(protocol_->filled(got));
+    } else {
+      const auto rest = take(into.first(got));
+      if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
+    }
   }
-  if (got == scratch.size() && may_read()) return true;
+  if (got == into.size() && may_read()) return true;
   read_on();
   return false;
 }
 
 // Goes through what was read, up to a request that may not begin yet: what is left.
 base::ByteView Connection::take(base::ByteView in) {
-  using State = net::Protocol::Taken::State;
   while (!in.empty() && !closed_ && !no_input_ && may_begin_request()) {
     if (!in_request()) incoming_.begin(active_ns_, 0);
     const auto before = in.size();
     auto taken = protocol_->take(in);
     request_bytes_ += before - in.size();
-    if (taken.reply) push_answered(*std::move(taken.reply));
-    if (taken.state == State::complete) dispatch();
-    if (taken.state == State::refused) refuse(taken);
-    if (taken.state == State::ignored) ignore();
+    took(std::move(taken));
   }
   return in;
+}
+
+void Connection::took(net::Protocol::Taken taken) {
+  using State = net::Protocol::Taken::State;
+  if (taken.reply) push_answered(*std::move(taken.reply));
+  if (taken.state == State::complete) dispatch();
+  if (taken.state == State::refused) refuse(taken);
+  if (taken.state == State::ignored) ignore();
 }
 
 void Connection::refuse(const net::Protocol::Taken& taken) {

@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_chunks();
   [[nodiscard]] bool read_chunk();
   [[nodiscard]] base::ByteView take(base::ByteView in);
+  void took(net::Protocol::Taken taken);
   void refuse(const net::Protocol::Taken& taken);
   void ignore();
   void dispatch();

@@ -103,6 +103,27 @@ TEST_F(NetworkTest, LargeRequestsAndRepliesAreWhole) {
   EXPECT_TRUE(*reply == large);
 }
 
+// Frames are read in place when there is more of them to come than is worth a read, else together with what is behind them.
+TEST_F(NetworkTest, FramesOfEverySizeBehindEachOtherAreWhole) {
+  start();
+  auto client = connect();
+  std::vector<std::string> frames;
+  for (const std::size_t around : {std::size_t{16} << 10, std::size_t{64} << 10, std::size_t{80} << 10, std::size_t{1} << 20}) {
+    for (std::size_t size = around - 6; size < around + 6; ++size) {
+      std::string& frame = frames.emplace_back(size, 'e');
+      for (std::size_t i = 1; i < size; ++i) frame[i] = static_cast<char>(i * 31 + size + i / 4096);
+    }
+  }
+  std::string all;
+  for (const auto& frame : frames) all += Client::framed(frame);
+  std::thread sender([&] { client.send(all); });
+  for (const auto& frame : frames) {
+    const auto reply = client.receive();
+    EXPECT_TRUE(reply && *reply == frame.substr(1)) << frame.size();
+  }
+  sender.join();
+}
+
 TEST_F(NetworkTest, AConnectionStaysOnOneThreadAndConnectionsAreSpread) {
   start(2);
   std::vector<Client> clients;

@@ -31,7 +31,8 @@ class TestHandler final : public net::FrameHandler {
     protocol_.changed_.notify_all();
   }
 
-  void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override {
+  void handle(base::Buffer buffer, std::function<void(net::ReplyResult)> done) override {
+    const base::ByteView frame = buffer.bytes();
     const auto text = base::as_text(frame);
     std::unique_lock lock(protocol_.mutex_);
     ++protocol_.frames;

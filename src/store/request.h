@@ -8,7 +8,7 @@
 
 #include <baton/store.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "log/types.h"
 
 namespace baton::store {
@@ -72,7 +72,7 @@ using BatchDone = std::function<void(Result<BatchAppended>)>;
 // A record batch for a plain topic, as it came. Its CRC and its records have been checked.
 struct BatchRequest final : Request {
   log::PartitionKey partition;
-  base::Bytes batch;
+  base::OwnedBytes batch;
   bool append_time = false;  // the topic's message.timestamp.type is LogAppendTime
   BatchDone done;
   std::optional<Result<BatchAppended>> result;

@@ -216,7 +216,7 @@ Result<BatchAppended> StoreCore::append_batch(BatchRequest& request) {
   BatchAppended appended{.log_start = log_start};
   if (request.append_time) {
     appended.append_ms = log_->append_time_ms();
-    log::stamp_append_time(request.batch, appended.append_ms);
+    log::stamp_append_time(request.batch.mutable_bytes(), appended.append_ms);
   }
   BATON_TRY_ASSIGN(const log::Log::Staged staged, log_->stage(request.partition, std::move(request.batch)));
   appended.base_offset = staged.place.base_offset;

@@ -82,7 +82,7 @@ void produce(Session& session, Call& call, std::shared_ptr<const store::TopicVie
     return fill(out, {.error = verdict.error, .message = std::move(verdict.message), .records = std::move(verdict.records)});
   }
   if (topic->kind == log::TopicKind::event) return produce_events(session, call, *topic, data, production, out);
-  call.broker().produce(std::move(topic), log::PartitionId(data.index), base::Bytes(bytes.begin(), bytes.end()),
+  call.broker().produce(std::move(topic), log::PartitionId(data.index), call.own(bytes),
                         [production, &out](broker::ProduceReply reply) { fill(out, std::move(reply)); });
 }
 
