@@ -1,4 +1,4 @@
-// bench/kafka_load MODE [NAME=VALUE...]: a load for anything that speaks Kafka's protocol; prints one JSON object. bench/kafka.py calls it.
+// bench/kafka_load MODE [NAME=VALUE...]: a load for anything that speaks Kafka's protocol, for Baton's HTTP and for UmaDB; prints one JSON object. bench/kafka.py calls it.
 //
 //   produce    bootstrap= topic= records= bytes= linger= acks= keys= event=1 run= batch_bytes= batch_records=
 //              librdkafka, as fast as it can
@@ -6,6 +6,8 @@
 //   latency    bootstrap= topic= rate= seconds= bytes= linger= acks=                 open loop: from the time a record was due to its consumer
 //   replay     port= topic= records= bytes= batch= in_flight= to=kafka|sink          the same batch again and again, on one raw connection
 //   first_ack  port= topic= event=1 [-- COMMAND...]                                  from execve to the first acknowledged record, in ms
+//   appends    port= to=baton|umadb clients= connections= seconds= bytes= context= run=
+//              conditional appends, each client waiting for its answer, on raw connections
 #include "kafka_load.h"
 
 #include <sys/resource.h>
@@ -140,10 +142,10 @@ int main(int count, char** values) {
   const std::map<std::string_view, void (*)(Arguments&)> modes = {
       {"produce", &baton::bench::run_produce},     {"consume", &baton::bench::run_consume},
       {"latency", &baton::bench::run_latency},     {"replay", &baton::bench::run_replay},
-      {"first_ack", &baton::bench::run_first_ack},
+      {"first_ack", &baton::bench::run_first_ack}, {"appends", &baton::bench::run_appends},
   };
   const auto mode = count < 2 ? modes.end() : modes.find(values[1]);
-  if (mode == modes.end()) baton::bench::fail("say produce, consume, latency, replay or first_ack, and NAME=VALUE");
+  if (mode == modes.end()) baton::bench::fail("say produce, consume, latency, replay, first_ack or appends, and NAME=VALUE");
   Arguments arguments(count - 2, values + 2);
   mode->second(arguments);
   return 0;

@@ -56,5 +56,6 @@ void run_consume(Arguments& arguments);
 void run_latency(Arguments& arguments);
 void run_replay(Arguments& arguments);
 void run_first_ack(Arguments& arguments);
+void run_appends(Arguments& arguments);
 
 }  // namespace baton::bench

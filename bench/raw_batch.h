@@ -30,6 +30,7 @@ class Connection {
   // The next answer without its length; false at the end of the connection.
   [[nodiscard]] bool receive(base::Bytes& answer);
   void close();
+  [[nodiscard]] int socket() const { return socket_; }
 
  private:
   [[nodiscard]] bool read(std::byte* to, std::size_t bytes);
