@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/kafka.py [kafka | http | NAME...]: Baton beside Apache Kafka, bench/sink and nginx; bench/run calls it. bench/README.md says what each row asks.
+"""bench/kafka.py [kafka | http | NAME...]: Baton beside Apache Kafka, bench/sink, nginx and UmaDB; bench/run calls it. bench/README.md says what each row asks.
 
 Both servers run on one core and what drives them on another; the runs of one row alternate between the sides, and the medians are compared.
 """
@@ -262,10 +262,15 @@ def http():
     kafka_http.rows(report, RUNS, SECONDS)
 
 
+def umadb():
+    import kafka_umadb
+    kafka_umadb.rows(report, RUNS, SECONDS)
+
+
 # The rows by the name that asks for them, and their groups.
 ROWS = {
     "plain": ("kafka", plain), "memory": ("kafka", memory), "events": ("kafka", events), "consume": ("kafka", consume), "latency": ("kafka", latency),
-    "partitions1000-kafka": ("kafka", partitions), "start": ("kafka", start), "http": ("http", http),
+    "partitions1000-kafka": ("kafka", partitions), "start": ("kafka", start), "http": ("http", http), "umadb": ("http", umadb),
 }
 
 

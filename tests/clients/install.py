@@ -43,13 +43,13 @@ def made_once(name, sources, make, also=""):
 
 
 @functools.cache
-def python_packages():
+def python_packages(name="python", requirements=HERE / "requirements.txt"):
     """The directory to add to sys.path."""
     def make(directory):
         run(sys.executable, "-m", "venv", directory)
-        run(directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", HERE / "requirements.txt")
+        run(directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements)
     # A virtual environment holds where it is, and its packages are for one version of Python.
-    directory = made_once("python", [HERE / "requirements.txt"], make, also=sys.version + sys.executable)
+    directory = made_once(name, [requirements], make, also=sys.version + sys.executable)
     return directory / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
