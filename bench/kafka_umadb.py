@@ -130,4 +130,4 @@ def rows(report, runs, seconds):
     ratio = statistics.median(run["rate"] for run in of_baton) / statistics.median(run["rate"] for run in of_umadb)
     report("conditional-umadb", ratio, "x", 2,
            f"an event of {BYTES} bytes unless there is one with its tag, {CLIENTS} clients: Baton (HTTP, fsync) {told(of_baton)}, "
-           f"UmaDB (gRPC, {umadb.writer} writer, {connections} connections) {told(of_umadb)}")
+           f"UmaDB (gRPC, {umadb.writer} writer, {connections} connection{'s' * (connections > 1)}) {told(of_umadb)}")
