@@ -58,6 +58,7 @@ Result<server::EffectiveConfig> load(Session& session, const CLI::App& app, cons
 
 Status serve(Session& session, const CLI::App& app, const ConfigOptions& o, const server::Services& services) {
   BATON_TRY_ASSIGN(const auto config, load(session, app, o));
+  os::keep_freed_memory();
   server::Server server(session.env(), config.config, services);
   if (auto bound = server.bind(); !bound) {
     session.end_with(Exit::address);

@@ -1,5 +1,6 @@
 #include "os/terminal.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -42,6 +43,14 @@ Terminal terminal(int descriptor) {
   winsize size{};
   if (result.interactive && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) result.columns = size.ws_col;
   return result;
+}
+
+void keep_freed_memory() {
+  // Once one is set, glibc no longer adapts the other, so that both are.
+  constexpr int kFromTheSystem = 8 << 20;  // what is larger is asked for, and given back, by itself
+  constexpr int kKept = 8 << 20;           // of each arena
+  (void)::mallopt(M_MMAP_THRESHOLD, kFromTheSystem);
+  (void)::mallopt(M_TRIM_THRESHOLD, kKept);
 }
 
 std::optional<std::string> environment_variable(const std::string& name) {

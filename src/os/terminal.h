@@ -24,6 +24,10 @@ struct Terminal {
 // Standard output is a pipe whose other end is closed.
 [[nodiscard]] bool output_closed();
 
+// For a server: memory of large requests, when it is given back, stays with the process up to some MiB, instead of going to the system and coming again page by page
+// for the next request.
+void keep_freed_memory();
+
 // True once SIGINT or SIGTERM came, after watch_interrupts(). A second one ends the process at once.
 void watch_interrupts();
 [[nodiscard]] bool interrupted();
