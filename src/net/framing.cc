@@ -54,7 +54,7 @@ class Framed final : public Protocol {
   void handle(ReplyDone done) override {
     length_bytes_ = 0;
     handler_->handle(std::exchange(frame_, {}), [done = std::move(done)](ReplyResult result) {
-      if (result && *result) {
+      if (result && *result && !(*result)->silent) {
         Reply& reply = **result;
         base::store_be<std::uint32_t>(reply.prefix.data(), static_cast<std::uint32_t>(reply.size()));
         reply.prefix_bytes = 4;

@@ -48,7 +48,9 @@ struct Reply {
   base::Bytes head;
   std::vector<FileSlice> slices;
   std::unique_ptr<Stream> stream;
-  bool last = false;  // the connection closes behind it
+  bool last = false;         // the connection closes behind it
+  bool silent = false;       // nothing is sent: only what is said here counts
+  std::int64_t pause_ms = 0; // for so long no further request of the connection is begun
   // What the protocol puts before `head`, when that is known only at the end: a length.
   std::array<std::byte, 4> prefix{};
   std::uint8_t prefix_bytes = 0;

@@ -1,6 +1,7 @@
 #include "server/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -128,10 +129,12 @@ void Connection::read_chunks() {
 // With a grant. True when there may be more at once; else what comes next has been arranged.
 bool Connection::read_chunk() {
   error_code error;
-  auto into = in_request() ? protocol_->room() : base::MutableByteView();
-  const bool direct = !into.empty();
-  into = direct ? into.first(std::min<std::size_t>(into.size(), Budget::kChunk)) : core_.scratch();
-  const auto got = socket_.read_some(asio::buffer(into.data(), into.size()), error);
+  // What belongs to a request that has begun goes where it is to be; what is behind it, to memory of the core.
+  auto room = in_request() ? protocol_->room() : base::MutableByteView();
+  room = room.first(std::min<std::size_t>(room.size(), Budget::kChunk));
+  const auto scratch = core_.scratch().first(Budget::kChunk - room.size());
+  const std::array into = {asio::buffer(room.data(), room.size()), asio::buffer(scratch.data(), scratch.size())};
+  const auto got = socket_.read_some(into, error);
   state_.budget->redeem(reader_, got);
   const bool nothing = error == asio::error::would_block || error == asio::error::try_again;
   if (error == asio::error::eof) {
@@ -146,15 +149,15 @@ bool Connection::read_chunk() {
     unhanded_ += got;
     state_.bytes_in += got;
     active_ns_ = core_.now_ns();
-    if (direct) {
-      request_bytes_ += got;
-      took(protocol_->filled(got));
-    } else {
-      const auto rest = take(into.first(got));
-      if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
+    const auto in_place = std::min<std::size_t>(got, room.size());
+    if (in_place > 0) {
+      request_bytes_ += in_place;
+      took(protocol_->filled(in_place));
     }
+    const auto rest = take(scratch.first(got - in_place));
+    if (!closed_ && !no_input_) held_.assign(rest.begin(), rest.end());
   }
-  if (got == into.size() && may_read()) return true;
+  if (got == Budget::kChunk && may_read()) return true;
   read_on();
   return false;
 }
@@ -245,12 +248,26 @@ void Connection::queue_answers() {
     if (last && (failed || !(*answer)->stream)) answer_no_more();
     if (failed || !*answer) continue;
     net::Reply& reply = **answer;
+    if (reply.pause_ms > 0) pause(reply.pause_ms);
+    if (reply.silent) continue;
     // Once the server is stopping, it has no end of its own: see drain().
     if (!core_.draining()) stream_ = std::move(reply.stream);
     stream_is_last_ = last;
     if (output_.empty()) outgoing_.begin(active_ns_, output_.total_sent());
     output_.push(std::move(reply));
   }
+}
+
+// What has come of a request is still read; the client is to wait, and is not closed for it.
+void Connection::pause(std::int64_t ms) {
+  paused_until_ns_ = std::max(paused_until_ns_, active_ns_ + ms * kMillisecond);
+  (void)core_.executor().run_at(paused_until_ns_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_ || self->paused()) return;
+    self->active_ns_ = self->core_.now_ns();
+    self->read_on();
+    self->core_.flush_now();
+  });
 }
 
 // What was asked behind the last answer gets none.
@@ -312,7 +329,7 @@ void Connection::send() {
 
 bool Connection::may_begin_request() const {
   const auto& limits = state_.limits;
-  return in_request() || (slots_.size() < limits.requests && output_.bytes() + answered_bytes_ < limits.reply_bytes);
+  return in_request() || (!paused() && slots_.size() < limits.requests && output_.bytes() + answered_bytes_ < limits.reply_bytes);
 }
 
 // First what was held, then the socket.
@@ -382,7 +399,7 @@ void Connection::check_deadlines(std::int64_t now) {
   if (in_request() && incoming_.too_slow(now, limits.frame_ms, request_bytes_))
     return close_because(state_.closed_slow_sender, "a request does not become complete", request_bytes_);
   // A program beside the server may be quiet for as long as it likes, or its next append would meet the end of the connection.
-  if (!quiet() || info_.local) return;
+  if (!quiet() || info_.local || paused()) return;
   if (!greeted_ && now - opened_ns_ > ns(limits.handshake_ms)) {
     close_because(state_.closed_handshake, "no request came", 0);
   } else if (!in_request() && now - active_ns_ > ns(limits.idle_ms)) {

@@ -3,7 +3,7 @@
 // It lives on one core from its first byte to its end, and only that core's thread touches it; answers from other threads come
 // through the core's mailbox. The core owns it, and closes it at the latest when it ends; then the protocol is destroyed, whatever is unanswered.
 //
-// What stops it from reading on: requests in flight, replies that the client has not taken, the budget of all requests (Budget). What closes it:
+// What stops it from reading on: requests in flight, replies that the client has not taken, the budget of all requests (Budget), a pause (a quota). What closes it:
 // bytes that are no request, deadlines (see check_deadlines), an error from the protocol, the client.
 #pragma once
 
@@ -62,6 +62,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void dispatch();
   void push_answered(net::Reply reply);
   void answer(std::uint64_t number, net::ReplyResult result);
+  void pause(std::int64_t ms);
   void answer_no_more();
   void ask_stream();
   void take_piece(net::Stream::Piece piece);
@@ -78,6 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool may_begin_request() const;
   [[nodiscard]] bool may_read() const { return !closed_ && !no_input_ && !stalled_ && held_.empty() && may_begin_request(); }
   [[nodiscard]] bool in_request() const { return request_bytes_ > 0; }
+  [[nodiscard]] bool paused() const { return paused_until_ns_ > 0 && core_.now_ns() < paused_until_ns_; }
   // Nothing is to be answered or sent.
   [[nodiscard]] bool quiet() const { return slots_.empty() && output_.empty() && !stream_; }
 
@@ -115,6 +117,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed_ = false;
   std::int64_t opened_ns_, active_ns_;
   std::int64_t stalled_ns_ = 0, ending_ns_ = 0;  // since when
+  std::int64_t paused_until_ns_ = 0;             // no request begins before
   Transfer incoming_, outgoing_;                 // the request that has begun; the replies
 };
 

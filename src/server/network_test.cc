@@ -135,6 +135,36 @@ TEST_F(NetworkTest, AConnectionStaysOnOneThreadAndConnectionsAreSpread) {
   EXPECT_EQ(protocol_.threads.size(), 2u);
 }
 
+// A quota: what was read is answered, what comes later waits.
+TEST_F(NetworkTest, AConnectionThatPausesIsNotReadAndGoesOnLater) {
+  limits_.idle_ms = 50;
+  start();
+  auto client = connect();
+  client.send_frame("lslow");
+  protocol_.answer("slow", [] {
+    auto reply = TestProtocol::text_reply("slow");
+    (*reply)->pause_ms = 400;
+    return reply;
+  }());
+  EXPECT_THAT(client.receive(), Optional(std::string("slow")));
+  client.send_frame("elater");
+  EXPECT_FALSE(client.readable_within(100)) << "it is not closed for being idle, either";
+  auto other = connect();
+  other.send_frame("enow");
+  EXPECT_THAT(other.receive(), Optional(std::string("now")));
+  EXPECT_THAT(client.receive(), Optional(std::string("later")));
+  // The same with a request that has no reply.
+  client.send_frame("lquiet");
+  net::Reply silent;
+  silent.silent = true;
+  silent.pause_ms = 300;
+  protocol_.answer("quiet", std::optional(std::move(silent)));
+  wait_for([](const NetworkCounts& c) { return c.frame_bytes == 0; });
+  client.send_frame("eagain");
+  EXPECT_FALSE(client.readable_within(100));
+  EXPECT_THAT(client.receive(), Optional(std::string("again")));
+}
+
 TEST_F(NetworkTest, AnAnswerThatComesWhenTheClientHasGoneIsDropped) {
   start();
   {

@@ -17,8 +17,8 @@ class EchoHandler final : public net::FrameHandler {
   EchoHandler(Store& store, std::shared_ptr<os::Executor> timers, os::Env& env)
       : store_(store), timers_(std::move(timers)), env_(env) {}
 
-  void handle(base::Bytes frame, std::function<void(net::ReplyResult)> done) override {
-    const std::string text(base::as_text(frame));
+  void handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) override {
+    const std::string text(base::as_text(frame.bytes()));
     if (text.starts_with('h')) return done(reply(std::to_string(handled)));
     ++handled;
     if (text.starts_with('e')) return done(reply(text.substr(1)));
