@@ -141,6 +141,8 @@ Status Catalogue::mark_clean_close(Round round) { return append(CatalogueRecord:
 
 Status Catalogue::add_note(std::string_view text) { return append(CatalogueRecord::note, note_payload(text)); }
 
+Status Catalogue::set_quota(const QuotaEntity& entity, const Settings& values) { return append(CatalogueRecord::quota, quota_payload(entity, values)); }
+
 Hash256 next_root(const Hash256& root, base::ByteView seal_payload) {
   base::Sha256 sha;
   sha.update(std::as_bytes(std::span(root)));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,6 +36,20 @@ struct TopicInfo {
   friend bool operator==(const TopicInfo&, const TopicInfo&) = default;
 };
 
+// Topics of the server itself: clients see them nowhere, and what they need on a full disk comes out of the reserve (F14).
+[[nodiscard]] inline bool is_internal(std::string_view topic) { return topic.starts_with("__baton"); }
+
+// Whose a quota is: of all with a user, with a client id, or with both.
+struct QuotaEntity {
+  enum class Of : std::uint8_t { any = 0, others = 1, named = 2 };  // whoever it is; each that has none by name (Kafka: the default); the named one
+  Of user = Of::any;
+  Of client = Of::any;
+  std::string user_name;  // of a named one
+  std::string client_id;
+  friend auto operator<=>(const QuotaEntity&, const QuotaEntity&) = default;
+};
+using QuotaTable = std::map<QuotaEntity, Settings>;  // key: "producer_byte_rate", ...; value: a number as text
+
 struct EpochStart {
   Epoch epoch;
   Offset start;  // the first offset that this epoch could write
@@ -65,6 +80,7 @@ struct CatalogueState {
   std::map<PartitionKey, std::size_t> last_seal;           // index into seals: the newest of each partition that has one
   std::map<PartitionKey, Offset> log_start;                // absent: 0
   std::map<PartitionKey, Offset> heads_snapshot;           // newest snapshot named by a start record
+  QuotaTable quotas;                                       // of clients; none is empty
   Hash256 root{};
   bool clean_close = false;  // the last record is a clean close
   Round clean_round;
@@ -106,6 +122,8 @@ class Catalogue {
   [[nodiscard]] Status set_log_start(PartitionKey partition, Offset start, bool asked, Offset heads_snapshot);
   [[nodiscard]] Status mark_clean_close(Round round);
   [[nodiscard]] Status add_note(std::string_view text);
+  // All that the entity has from now on.
+  [[nodiscard]] Status set_quota(const QuotaEntity& entity, const Settings& values);
   // For a reader beside the writer: takes in what was appended since. True when something was.
   [[nodiscard]] Result<bool> refresh();
 

@@ -96,6 +96,11 @@ inline const std::vector<std::function<Status(Catalogue&)>>& steps() {
       [](Catalogue& c) { return c.add_seal(seal(partition(1), 100, 230, hash_of(7), 8)); },
       [](Catalogue& c) { return c.add_seal(seal(partition(2), 5, 5, {}, 9)); },
       [](Catalogue& c) { return c.set_log_start(partition(1), Offset(100), false, Offset(100)); },
+      [](Catalogue& c) {
+        return c.set_quota({.user = QuotaEntity::Of::others, .client = QuotaEntity::Of::named, .user_name = "", .client_id = "slow"}, {{"producer_byte_rate", "1024"}});
+      },
+      [](Catalogue& c) { return c.set_quota({.user = QuotaEntity::Of::named, .user_name = "alice"}, {{"consumer_byte_rate", "0.5"}}); },
+      [](Catalogue& c) { return c.set_quota({.user = QuotaEntity::Of::named, .user_name = "alice"}, {}); },
       [](Catalogue& c) { return c.remove_topic(topic_id(2)); },
       [](Catalogue& c) { return c.mark_clean_close(Round(77)); },
   };

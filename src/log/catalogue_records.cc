@@ -310,6 +310,30 @@ Status apply_clean_close(CatalogueState& state, PayloadReader in, bool change) {
   return {};
 }
 
+Status apply_quota(CatalogueState& state, PayloadReader in, bool change) {
+  using Of = QuotaEntity::Of;
+  QuotaEntity entity;
+  const auto user = in.number<std::uint8_t>();
+  entity.user_name = in.text();
+  const auto client = in.number<std::uint8_t>();
+  entity.client_id = in.text();
+  Settings values = in.settings();
+  constexpr auto kLast = static_cast<std::uint8_t>(Of::named);
+  entity.user = static_cast<Of>(std::min(user, kLast));
+  entity.client = static_cast<Of>(std::min(client, kLast));
+  const bool agree = user <= kLast && client <= kLast && (entity.user == Of::named || entity.user_name.empty()) &&
+                     (entity.client == Of::named || entity.client_id.empty());
+  if (!in.good() || !agree) return bad_payload("quota");
+  if (entity.user == Of::any && entity.client == Of::any) return Error{Code::invalid_argument, "a quota that is nobody's"};
+  if (!change) return {};
+  if (values.empty()) {
+    state.quotas.erase(entity);
+  } else {
+    state.quotas.insert_or_assign(std::move(entity), std::move(values));
+  }
+  return {};
+}
+
 Status apply_known(CatalogueState& state, std::uint16_t type, base::ByteView payload, bool change) {
   PayloadReader in(payload);
   switch (static_cast<CatalogueRecord>(type)) {
@@ -322,6 +346,7 @@ Status apply_known(CatalogueState& state, std::uint16_t type, base::ByteView pay
     case CatalogueRecord::start: return apply_start(state, in, change);
     case CatalogueRecord::clean_close: return apply_clean_close(state, in, change);
     case CatalogueRecord::note: (void)in.text(); return in.good() ? Status() : Status(bad_payload("note"));
+    case CatalogueRecord::quota: return apply_quota(state, in, change);
   }
   if (type >= kFirstSkippableType) return {};
   return Error{Code::unsupported_format,
@@ -382,6 +407,16 @@ Result<base::Bytes> start_payload(PartitionKey partition, Offset start, bool ask
 Result<base::Bytes> clean_close_payload(Round round) { return PayloadWriter().number<std::uint64_t>(round.value()).finish(); }
 
 Result<base::Bytes> note_payload(std::string_view text) { return PayloadWriter().text(text).finish(); }
+
+Result<base::Bytes> quota_payload(const QuotaEntity& entity, const Settings& values) {
+  return PayloadWriter()
+      .number<std::uint8_t>(static_cast<std::uint8_t>(entity.user))
+      .text(entity.user_name)
+      .number<std::uint8_t>(static_cast<std::uint8_t>(entity.client))
+      .text(entity.client_id)
+      .settings(values)
+      .finish();
+}
 
 Status apply_record(CatalogueState& state, std::uint16_t type, base::ByteView payload, bool change) {
   BATON_TRY(apply_known(state, type, payload, change));

@@ -30,8 +30,9 @@ enum class CatalogueRecord : std::uint16_t {
   start = 7,
   clean_close = 8,
   note = 9,
+  quota = 128,  // the first that a reader which does not know it passes over
 };
-inline constexpr std::uint16_t kFirstSkippableType = 128;  // a reader that does not know such a type passes over it
+inline constexpr std::uint16_t kFirstSkippableType = 128;
 
 // Payloads. too_large: a text or a list that its length field cannot say.
 [[nodiscard]] Result<base::Bytes> store_payload(const StoreId& id, std::int64_t created_ms, std::string_view tool);
@@ -43,6 +44,7 @@ inline constexpr std::uint16_t kFirstSkippableType = 128;  // a reader that does
 [[nodiscard]] Result<base::Bytes> start_payload(PartitionKey partition, Offset start, bool asked, Offset heads_snapshot);
 [[nodiscard]] Result<base::Bytes> clean_close_payload(Round round);
 [[nodiscard]] Result<base::Bytes> note_payload(std::string_view text);
+[[nodiscard]] Result<base::Bytes> quota_payload(const QuotaEntity& entity, const Settings& values);
 
 // What a record does to the state: all of it, or, with an error, nothing. `change` false: only says whether it could.
 // corrupt: the payload is not one of its type. unsupported_format: a newer version wrote it. Others: it contradicts the state.

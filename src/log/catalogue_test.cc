@@ -69,6 +69,7 @@ TEST(Catalogue, WhatWasAppendedIsThereAfterOpening) {
   EXPECT_EQ(s.root, s.seals[2].root);
   EXPECT_EQ(s.log_start.at(partition(1)), Offset(100));
   EXPECT_EQ(s.heads_snapshot.at(partition(1)), Offset(100));
+  EXPECT_EQ(s.quotas, (QuotaTable{{{.user = QuotaEntity::Of::others, .client = QuotaEntity::Of::named, .user_name = "", .client_id = "slow"}, {{"producer_byte_rate", "1024"}}}}));
   EXPECT_TRUE(s.clean_close);
   EXPECT_EQ(s.clean_round, Round(77));
   EXPECT_EQ(m.state(true), s);
@@ -224,7 +225,7 @@ TEST(Catalogue, ANewerFormatIsRefusedBeforeAnythingIsChanged) {
     EXPECT_EQ(m.content(), file);
   }
   Machine m;
-  m.set_content(file_of({{1, store}, {128, base::Bytes(600)}, {9, note_payload("after").value()}}));
+  m.set_content(file_of({{1, store}, {129, base::Bytes(600)}, {9, note_payload("after").value()}}));
   ASSERT_TRUE(m.open().ok()) << "from 128 on a type may be passed over";
   EXPECT_EQ((*m.open())->bytes(), 512u * 4);
 }
@@ -267,6 +268,8 @@ TEST(Catalogue, WhatContradictsTheStateIsRefusedAndNotWritten) {
   EXPECT_EQ(code(c->add_seal(seal(partition(7), 0, 1, {}, 1))), Code::not_found);
   EXPECT_EQ(code(c->set_log_start(partition(1), Offset(99), true, Offset(0))), Code::invalid_argument);
   EXPECT_EQ(code(c->add_note(std::string(65'536, 'n'))), Code::too_large);
+  EXPECT_EQ(code(c->set_quota({}, {{"producer_byte_rate", "1"}})), Code::invalid_argument) << "nobody's";
+  EXPECT_EQ(code(c->set_quota({.user = QuotaEntity::Of::others, .user_name = "x"}, {})), Code::corrupt) << "a name that names nobody";
   EXPECT_EQ(c->state(), state);
   EXPECT_EQ(m.content(), before);
   EXPECT_TRUE(c->add_topic(topic(4, "payments")).ok()) << "the name of a removed topic is free again";

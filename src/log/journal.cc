@@ -148,14 +148,14 @@ Status Journal::resume(const JournalHeader& header, std::uint64_t position, std:
   return {};
 }
 
-Status Journal::reserve(std::uint64_t bytes) {
+Status Journal::reserve(std::uint64_t bytes, std::uint64_t kept_free) {
   const std::lock_guard guard(mutex_);
   const std::uint64_t wanted = position_ + reserved_ + bytes;
   if (wanted > allocated_) {
     const std::uint64_t least = wanted - allocated_;
     std::uint64_t step = std::max(least, std::clamp(journal_bytes_ / 8, kStepBytesMin, kStepBytesMax));
-    if (!check_space(env_.fs(), directory_, reserve_bytes_, step)) {  // the reserve is not for what would only be convenient
-      BATON_TRY(check_space(env_.fs(), directory_, reserve_bytes_, least));
+    if (!check_space(env_.fs(), directory_, kept_free, step)) {  // the reserve is not for what would only be convenient
+      BATON_TRY(check_space(env_.fs(), directory_, kept_free, least));
       step = least;
     }
     std::uint64_t got = step;

@@ -44,7 +44,7 @@ class Journal {
   [[nodiscard]] Status resume(const JournalHeader& header, std::uint64_t position, std::uint32_t previous_crc);
   void set_reserve_bytes(std::uint64_t bytes) { reserve_bytes_ = bytes; }  // [the opening thread]
   // [owner] Makes sure that there is room for `bytes` more in the rounds to come.
-  [[nodiscard]] Status reserve(std::uint64_t bytes);
+  [[nodiscard]] Status reserve(std::uint64_t bytes, std::uint64_t kept_free);
   // [owner] The room goes back, since what it was for was refused.
   void unreserve(std::uint64_t bytes);
   // [job] Writes a record whose parts and payload are in place: `record` has room for whole sectors, `total` bytes are used.

@@ -146,6 +146,8 @@ class Log {
   [[nodiscard]] virtual Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions,
                                                      const Settings& settings) = 0;
   [[nodiscard]] virtual Status set_topic(const TopicId& id, const Settings& changed) = 0;  // [owner]
+  // [owner] All that the entity has from now on; nothing: it has none. Durable when it returns. too_large: there are too many.
+  [[nodiscard]] virtual Status set_quota(const QuotaEntity& entity, const Settings& values) = 0;
   [[nodiscard]] virtual Status remove_topic(const TopicId& id) = 0;                        // [owner]
   [[nodiscard]] virtual std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const = 0;  // [any]; null: unknown
 
@@ -155,6 +157,8 @@ class Log {
   // [owner] Judges the sequence of a batch with a producer id, before anything else is judged (design rule 3); changes nothing. A batch: this one
   // is a duplicate of it, which may still be on its way to the disk: it is answered when the round has ended. nullopt: stage it. fenced, out_of_order, not_found.
   [[nodiscard]] virtual Result<std::optional<ProducedBatch>> check_producer(const PartitionKey& key, const BatchHeader& header) const = 0;
+  // [owner] The idempotent producers that have written to a partition, by id. not_found.
+  [[nodiscard]] virtual Result<std::map<std::int64_t, ProducerTable::Producer>> producers(const PartitionKey& key) const = 0;
   // [owner] Puts a finished batch (its records' deltas from 0, its CRC right) on the tail: sets base offset and epoch, allocates space. no_space and
   // too_large refuse and change nothing; store_failed after a failure. The bytes are kept until the round has ended.
   struct Staged {

@@ -29,6 +29,13 @@ Result<std::optional<ProducedBatch>> LogImpl::check_producer(const PartitionKey&
   return found->second->producers.check(header);
 }
 
+Result<std::map<std::int64_t, ProducerTable::Producer>> LogImpl::producers(const PartitionKey& key) const {
+  BATON_TRY(check_open());
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
+  return found->second->producers.sorted();
+}
+
 Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes batch) {
   BATON_TRY(check_open());
   const auto found = by_key_.find(key);
@@ -47,7 +54,7 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes bat
   const bool new_group = tail.staged.empty() || tail.staged.back().segment != &segment;
   if (journalled(tail)) {
     const std::uint64_t room = batch.size() + (new_group ? kPartOverheadBytes : 0) + (reserved_ == 0 ? kRecordOverheadBytes : 0);
-    BATON_TRY(journal_->reserve(room));
+    BATON_TRY(journal_->reserve(room, kept_free(tail)));
     reserved_ += room;
   }
   stamp_batch(batch.mutable_bytes(), tail.next, epoch_);
@@ -76,16 +83,19 @@ Status LogImpl::prepare_segment(PartitionTail& tail, std::uint64_t bytes) {
     BATON_TRY_ASSIGN(segment.file, segment.segment->open_for_writing());
   }
   // One byte more than is used: a file that is as long as its batches has been sealed.
-  return allocate_segment(segment, segment.staged_end + bytes + 1, segment_bytes);
+  return allocate_segment(segment, segment.staged_end + bytes + 1, segment_bytes, kept_free(tail));
 }
 
-Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes) {
+// F14: groups commit their offsets when producers are refused already, and the rest is for what a close and the next opening must write.
+std::uint64_t LogImpl::kept_free(const PartitionTail& tail) const { return tail.internal ? options_.reserve_bytes / 2 : options_.reserve_bytes; }
+
+Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes, std::uint64_t kept_free) {
   if (end <= segment.allocated) return {};
   const std::uint64_t chunk = std::clamp(segment.allocated, kChunkBytesMin, kChunkBytesMax);
   const std::uint64_t wanted = std::max(end, std::min(segment.allocated + chunk, std::max(segment_bytes, end)));
   std::uint64_t target = wanted;
-  if (!check_space(fs_, directory_, options_.reserve_bytes, wanted - segment.allocated)) {
-    BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, end - segment.allocated));
+  if (!check_space(fs_, directory_, kept_free, wanted - segment.allocated)) {
+    BATON_TRY(check_space(fs_, directory_, kept_free, end - segment.allocated));
     target = end;
   }
   auto status = segment.file->allocate(segment.allocated, target - segment.allocated);
@@ -98,7 +108,7 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
 }
 
 Status LogImpl::create_segment(PartitionTail& tail) {
-  BATON_TRY(check_space(fs_, directory_, options_.reserve_bytes, kChunkBytesMin));
+  BATON_TRY(check_space(fs_, directory_, kept_free(tail), kChunkBytesMin));
   if (!tail.directory_made) {  // the disk was full when the topic was made
     BATON_TRY(fs_.make_directory(path(topic_directory(tail.key.topic))));
     BATON_TRY(fs_.make_directory(path(tail.directory)));
@@ -242,6 +252,7 @@ void LogImpl::end_part(RoundPart& part) {
     if (segment.marks.add(piece)) segment.segment->add_mark(segment.marks.finished().back());
   }
   segment.dirty = true;
+  if (segment.end == 0) segment.first_arrival_ms = part.pieces.front().arrival_ms;
   segment.end = part.part.end();
   segment.next_offset = tail.ended = part.part.next_offset;
   const base::ByteView last = part.group.batches.back().bytes;
@@ -320,7 +331,7 @@ std::int64_t LogImpl::tick() {
   if (!marked_ && due(last_record_ns_ + options_.idle_mark_ms * kNsPerMs)) {
     if (busy) {
       next = now + options_.idle_mark_ms * kNsPerMs;
-    } else if (journal_->reserve(kRecordOverheadBytes)) {
+    } else if (journal_->reserve(kRecordOverheadBytes, options_.reserve_bytes)) {
       reserved_ += kRecordOverheadBytes;
       if (!run_round(make_round(true, false, false))) return -1;
     }

@@ -1,98 +1,11 @@
-// The failure statements F1 to F24 and F27, each on a simulated machine; long histories are in log_sim_test.cc.
+// The failure statements F1 to F12 and F17 to F23, each on a simulated machine; F13, F14, F24 and F27 are in log_space_test.cc, long histories in log_sim_test.cc.
 #include <algorithm>
 
 #include "base/crc32c.h"
-#include "log/journal.h"
-#include "log/journal_reader.h"
-#include "log/log_test_support.h"
-#include "os/sim_env.h"
+#include "log/log_failures_for_test.h"
 
 namespace baton::log {
 namespace {
-
-using Values = std::vector<std::pair<std::int64_t, std::string>>;
-constexpr char kDirectory[] = "/data";
-
-class LogFailures : public testing::Test {
- protected:
-  ~LogFailures() override { stop(); }
-
-  Result<std::unique_ptr<Log>> try_open(LogOptions options = {}) {
-    if (!env_) {
-      env_ = std::make_unique<os::SimEnv>(world_);
-      owner_ = env_->make_executor("owner");
-      worker_ = env_->make_executor("worker");
-    }
-    options.warn = [this](const std::string& text) { warnings_.push_back(text); };
-    options.reserve_bytes = reserve_;
-    return Log::open(*env_, kDirectory, options, *owner_, *worker_);
-  }
-  void open(LogOptions options = {}) {
-    auto opened = try_open(std::move(options));
-    ASSERT_OK(opened);
-    log_ = std::move(*opened);
-  }
-  void stop() {
-    log_.reset();
-    owner_.reset(), worker_.reset(), env_.reset();
-  }
-  void kill() { env_->kill(), stop(); }
-  void lose_power() {
-    world_.disk().cut_power();
-    stop();
-    world_.disk().restart();
-    world_.disk().faults = {};
-  }
-  void make_topic(const Settings& settings = {}, TopicKind kind = TopicKind::event) {
-    const auto id = log_->create_topic("rides", kind, 1, settings);
-    ASSERT_OK(id);
-    key_ = {*id, PartitionId(0)};
-  }
-  Status append(const std::string& value, int records = 1) {
-    if (auto staged = log_->stage(key_, make_batch(value, log_->append_time_ms(), records)); !staged) return staged.error();
-    auto job = log_->begin_flush();
-    job->run();
-    return log_->end_flush(std::move(job));
-  }
-  void mark() {  // idling puts the last round under a mark
-    world_.advance(2'000'000'000);
-    (void)log_->tick();
-  }
-  Values values() { return read_all(*log_->reader(key_)); }
-  std::string segment(const char* extension = ".log") {
-    return std::string(kDirectory) + "/topics/" + key_.topic.to_hex() + "/0/00000000000000000000" + extension;
-  }
-  std::string journal() {
-    std::string newest;
-    for (const auto& file : world_.disk().files()) {
-      if (file.path.starts_with("/data/journal/0")) newest = file.path;
-    }
-    return newest;
-  }
-  // Where the records of the newest journal file begin; the last entry is where the next one would.
-  std::vector<std::uint64_t> record_positions() {
-    const auto bytes = *world_.disk().read(journal());
-    const auto header = *parse_journal_header(bytes);
-    std::vector<std::uint64_t> out;
-    std::uint64_t at = kJournalHeaderBytes;
-    while (true) {
-      const auto fixed = peek_record(base::ByteView(bytes).subspan(at));
-      out.push_back(at);
-      if (!fixed || fixed->generation != header.generation) return out;
-      at += record_file_bytes(fixed->total_bytes);
-    }
-  }
-  void flip(const std::string& path, std::uint64_t at) { world_.disk().flip_bit(path, at, 3); }
-
-  os::SimWorld world_{{.seed = 5}};
-  std::unique_ptr<os::SimEnv> env_;
-  std::unique_ptr<os::Executor> owner_;
-  std::unique_ptr<os::Executor> worker_;
-  std::unique_ptr<Log> log_;
-  std::vector<std::string> warnings_;
-  PartitionKey key_;
-  std::uint64_t reserve_ = 0;
-};
 
 TEST_F(LogFailures, F1AKillBeforeOrAfterAnyChangeLosesNothingAcknowledged) {
   for (std::uint64_t at = 1; at < 60; ++at) {
@@ -350,46 +263,6 @@ TEST_F(LogFailures, F12AFailedSyncOfACheckpointEndsTheStore) {
   EXPECT_EQ(append("b").error().code, Code::store_failed);
 }
 
-TEST_F(LogFailures, F13AFullDiskRefusesAppendsAndGoesOnWhenThereIsRoom) {
-  open();
-  make_topic();
-  ASSERT_OK(append("a"));
-  world_.disk().faults.capacity_bytes = world_.disk().used_bytes();
-  Status status;
-  std::size_t taken = 1;
-  for (int i = 0; i < 20'000 && status.ok(); ++i) {
-    status = append(std::string(3000, 'x'));
-    taken += status.ok() ? 1 : 0;
-  }
-  ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().code, Code::no_space);
-  EXPECT_FALSE(log_->failed());
-  EXPECT_EQ(values().size(), taken);
-  world_.disk().faults.capacity_bytes = std::uint64_t{1} << 40;
-  ASSERT_OK(append("after"));
-  EXPECT_EQ(values().size(), taken + 1);
-  kill();
-  open();
-  EXPECT_EQ(values().size(), taken + 1);
-}
-
-TEST_F(LogFailures, F14AReserveIsKeptWithWhichAFullStoreClosesAndOpens) {
-  reserve_ = 1 << 20;
-  open();
-  make_topic();
-  world_.disk().faults.capacity_bytes = world_.disk().used_bytes() + (4 << 20);
-  Status status;
-  for (int i = 0; i < 20'000 && status.ok(); ++i) status = append(std::string(3000, 'x'));
-  EXPECT_EQ(status.error().code, Code::no_space);
-  EXPECT_GE(world_.disk().faults.capacity_bytes - world_.disk().used_bytes(), reserve_);
-  ASSERT_OK(log_->create_topic("small", TopicKind::event, 1, {}));
-  const auto count = values().size();
-  ASSERT_OK(log_->close());
-  stop();
-  open();
-  EXPECT_EQ(values().size(), count);
-}
-
 TEST_F(LogFailures, F17ANewSegmentIsThereAfterThePowerLossThatFollowsItsFirstRound) {
   open();
   make_topic({{"segment.bytes", "4096"}});
@@ -434,65 +307,6 @@ TEST_F(LogFailures, F23ANewerFormatIsRefusedAndUntouched) {
   world_.disk().write(path, bytes);
   EXPECT_EQ(try_open().error().code, Code::unsupported_format);
   EXPECT_EQ(*world_.disk().read(path), bytes);
-}
-
-TEST_F(LogFailures, F24AWallClockThatJumpsMovesNeitherTimeNorRetention) {
-  open();
-  make_topic({{"segment.bytes", "4096"}, {"retention.ms", "3600000"}}, TopicKind::plain);
-  for (int i = 0; i < 20; ++i) ASSERT_OK(append(std::string(1500, 'x')));
-  world_.run_until_idle();
-  const auto before = log_->append_time_ms();
-  world_.step_wall_ms(10LL * 365 * 24 * 3600 * 1000);
-  EXPECT_LT(log_->append_time_ms() - before, 1000);
-  ASSERT_OK(log_->apply_retention({}));
-  EXPECT_EQ(log_->reader(key_)->bounds().log_start, Offset(0));
-  ASSERT_OK(log_->close());
-  stop();
-  // Opened ten years ahead: time goes on from the last record, and nothing is removed until somebody says that the clock is right.
-  open();
-  EXPECT_LT(log_->append_time_ms() - before, 60'000);
-  ASSERT_FALSE(warnings_.empty());
-  ASSERT_OK(log_->apply_retention({}));
-  EXPECT_EQ(log_->reader(key_)->bounds().log_start, Offset(0));
-  ASSERT_OK(log_->confirm_clock());
-  ASSERT_OK(log_->apply_retention({}));
-  EXPECT_GT(log_->reader(key_)->bounds().log_start, Offset(0));
-  ASSERT_OK(log_->close());
-  stop();
-  // And back by an hour: it does not go back.
-  const auto last = world_.wall_ms();
-  world_.step_wall_ms(-3'600'000);
-  open();
-  EXPECT_GE(log_->append_time_ms(), last - 60'000);
-}
-
-TEST_F(LogFailures, F27RetentionThatIsKilledAnywhereIsCompletedAndRemovesNothingElse) {
-  for (std::uint64_t at = 1; at < 25; ++at) {
-    open();
-    const auto id = log_->create_topic("t" + std::to_string(at), TopicKind::plain, 1, {{"segment.bytes", "4096"}, {"retention.bytes", "9000"}});
-    ASSERT_OK(id);
-    key_ = {*id, PartitionId(0)};
-    for (int i = 0; i < 16; ++i) ASSERT_OK(append(std::string(1500, 'x') + std::to_string(i)));
-    world_.run_until_idle();
-    world_.disk().faults.power_loss_at = world_.disk().counters().mutations + at;
-    (void)log_->apply_retention({});
-    world_.run_until_idle();
-    lose_power();
-    open();
-    const auto got = values();
-    ASSERT_FALSE(got.empty());
-    EXPECT_EQ(got.back().first, 15);
-    EXPECT_GE(log_->reader(key_)->bytes(), 9000u);
-    EXPECT_EQ(got.size(), static_cast<std::size_t>(16 - log_->reader(key_)->bounds().log_start.value()));
-    ASSERT_OK(log_->close());
-    stop();
-    const auto report = [&] {
-      os::SimEnv env(world_);
-      return verify(env, kDirectory, std::nullopt, {});
-    }();
-    ASSERT_OK(report);
-    EXPECT_TRUE(report->findings.empty()) << report->findings.front().file << ": " << report->findings.front().what;
-  }
 }
 
 }  // namespace

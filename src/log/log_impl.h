@@ -31,10 +31,12 @@ class LogImpl final : public Log {
   TopicConfig config_of(const TopicInfo& topic) const override { return topic_config(topic.kind, topic.settings, options_); }
   Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions, const Settings& settings) override;
   Status set_topic(const TopicId& id, const Settings& changed) override;
+  Status set_quota(const QuotaEntity& entity, const Settings& values) override;
   Status remove_topic(const TopicId& id) override;
   std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const override;
   std::int64_t append_time_ms() override { return clock_->now_ms(); }
   Result<std::optional<ProducedBatch>> check_producer(const PartitionKey& key, const BatchHeader& header) const override;
+  Result<std::map<std::int64_t, ProducerTable::Producer>> producers(const PartitionKey& key) const override;
   Result<Staged> stage(const PartitionKey& key, base::OwnedBytes batch) override;
   bool has_staged() const override { return !dirty_.empty(); }
   std::unique_ptr<FlushJob> begin_flush() override;
@@ -80,7 +82,8 @@ class LogImpl final : public Log {
   [[nodiscard]] Status check_open() const;
   [[nodiscard]] Status prepare_segment(PartitionTail& tail, std::uint64_t bytes);
   [[nodiscard]] Status create_segment(PartitionTail& tail);
-  [[nodiscard]] Status allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes);
+  [[nodiscard]] Status allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes, std::uint64_t kept_free);
+  [[nodiscard]] std::uint64_t kept_free(const PartitionTail& tail) const;
   [[nodiscard]] std::unique_ptr<RoundJob> make_round(bool empty_record, bool begin_generation, bool sync_only);
   [[nodiscard]] RoundPart make_part(PartitionTail& tail, StagedGroup group);
   [[nodiscard]] static const OpenSegment* last_segment(const PartitionTail& tail);
@@ -108,6 +111,7 @@ class LogImpl final : public Log {
 
   // log_retention.cc
   [[nodiscard]] Result<Offset> retained_from(const PartitionTail& tail, bool by_time) const;
+  [[nodiscard]] Result<bool> is_old(PartitionTail& tail) const;
   [[nodiscard]] Status set_log_start(PartitionTail& tail, Offset start, bool asked, const KeepHeads& keep_heads);
   void remove_files();
 

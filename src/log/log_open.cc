@@ -128,6 +128,7 @@ PartitionTail& LogImpl::add_tail(const PartitionKey& key, std::shared_ptr<const 
   tail.key = key;
   tail.partition = std::make_shared<Partition>(key, kStoredBatchBytesMax);
   tail.config = std::move(config);
+  tail.internal = is_internal(catalogue_->state().topics.at(key.topic).name);
   tail.directory = partition_directory(key);
   tails_[key] = std::move(owned);
   by_key_[key] = &tail;
@@ -219,7 +220,7 @@ Status LogImpl::copy_rounds(RecoveredStore& store) {
     buffer.resize(record_file_bytes(total));
     BATON_TRY_ASSIGN(const std::size_t got, file->read_at(place.position, base::MutableByteView(buffer).first(total)));
     if (got != total) return Error{Code::io_error, place.file->name + ": it became shorter while it was read"};
-    BATON_TRY(journal_->reserve(buffer.size()));
+    BATON_TRY(journal_->reserve(buffer.size(), options_.reserve_bytes));
     BATON_TRY(journal_->append(record.fixed, buffer, total, buffer.size()));
     durable_round_ = record.fixed.round;  // when the sync below is done
     return {};

@@ -31,14 +31,32 @@ Result<Offset> LogImpl::retained_from(const PartitionTail& tail, bool by_time) c
   return start;
 }
 
+// Whether the segment that is written to is to end, so that what it holds can leave in time. After a restart, the age of what has no marks yet begins anew.
+Result<bool> LogImpl::is_old(PartitionTail& tail) const {
+  if (!tail.config->retention_ms || tail.open.empty()) return false;
+  OpenSegment& last = tail.open.back();
+  if (last.rolled || last.end == 0 || last.staged_end != last.end) return false;
+  if (last.first_arrival_ms == 0) {
+    BATON_TRY_ASSIGN(const std::int64_t first, last.segment->first_arrival_ms());
+    last.first_arrival_ms = first > 0 ? first : clock_->now_ms();
+  }
+  return last.first_arrival_ms < clock_->now_ms() - std::min(tail.config->segment_ms, *tail.config->retention_ms);
+}
+
 Status LogImpl::apply_retention(const KeepHeads& keep_heads) {
   BATON_TRY(check_open());
   for (const auto& [key, tail] : tails_) {
     if (tail->removed || (!tail->config->retention_ms && !tail->config->retention_bytes)) continue;
+    if (clock_->trusted()) {
+      BATON_TRY_ASSIGN(const bool old, is_old(*tail));
+      const Status ended = old ? create_segment(*tail) : Status();
+      if (!ended && ended.error().code != Code::no_space) return ended;  // on a full disk what can leave matters more
+    }
     BATON_TRY_ASSIGN(const Offset start, retained_from(*tail, clock_->trusted()));
     if (start > tail->partition->bounds().log_start) BATON_TRY(set_log_start(*tail, start, false, keep_heads));
   }
   remove_files();  // those that a backup has held back
+  if (want_seals_ && !running_) start_checkpoint();
   return {};
 }
 

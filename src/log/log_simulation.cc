@@ -107,10 +107,11 @@ void LogSimulation::create_topic() {
   Model model{.topic = "t" + std::to_string(models_.size())};
   Settings settings;
   auto kind = TopicKind::event;
-  switch (below(5)) {
+  switch (below(6)) {
     case 0: kind = TopicKind::plain; model.durability = Durability::interval; settings["durability"] = "interval"; break;
     case 1: kind = TopicKind::plain; model.durability = Durability::memory; settings["durability"] = "memory"; break;
     case 2: kind = TopicKind::plain; settings["retention.bytes"] = std::to_string(4096 + below(20'000)); break;
+    case 3: kind = TopicKind::plain; settings["retention.ms"] = std::to_string(1 + below(10'000)); settings["segment.ms"] = std::to_string(1 + below(10'000)); break;
     default: break;
   }
   model.idempotent = one_in(2);
@@ -339,7 +340,7 @@ void LogSimulation::check_partition(Model& model, bool power_was_lost) {
   const auto reader = log_->reader(model.key);
   const auto bounds = reader->bounds();
   if (bounds.log_start.value() < model.start) return fail(model.topic + ": the start of the log went back");
-  if (bounds.log_start.value() > std::max(model.start_attempted, model.start) && topic->second.settings.count("retention.bytes") == 0) {
+  if (bounds.log_start.value() > std::max(model.start_attempted, model.start) && topic->second.settings.count("retention.bytes") + topic->second.settings.count("retention.ms") == 0) {
     return fail(model.topic + ": more was removed than was asked for");
   }
   model.start = bounds.log_start.value();

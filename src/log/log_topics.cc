@@ -65,6 +65,21 @@ Status LogImpl::set_topic(const TopicId& id, const Settings& changed) {
   return {};
 }
 
+Status LogImpl::set_quota(const QuotaEntity& entity, const Settings& values) {
+  constexpr std::size_t kQuotasMax = 10'000;
+  BATON_TRY(check_open());
+  const auto& known = catalogue_->state().quotas;
+  if (values.empty() && !known.contains(entity)) return {};
+  if (!known.contains(entity) && known.size() >= kQuotasMax) {
+    return Error{Code::too_large, "there are " + std::to_string(known.size()) + " users and client ids with a quota: no more are kept"};
+  }
+  const auto set = catalogue_->set_quota(entity, values);
+  if (!set && set.error().code == Code::io_error) return fail(set.error());
+  BATON_TRY(set);
+  live_->set_catalogue_bytes(catalogue_->bytes());
+  return {};
+}
+
 Status LogImpl::remove_topic(const TopicId& id) {
   BATON_TRY(check_open());
   const auto removed = catalogue_->remove_topic(id);

@@ -36,8 +36,10 @@ class ReadOnlyLog final : public Log {
   TopicConfig config_of(const TopicInfo& topic) const override { return topic_config(topic.kind, topic.settings, options_); }
   Result<TopicId> create_topic(const std::string&, TopicKind, std::int32_t, const Settings&) override { return refused_; }
   Status set_topic(const TopicId&, const Settings&) override { return refused_; }
+  Status set_quota(const QuotaEntity&, const Settings&) override { return refused_; }
   Status remove_topic(const TopicId&) override { return refused_; }
   Result<std::optional<ProducedBatch>> check_producer(const PartitionKey&, const BatchHeader&) const override { return refused_; }
+  Result<std::map<std::int64_t, ProducerTable::Producer>> producers(const PartitionKey&) const override { return refused_; }
   Result<Staged> stage(const PartitionKey&, base::OwnedBytes) override { return refused_; }
   std::unique_ptr<FlushJob> begin_flush() override { return nullptr; }
   Status end_flush(std::unique_ptr<FlushJob>) override { return refused_; }

@@ -226,6 +226,17 @@ Result<std::int64_t> Segment::last_arrival_ms() const {
   }
 }
 
+Result<std::int64_t> Segment::first_arrival_ms() const {
+  while (true) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (saved_end_ == 0) return fresh_.empty() ? std::int64_t{0} : fresh_.front().arrival_ms;
+      if (loaded_) return saved_.front().arrival_ms;
+    }
+    BATON_TRY(load_marks());
+  }
+}
+
 Result<std::uint64_t> Segment::check_range(std::uint64_t position, std::uint64_t length) const {
   struct Range {
     std::size_t index;

@@ -71,6 +71,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   [[nodiscard]] Result<std::uint64_t> position_before_time(std::int64_t ms) const;
   // By the store's clock, of the last batch under a mark; 0: none.
   [[nodiscard]] Result<std::int64_t> last_arrival_ms() const;
+  [[nodiscard]] Result<std::int64_t> first_arrival_ms() const;  // of the first range; likewise
   // Checks the marks that overlap the range, each once. corrupt names file and position. Returns up to which position the bytes from
   // `position` on are checked: the end of the last of these marks, or of the segment when there is none to check by.
   [[nodiscard]] Result<std::uint64_t> check_range(std::uint64_t position, std::uint64_t length) const;

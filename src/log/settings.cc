@@ -107,11 +107,11 @@ constexpr std::array kKnown = {
                  "Taken and without effect: marks are as large as their segment needs.",
                  Type::number, 4, INT32_MAX, {}, "10485760", Of::plain, true},
     TopicSetting{"segment.jitter.ms",
-                 "Taken and without effect: segments end by their size.",
+                 "Taken and without effect: segments of many partitions may end together.",
                  Type::number, 0, INT64_MAX, {}, "0", Of::plain, true},
     TopicSetting{"segment.ms",
-                 "Taken and without effect: segments end by their size.",
-                 Type::number, 1, INT64_MAX, {}, "604800000", Of::plain, true},
+                 "A segment of a topic with retention.ms ends, so that it can leave, when its first record came longer ago than this, or than retention.ms if that is less.",
+                 Type::number, 1, INT64_MAX, {}, "604800000", Of::plain},
     TopicSetting{"unclean.leader.election.enable",
                  "Taken and without effect: there is one replica.",
                  Type::flag, 0, 0, {}, "false", Of::plain, true},
@@ -238,6 +238,7 @@ TopicConfig topic_config(TopicKind kind, const Settings& settings, const LogOpti
   if (const auto bytes = number_of(settings, "retention.bytes"); bytes && *bytes >= 0) {
     config.retention_bytes = static_cast<std::uint64_t>(*bytes);
   }
+  if (const auto ms = number_of(settings, "segment.ms")) config.segment_ms = *ms;
   const auto type = settings.find("message.timestamp.type");
   config.append_time = kind == TopicKind::event || (type != settings.end() && type->second == "LogAppendTime");
   if (const auto ms = number_of(settings, "message.timestamp.before.max.ms")) config.timestamp_before_ms_max = *ms;

@@ -37,6 +37,7 @@ struct TopicConfig {
   std::size_t batch_bytes_max = 0;     // as it is stored
   std::size_t produced_bytes_max = 0;  // as a client sends it: max.message.bytes
   std::optional<std::int64_t> retention_ms;
+  std::int64_t segment_ms = 604'800'000;
   std::optional<std::uint64_t> retention_bytes;
   bool append_time = false;                              // message.timestamp.type is LogAppendTime
   std::int64_t timestamp_before_ms_max = INT64_MAX;      // how far a producer's times may be from the append time

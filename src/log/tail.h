@@ -32,6 +32,7 @@ struct OpenSegment {
   Offset next_offset;                 // after the last record of the rounds that have ended
   MarksEnd saved;                     // what the marks file holds, or the checkpoint under way writes
   MarkBuilder marks;
+  std::int64_t first_arrival_ms = 0;  // of its first record, as far as it is known; 0: not looked for yet
   bool dirty = false;                 // written since the last checkpoint began
   bool rolled = false;                // a later segment exists: it waits for its seal
 };
@@ -58,6 +59,7 @@ struct PartitionTail {
   base::Bytes edge;                   // the bytes from the last sector boundary to the end of what was given to a round
   std::string directory;              // relative: "topics/<id>/<partition>"
   bool directory_made = false;
+  bool internal = false;              // the server's own: may take from the reserve of the disk
   bool undurable = false;             // has visible records that are not durable (interval)
   bool removed = false;
   std::size_t live_slot = 0;
