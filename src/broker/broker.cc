@@ -105,6 +105,7 @@ Result<std::unique_ptr<Broker>> Broker::make(store::StoreCore& core, const Broke
 Status Broker::start() {
   store_id_ = base::to_hex(std::as_bytes(std::span(core_.log().catalogue().store_id)));
   epoch_ = core_.log().epoch().value();
+  quotas_.set(core_.log().catalogue().quotas);
   group_topic_ = std::make_unique<GroupTopic>(core_);
   groups_ = std::make_unique<Groups>(core_.env(), core_.executor(), *group_topic_, options_.groups);
   BATON_TRY(group_topic_->open([this](base::ByteView record) { return groups_->load(record); }));
@@ -302,6 +303,35 @@ void Broker::delete_records(const log::PartitionKey& partition, log::Offset befo
           done({reply.error, std::move(reply.message), {}});
         }
       });
+}
+
+void Broker::describe_producers(const log::PartitionKey& partition, std::function<void(ProducersReply)> done) {
+  auto reply = std::make_shared<ProducersReply>();
+  core_.run_async(
+      [this, partition, reply]() -> Status {
+        BATON_TRY_ASSIGN(reply->producers, core_.log().producers(partition));
+        return {};
+      },
+      [reply, done = std::move(done)](const Status& status) {
+        if (!status) reply->error = status.error().code == Code::not_found ? TopicError::unknown_topic_or_partition : TopicError::kafka_storage_error;
+        done(std::move(*reply));
+      });
+}
+
+void Broker::alter_quota(const log::QuotaEntity& entity, QuotaChange change, bool validate_only, std::function<void(Status)> done) {
+  // On the executor, so that two changes of one entity are made one after the other.
+  core_.run_async(
+      [this, entity, change = std::move(change), validate_only]() -> Status {
+        BATON_TRY(check_quota_entity(entity));
+        const auto& all = core_.log().catalogue().quotas;
+        const auto found = all.find(entity);
+        BATON_TRY_ASSIGN(const log::Settings values, changed_quota(found == all.end() ? log::Settings() : found->second, change));
+        if (validate_only) return {};
+        BATON_TRY(core_.log().set_quota(entity, values));
+        quotas_.set(core_.log().catalogue().quotas);
+        return {};
+      },
+      std::move(done));
 }
 
 void Broker::produce(EventBatch batch, ProduceDone done) {

@@ -19,6 +19,7 @@
 #include "broker/fetch_waiters.h"
 #include "broker/group_topic.h"
 #include "broker/groups.h"
+#include "broker/quotas.h"
 #include "broker/retention.h"
 #include "store/store_core.h"
 
@@ -84,7 +85,7 @@ class Broker {
   [[nodiscard]] const BrokerOptions& options() const { return options_; }
   [[nodiscard]] std::shared_ptr<const store::ReadView> view() const { return core_.view(); }
   // Clients see topics whose names begin with "__baton" nowhere.
-  [[nodiscard]] static bool is_internal(std::string_view name) { return name.starts_with("__baton"); }
+  [[nodiscard]] static bool is_internal(std::string_view name) { return log::is_internal(name); }
   [[nodiscard]] const std::string& store_id() const { return store_id_; }  // 32 hex digits
   [[nodiscard]] std::int32_t epoch() const { return epoch_; }              // of this opening: the leader epoch of every partition
   [[nodiscard]] Status health() const { return core_.health(); }
@@ -109,6 +110,17 @@ class Broker {
 
   // The events of a batch that an EventBatchReader has read, for a context.
   void produce(EventBatch batch, ProduceDone done);
+
+  // What idempotent producers have written to a partition, by their ids.
+  struct ProducersReply {
+    TopicError error = TopicError::none;
+    std::map<std::int64_t, log::ProducerTable::Producer> producers;
+  };
+  void describe_producers(const log::PartitionKey& partition, std::function<void(ProducersReply)> done);
+
+  [[nodiscard]] Quotas& quotas() { return quotas_; }
+  // `validate_only`: nothing is changed, and the status says how it would end. invalid_argument, too_large (there are too many), or what the log says.
+  void alter_quota(const log::QuotaEntity& entity, QuotaChange change, bool validate_only, std::function<void(Status)> done);
 
   // An id that no producer of this store has had: the store's epoch, which each opening raises durably, and a counter.
   [[nodiscard]] std::int64_t new_producer_id() { return (std::int64_t{epoch_} << 32) | next_producer_++; }
@@ -137,6 +149,7 @@ class Broker {
   std::int32_t epoch_ = 0;
   std::atomic<std::uint32_t> next_producer_{0};
   FetchWaiters waiters_;
+  Quotas quotas_;
   // The executor's.
   std::unique_ptr<GroupTopic> group_topic_;
   std::unique_ptr<Groups> groups_;

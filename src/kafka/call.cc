@@ -32,6 +32,12 @@ void Call::finish(const Status& encoded, wire::Encoder& out, std::vector<net::Fi
   end(std::optional(std::move(reply)));
 }
 
-void Call::end(net::ReplyResult result) { std::exchange(done_, nullptr)(std::move(result)); }
+void Call::end(net::ReplyResult result) {
+  if (result && pause_ms_ > 0) {
+    if (!*result) result->emplace().silent = true;
+    (*result)->pause_ms = pause_ms_;
+  }
+  std::exchange(done_, nullptr)(std::move(result));
+}
 
 }  // namespace baton::kafka

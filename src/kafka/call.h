@@ -1,6 +1,7 @@
 // Call: one request on its way. It owns the frame, so that a request may point into it, and it ends with exactly one of reply(), no_reply() and close().
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,6 +37,8 @@ class Call : public std::enable_shared_from_this<Call> {
   [[nodiscard]] os::Executor& core() const { return core_; }
   [[nodiscard]] std::int16_t api() const { return header_.request_api_key; }
   [[nodiscard]] std::int16_t version() const { return header_.request_api_version; }
+  // Who the client is: nobody in particular, as long as listeners do not ask.
+  [[nodiscard]] static std::string_view user() { return "ANONYMOUS"; }
   [[nodiscard]] std::string_view client_id() const { return header_.client_id.value_or(std::string_view()); }
   [[nodiscard]] base::ByteView frame() const { return frame_.bytes(); }
   // A part of the frame, for one who keeps it, and the call with it, and may write to it; each part at most once.
@@ -61,6 +64,8 @@ class Call : public std::enable_shared_from_this<Call> {
     wire::Encoder out;
     finish(wire::encode_response(out, header_.correlation_id, version(), response), out, std::move(files));
   }
+  // Before the reply: the client has used more than its quota.
+  void pause(std::int64_t ms) { pause_ms_ = std::max(pause_ms_, ms); }
   void no_reply() { end(std::optional<net::Reply>()); }
   void close(Error error) { end(std::move(error)); }
 
@@ -73,6 +78,7 @@ class Call : public std::enable_shared_from_this<Call> {
   os::Executor& core_;
   base::Buffer frame_;
   Done done_;
+  std::int64_t pause_ms_ = 0;
   wire::Decoder in_;
   wire::RequestHeader header_;
 };

@@ -235,6 +235,9 @@ void FetchOperation::answer() {
       if (committed_only_) out.aborted_transactions.emplace();
     }
   }
+  const auto pause = call_->broker().quotas().use(broker::Rate::consumed, Call::user(), call_->client_id(), bytes_, call_->node().clock.monotonic_ns());
+  response_.throttle_time_ms = static_cast<std::int32_t>(pause);
+  call_->pause(pause);
   call_->reply(response_, std::move(files));
   waiter_.reset();
   if (kept_) session_->drop(this);

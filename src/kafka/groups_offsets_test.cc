@@ -70,6 +70,20 @@ TEST_F(GroupsTest, OffsetsAreCommittedAndFetchedInEveryVersion) {
   }
 }
 
+TEST_F(GroupsTest, F14WhenTheDiskIsFullForProducersOffsetsStillCommit) {
+  ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
+  world_.disk().faults.capacity_bytes = world_.disk().used_bytes() + (40u << 20);  // 32 MiB of them are the reserve
+  const base::Bytes batch = batch_of(std::string(900'000, 'x'));
+  ErrorCode error = ErrorCode::none;
+  for (int i = 0; i < 100 && error == ErrorCode::none; ++i) error = produce("t", batch).error_code;
+  ASSERT_EQ(error, ErrorCode::kafka_storage_error);
+  // Also of a group that is new, with the first offset of the server.
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(commit(commit_request("g" + std::to_string(i % 5), "t", i % 7)), ErrorCode::none) << i;
+  EXPECT_EQ(produce("t", batch).error_code, ErrorCode::kafka_storage_error);
+  restart(false);
+  for (int i = 195; i < 200; ++i) EXPECT_EQ(committed("g" + std::to_string(i % 5), "t").committed_offset, i % 7) << i;
+}
+
 TEST_F(GroupsTest, APartitionThatIsAskedForTwiceIsAnsweredOnce) {
   ASSERT_EQ(create_topic("t").error_code, ErrorCode::none);
   ASSERT_EQ(commit(commit_request("g", "t", 5)), ErrorCode::none);

@@ -127,6 +127,15 @@ TEST_F(Corpus, HasARequestOfEachApi) {
   wire::DescribeTopicPartitionsRequest described;
   described.topics.push_back({.name = "t"});
   seed(described);
+  wire::DescribeProducersRequest producers;
+  producers.topics.push_back({.name = "t", .partition_indexes = {0}});
+  seed(producers);
+  wire::AlterClientQuotasRequest quotas;
+  quotas.entries.push_back({.entity = {{.entity_type = "client-id", .entity_name = "c"}}, .ops = {{.key = "producer_byte_rate", .value = 1e6}}});
+  seed(quotas);
+  wire::DescribeClientQuotasRequest quotas_of;
+  quotas_of.components.push_back({.entity_type = "client-id", .match_type = 0, .match = "c"});
+  seed(quotas_of);
   wire::DeleteRecordsRequest records;
   records.topics.push_back({.name = "t", .partitions = {{.partition_index = 0, .offset = -1}}});
   seed(records);

@@ -52,6 +52,15 @@ TEST_F(SessionTest, EveryVersionOfEveryApiIsAnswered) {
     wire::DeleteRecordsRequest records;
     records.topics.push_back({.name = name, .partitions = {{.partition_index = 0, .offset = 9}}});
     in_every_version<wire::DeleteRecordsResponse>(records);
+    wire::DescribeProducersRequest producers;
+    producers.topics.push_back({.name = name, .partition_indexes = {0}});
+    in_every_version<wire::DescribeProducersResponse>(producers);
+    wire::AlterClientQuotasRequest quotas;
+    quotas.entries.push_back({.entity = {{.entity_type = "user", .entity_name = name}}, .ops = {{.key = "consumer_byte_rate", .value = name == "t" ? 1e9 : 0}}});
+    in_every_version<wire::AlterClientQuotasResponse>(quotas);
+    wire::DescribeClientQuotasRequest shown;
+    shown.components.push_back({.entity_type = name == "t" ? "user" : "nobody", .match_type = 2, .match = std::nullopt});
+    in_every_version<wire::DescribeClientQuotasResponse>(shown);
     wire::DescribeTopicPartitionsRequest pages;
     pages.topics.push_back({.name = name});
     in_every_version<wire::DescribeTopicPartitionsResponse>(pages);

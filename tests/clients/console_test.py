@@ -33,6 +33,16 @@ class ConsoleCase(ClientCase):
     def groups(self, *arguments, **options):
         return self.tool("consumer.group.ConsumerGroupCommand", *arguments, **options)
 
+    def performance(self, topic, count, *arguments, size=100):
+        """Options of the tool, then settings of the producer."""
+        options = [a for a in arguments if a.startswith("--")]
+        settings = [a for a in arguments if not a.startswith("--")]
+        done = subprocess.run([PEERS / "kafka", "run", TOOLS + "ProducerPerformance", "--topic", topic, "--num-records", str(count), "--record-size", str(size),
+                               "--throughput", "-1", *options, "--producer-props", f"bootstrap.servers={self.bootstrap}", *settings],
+                              capture_output=True, text=True, timeout=3 * WAIT)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
     def rows(self, text):
         """The table that a tool prints, as one dictionary a row."""
         lines = [line.split() for line in text.splitlines() if line.strip()]
@@ -78,6 +88,27 @@ class Topics(ConsoleCase):
         self.assertIn("no.such.setting", self.tool(CONFIGS, *of_topic, "--alter", "--add-config", "no.such.setting=1", expect=1))
 
 
+class Quotas(ConsoleCase):
+    def test_quotas_are_set_shown_kept_to_and_removed(self):
+        self.topics("--create", "--topic", "rides")
+        clients = ("--entity-type", "clients", "--entity-name", "importer")
+        self.assertIn("Completed updating", self.tool(CONFIGS, *clients, "--alter", "--add-config", "producer_byte_rate=100000,consumer_byte_rate=200000"))
+        described = self.tool(CONFIGS, "--entity-type", "clients", "--describe")
+        self.assertIn("importer", described)
+        self.assertIn("producer_byte_rate=100000.0", described)
+        self.assertIn("consumer_byte_rate=200000.0", described)
+        # Three seconds' worth: one is free.
+        def send(client, count):
+            return self.performance("rides", count, "--print-metrics", f"client.id={client}", "batch.size=10000", size=1000)
+        throttled = float(re.search(r"produce-throttle-time-max:\{client-id=importer\}\s*:\s*([\d.]+)", send("importer", 300))[1])
+        self.assertGreater(throttled, 0)
+        self.assertEqual(float(re.search(r"produce-throttle-time-max:\{client-id=other\}\s*:\s*([\d.]+)", send("other", 300))[1]), 0)
+        self.assertEqual(self.offsets("rides"), {0: 600})
+        self.tool(CONFIGS, *clients, "--alter", "--delete-config", "producer_byte_rate,consumer_byte_rate")
+        self.assertNotIn("importer", self.tool(CONFIGS, "--entity-type", "clients", "--describe"))
+        self.assertIn("request_percentage", self.tool(CONFIGS, *clients, "--alter", "--add-config", "request_percentage=50", expect=1))
+
+
 class Records(ConsoleCase):
     def test_what_the_console_producer_sends_the_console_consumer_shows(self):
         self.topics("--create", "--topic", "rides", "--partitions", 3)
@@ -104,11 +135,7 @@ class Records(ConsoleCase):
 
     def test_the_producer_of_the_performance_test_is_served(self):
         self.topics("--create", "--topic", "rides", "--partitions", 4)
-        done = subprocess.run([PEERS / "kafka", "run", TOOLS + "ProducerPerformance", "--topic", "rides", "--num-records", "20000", "--record-size", "100",
-                               "--throughput", "-1", "--producer-props", f"bootstrap.servers={self.bootstrap}", "acks=all"],
-                              capture_output=True, text=True, timeout=3 * WAIT)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("20000 records sent", done.stdout)
+        self.assertIn("20000 records sent", self.performance("rides", 20_000, "acks=all"))
         self.assertEqual(sum(self.offsets("rides").values()), 20_000)
 
 

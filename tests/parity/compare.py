@@ -5,7 +5,7 @@ import time
 
 # Elements of a list are found by the first of these that they have: their order is nobody's promise, and clients do not look at it.
 KEYS = ("name", "topic", "topicName", "topicId", "groupId", "memberId", "resourceName", "partitionIndex", "index", "partition", "partitionId", "apiKey", "nodeId",
-        "brokerId", "key", "logDir")
+        "brokerId", "key", "logDir", "entityType", "producerId")
 ORDERED = ("records", "synonyms", "protocols", "recordErrors", "headers", "nodeEndpoints")
 
 # Field -> what it becomes, and why the two cannot be equal.
@@ -60,7 +60,7 @@ class Normaliser:
             return sorted(out, key=str) if all(isinstance(v, (int, str)) for v in out) else out
         keyed = {}
         for one in out:
-            key = next((str(one[k]) for k in KEYS if one.get(k) not in (None, "", NO_ID)), "")
+            key = next((str(one[k]) for k in KEYS if one.get(k) not in (None, "", NO_ID)), "") or entity_of(one)
             at, n = key, 1
             while at in keyed:
                 n += 1
@@ -91,6 +91,12 @@ class Normaliser:
         if abs(value - time.time() * 1000) < NEAR_MS:
             return "<now>"
         return value
+
+
+def entity_of(entry):
+    """Whose a quota is."""
+    parts = entry.get("entity")
+    return " ".join(f"{kind}={part.get('entityName')}" for kind, part in parts.items()) if isinstance(parts, Keyed) else ""
 
 
 class Keyed(dict):

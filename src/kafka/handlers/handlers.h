@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kafka/session.h"
+#include "kafka/wire/alter_client_quotas.h"
 #include "kafka/wire/alter_configs.h"
 #include "kafka/wire/api_versions.h"
 #include "kafka/wire/create_partitions.h"
@@ -11,10 +12,12 @@
 #include "kafka/wire/delete_groups.h"
 #include "kafka/wire/delete_records.h"
 #include "kafka/wire/delete_topics.h"
+#include "kafka/wire/describe_client_quotas.h"
 #include "kafka/wire/describe_cluster.h"
 #include "kafka/wire/describe_configs.h"
 #include "kafka/wire/describe_groups.h"
 #include "kafka/wire/describe_log_dirs.h"
+#include "kafka/wire/describe_producers.h"
 #include "kafka/wire/describe_topic_partitions.h"
 #include "kafka/wire/fetch.h"
 #include "kafka/wire/find_coordinator.h"
@@ -53,6 +56,7 @@ class SharedReply {
   const CallPtr call_;
 };
 
+void handle(Session& session, const CallPtr& call, wire::AlterClientQuotasRequest request);
 void handle(Session& session, const CallPtr& call, wire::AlterConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::ApiVersionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreatePartitionsRequest request);
@@ -60,10 +64,12 @@ void handle(Session& session, const CallPtr& call, wire::CreateTopicsRequest req
 void handle(Session& session, const CallPtr& call, wire::DeleteGroupsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteRecordsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteTopicsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeClientQuotasRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeClusterRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeGroupsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeLogDirsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeProducersRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeTopicPartitionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::FetchRequest request);
 void handle(Session& session, const CallPtr& call, wire::FindCoordinatorRequest request);

@@ -51,7 +51,10 @@ constexpr std::array kHandlers = {
     serve<wire::DeleteGroupsRequest>(0, 2),
     serve<wire::IncrementalAlterConfigsRequest>(0, 1),
     serve<wire::OffsetDeleteRequest>(0, 0),
+    serve<wire::DescribeClientQuotasRequest>(0, 1),
+    serve<wire::AlterClientQuotasRequest>(0, 1),
     serve<wire::DescribeClusterRequest>(0, 2),
+    serve<wire::DescribeProducersRequest>(0, 0),
     serve<wire::DescribeTopicPartitionsRequest>(0, 0),
 };
 

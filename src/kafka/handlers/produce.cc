@@ -103,6 +103,11 @@ void handle(Session& session, const CallPtr& call, wire::ProduceRequest request)
       partition.error_code = wire::ErrorCode::kafka_storage_error;  // until it is known: a batch that the store dropped was not written
     }
   }
+  // What came counts, whatever becomes of it.
+  const auto& node = call->node();
+  const auto pause = call->broker().quotas().use(broker::Rate::produced, Call::user(), call->client_id(), call->frame().size(), node.clock.monotonic_ns());
+  response.throttle_time_ms = static_cast<std::int32_t>(pause);
+  call->pause(pause);
   if (request.acks < -1 || request.acks > 1) return refuse_all(response, wire::ErrorCode::invalid_required_acks);
   if (request.transactional_id) return refuse_all(response, wire::ErrorCode::invalid_txn_state);
   constexpr std::int16_t kFirstWithBatches = 3;
