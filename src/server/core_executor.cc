@@ -22,8 +22,9 @@ os::TimerId CoreExecutor::run_at(std::int64_t monotonic_ns, os::Task task) {
   auto& timer = timers_[id] = std::make_unique<boost::asio::steady_timer>(io_);
   timer->expires_after(std::chrono::nanoseconds(std::max<std::int64_t>(monotonic_ns - clock_.monotonic_ns(), 0)));
   timer->async_wait([this, id, task = std::move(task)](const boost::system::error_code& error) mutable {
-    if (error) return;  // cancelled, or the core ends
     const auto keep = timers_.extract(id);
+    // Cancelled, or the core ends. A timer whose time has come already is cancelled without an error: its wait is on its way here.
+    if (error || keep.empty()) return;
     task();
     mailbox_->post([] {});  // what the task has answered is sent when a batch of tasks has run
   });
