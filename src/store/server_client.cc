@@ -54,7 +54,8 @@ ServerClient::ServerClient(os::Env& env, std::string path, std::size_t pending_b
       path_(std::move(path)),
       pending_bytes_max_(pending_bytes_max),
       sender_(env.make_executor("baton-send")),
-      receiver_(env.make_executor("baton-receive")) {}
+      receiver_(env.make_executor("baton-receive")),
+      receiving_(receiver_.get()) {}
 
 ServerClient::~ServerClient() {
   {
@@ -100,7 +101,7 @@ void ServerClient::send(ServerRequest request, ServerDone done) {
 }
 
 Result<ServerAnswer> ServerClient::ask(ServerRequest request) {
-  if (receiver_->on_executor()) return Error{Code::invalid_argument, "a blocking call was made from a completion: use append_async there"};
+  if (receiving_->on_executor()) return Error{Code::invalid_argument, "a blocking call was made from a completion: use append_async there"};
   const auto waiter = env_.make_waiter();
   std::optional<Result<ServerAnswer>> answer;
   send(std::move(request), [&](Result<ServerAnswer> result) {
@@ -112,7 +113,7 @@ Result<ServerAnswer> ServerClient::ask(ServerRequest request) {
 }
 
 Status ServerClient::close() {
-  if (receiver_->on_executor()) return Error{Code::invalid_argument, "a blocking call was made from a completion"};
+  if (receiving_->on_executor()) return Error{Code::invalid_argument, "a blocking call was made from a completion"};
   const auto waiter = env_.make_waiter();
   {
     const std::lock_guard lock(mutex_);

@@ -71,6 +71,7 @@ class ServerClient {
   bool closed_ = false;
   std::vector<os::Env::Waiter*> quiet_;    // who waits until nothing is pending
   std::unique_ptr<os::Executor> sender_, receiver_;
+  os::Executor* const receiving_;          // receiver_ for completions: the destructor empties the pointer before the last of them has ended
 };
 
 }  // namespace baton::store

@@ -173,5 +173,19 @@ TEST_F(ServerClientTest, ACompletionThatSendsAgainWhileTheClientEndsIsRefused) {
   EXPECT_THAT(again.get_future().get(), StartsWith("cancelled: "));
 }
 
+TEST_F(ServerClientTest, ACompletionThatWouldWaitWhileTheClientEndsIsRefused) {
+  // So many that the client's end has come to the thread of the completions before the last one.
+  constexpr int kRequests = 10, kTimes = 10'000;
+  int refused = 0;
+  ServerClient* const client = client_.get();
+  for (int i = 0; i < kRequests; ++i) {
+    client->send({"GET", "/1", ""}, [&, client](const Result<ServerAnswer>&) {
+      for (int j = 0; j < kTimes; ++j) refused += client->ask({"GET", "/2", ""}).error().code == Code::invalid_argument ? 1 : 0;
+    });
+  }
+  client_.reset();
+  EXPECT_EQ(refused, kRequests * kTimes);
+}
+
 }  // namespace
 }  // namespace baton::store
