@@ -11,16 +11,15 @@ constexpr std::int64_t kAbsentNs = 50'000'000;   // then it is looked whether th
 
 Status ViewManager::start(const std::string& name) {
   if (engine_ == nullptr) return Error{Code::unavailable, "a live view needs the log, and this program has opened views only"};
-  std::shared_ptr<Live> live;
-  {
-    BATON_TRY_ASSIGN(const Held held, hold(name));
-    View& view = *held.view;
-    if (view.live && view.live->running()) return {};
-    BATON_TRY_ASSIGN(const auto stopped, stored_stop(view, view.current.live));
-    if (stopped) return Error{Code::incompatible, *stopped};
-    live = view.live = std::make_shared<Live>(*this, view);
-  }
-  return live->start();
+  BATON_TRY_ASSIGN(const Held held, hold(name));
+  View& view = *held.view;
+  if (view.live && view.live->running()) return {};
+  BATON_TRY_ASSIGN(const auto stopped, stored_stop(view, view.current.live));
+  if (stopped) return Error{Code::incompatible, *stopped};
+  view.live = std::make_shared<Live>(*this, view);
+  // Still with the mutex: who stops the view takes it, and finds it started or not there. The first step does not wait for it.
+  view.live->start();
+  return {};
 }
 
 void ViewManager::stop(const std::string& name) {
@@ -35,13 +34,12 @@ void ViewManager::stop(const std::string& name) {
   if (live) live->stop();
 }
 
-Status ViewManager::Live::start() {
+void ViewManager::Live::start() {
   running_ = true;
   executor_ = manager_.env_.make_executor("view-" + view_.name);
   // Its own name for the executor: stop() empties the pointer before the last step has ended.
   runner_ = executor_.get();
   runner_->post([this] { step(); });
-  return {};
 }
 
 void ViewManager::Live::stop() {

@@ -37,7 +37,7 @@ class ViewManager::Live {
  public:
   Live(ViewManager& manager, View& view) : manager_(manager), view_(view) {}
   ~Live() { stop(); }
-  Status start();
+  void start();
   void stop();
   [[nodiscard]] bool running() const { return running_; }
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <thread>
+#include <vector>
+
 #include "view/fake_engine_for_test.h"
 
 namespace baton::view {
@@ -379,6 +382,23 @@ TEST_F(Views, ALiveViewFollowsTheLog) {
   EXPECT_EQ(manager_->info("bikes")->generation, 2);
   manager_->stop("bikes");
   EXPECT_EQ(manager_->info("bikes")->state, ViewInfo::State::ready);
+}
+
+TEST_F(Views, AViewMayBeStartedAndStoppedFromAnyThread) {
+  load(kBikes);
+  rides(0, 10);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int j = 0; j < 300; ++j) {
+        if (i % 2 == 0) EXPECT_TRUE(manager_->start("bikes").ok());
+        else manager_->stop("bikes");
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_TRUE(manager_->start("bikes").ok());
+  wait_for("SELECT sum(trips) FROM bike", "10");
 }
 
 TEST_F(Views, ALiveViewGoesOnAfterASwapThatFailed) {
