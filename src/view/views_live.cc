@@ -23,13 +23,13 @@ Status ViewManager::start(const std::string& name) {
 }
 
 void ViewManager::stop(const std::string& name) {
+  const auto view = find(name);
+  if (!view) return;
   std::shared_ptr<Live> live;
   {
-    const std::lock_guard guard(mutex_);
-    const auto found = views_.find(name);
-    if (found == views_.end()) return;
-    const std::lock_guard view_guard(found->second->mutex);
-    live = std::move(found->second->live);
+    // A rebuild may have it for long: queries do not wait behind this.
+    const std::lock_guard guard((*view)->mutex);
+    live = std::move((*view)->live);
   }
   if (live) live->stop();
 }
