@@ -5,13 +5,13 @@
 #include <charconv>
 #include <cmath>
 
-
 namespace baton::broker {
 namespace {
 
-constexpr double kNsPerSecond = 1e9;
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000 * kNsPerMs;
 constexpr std::int64_t kForgetEveryNs = 10'000'000'000;
-constexpr std::size_t kAccountsMax = 10'000;  // client ids are the clients' to choose
+constexpr std::size_t kCountedMax = 10'000;  // client ids are the clients' to choose
 constexpr double kRateMax = 9e15;             // a whole number of bytes that a double tells from the next one
 
 Error bad(std::string text) { return {Code::invalid_argument, std::move(text)}; }
@@ -22,13 +22,13 @@ std::string text_of(double value) {
   return {text.data(), end};
 }
 
-double number_of(std::string_view text) {
+}  // namespace
+
+double rate_of(std::string_view text) {
   double value = 0;
   (void)std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  return value > 0 ? value : 0;
 }
-
-}  // namespace
 
 Result<log::Settings> changed_quota(const log::Settings& before, const QuotaChange& change) {
   log::Settings out = before;
@@ -65,8 +65,8 @@ void Quotas::set(const log::QuotaTable& table) {
   for (const auto& [entity, values] : table) {
     for (const auto& [key, value] : values) {
       // What a newer program has written is not ours to keep to.
-      const double rate = number_of(value);
-      if (!(rate > 0)) continue;
+      const double rate = rate_of(value);
+      if (rate == 0) continue;
       if (key == kProducedRate) limits[entity][Rate::produced] = rate;
       if (key == kConsumedRate) limits[entity][Rate::consumed] = rate;
     }
@@ -75,6 +75,7 @@ void Quotas::set(const log::QuotaTable& table) {
   const std::lock_guard lock(mutex_);
   table_ = std::move(shown);
   limits_ = std::move(limits);
+  full_ns_.clear();
   any_.store(!limits_.empty(), std::memory_order_relaxed);
 }
 
@@ -85,7 +86,7 @@ std::shared_ptr<const log::QuotaTable> Quotas::table() const {
 
 std::size_t Quotas::counted() const {
   const std::lock_guard lock(mutex_);
-  return accounts_.size();
+  return full_ns_.size();
 }
 
 std::optional<Quotas::Limit> Quotas::find(Rate rate, std::string_view user, std::string_view client_id) const {
@@ -116,32 +117,27 @@ std::int64_t Quotas::use(Rate rate, std::string_view user, std::string_view clie
   const auto limit = find(rate, user.substr(0, kQuotaNameBytesMax), client_id.substr(0, kQuotaNameBytesMax));
   if (!limit) return 0;
   forget_idle(now_ns);
-  const double allowance = limit->bytes_a_second;
-  const auto [at, fresh] = accounts_.try_emplace(limit->key, Account{.left = allowance, .since_ns = now_ns});
-  Account& account = at->second;
-  const double passed = static_cast<double>(std::max<std::int64_t>(now_ns - account.since_ns, 0)) / kNsPerSecond;
-  account.left = std::min(allowance, account.left + passed * allowance) - static_cast<double>(bytes);
-  account.since_ns = std::max(now_ns, account.since_ns);
-  if (account.left >= 0) return 0;
-  return static_cast<std::int64_t>(std::min<double>(std::ceil(-account.left / allowance * 1'000), kPauseMsMax));
+  std::int64_t& full = full_ns_[limit->key];
+  const double takes = static_cast<double>(bytes) / limit->bytes_a_second * static_cast<double>(kNsPerSecond);
+  constexpr std::int64_t kLongest = kNsPerSecond + kDebtMsMax * kNsPerMs;
+  full = std::max(full, now_ns) + static_cast<std::int64_t>(std::min(takes, static_cast<double>(kLongest)));
+  full = std::min(full, now_ns + kLongest);
+  const std::int64_t debt = full - now_ns - kNsPerSecond;
+  return debt <= 0 ? 0 : std::min((debt + kNsPerMs - 1) / kNsPerMs, kPauseMsMax);
 }
 
-// Who has its whole allowance is as if it had never come. Of those who do not, the number is bounded: the ones that owe least are forgotten.
+// Who has the whole allowance is as if it had never come. Of the others, the number is bounded: those that owe least are forgotten.
 void Quotas::forget_idle(std::int64_t now_ns) {
-  const bool many = accounts_.size() >= kAccountsMax;
-  if (!many && now_ns - forgotten_ns_ < kForgetEveryNs) return;
+  if (full_ns_.size() < kCountedMax && now_ns - forgotten_ns_ < kForgetEveryNs) return;
   forgotten_ns_ = now_ns;
-  // A second after nothing is owed any more, all is there again.
-  std::erase_if(accounts_, [&](const auto& one) {
-    const auto& [key, account] = one;
-    return account.left >= 0 && static_cast<double>(now_ns - account.since_ns) >= kNsPerSecond;
-  });
-  if (accounts_.size() < kAccountsMax) return;
-  std::vector<std::pair<double, Key>> all;
-  for (const auto& [key, account] : accounts_) all.emplace_back(account.left, key);
-  const auto half = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
-  std::ranges::nth_element(all, half, std::ranges::greater());
-  for (auto one = all.begin(); one != half; ++one) accounts_.erase(one->second);
+  std::erase_if(full_ns_, [&](const auto& one) { return one.second <= now_ns; });
+  if (full_ns_.size() < kCountedMax) return;
+  std::vector<std::int64_t> times;
+  for (const auto& [key, full] : full_ns_) times.push_back(full);
+  const auto half = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::ranges::nth_element(times, half);
+  std::size_t left_over = times.size() / 2;  // also of many that owe the same
+  std::erase_if(full_ns_, [&](const auto& one) { return left_over > 0 && one.second <= *half && left_over-- > 0; });
 }
 
 }  // namespace baton::broker

@@ -30,11 +30,14 @@ inline constexpr std::string_view kProducedRate = "producer_byte_rate";
 inline constexpr std::string_view kConsumedRate = "consumer_byte_rate";
 
 inline constexpr std::int64_t kPauseMsMax = 30'000;       // the rest of a longer pause is the next one
+inline constexpr std::int64_t kDebtMsMax = 3'600'000;     // what is more is let off: a wrong quota locks nobody out for ever
 inline constexpr std::size_t kQuotaNameBytesMax = 1'000;  // of a user or a client id
 
 // One change: nullopt takes the key's value away.
 using QuotaChange = std::map<std::string, std::optional<double>>;
 
+// A rate as it is kept; 0: that is none.
+[[nodiscard]] double rate_of(std::string_view text);
 // The values that an entity has with a change. invalid_argument: a key that is unknown, a value that is no rate.
 [[nodiscard]] Result<log::Settings> changed_quota(const log::Settings& before, const QuotaChange& change);
 // invalid_argument: a name that is empty or too long.
@@ -42,7 +45,7 @@ using QuotaChange = std::map<std::string, std::optional<double>>;
 
 class Quotas {
  public:
-  // [any] The quotas from now on. What clients have used stays counted.
+  // [any] The quotas from now on: nobody owes anything.
   void set(const log::QuotaTable& table);
   [[nodiscard]] std::shared_ptr<const log::QuotaTable> table() const;
 
@@ -51,11 +54,6 @@ class Quotas {
   [[nodiscard]] std::size_t counted() const;  // who are remembered; for tests
 
  private:
-  // What is left of a second's allowance; less than nothing: a debt.
-  struct Account {
-    double left = 0;
-    std::int64_t since_ns = 0;
-  };
   // Rate, and the user and the client id of those who share it ("" with false: whoever).
   using Key = std::tuple<Rate, bool, std::string, bool, std::string>;
   struct Limit {
@@ -70,7 +68,7 @@ class Quotas {
   mutable std::mutex mutex_;
   std::shared_ptr<const log::QuotaTable> table_ = std::make_shared<const log::QuotaTable>();
   Limits limits_;
-  std::map<Key, Account> accounts_;
+  std::map<Key, std::int64_t> full_ns_;  // when all of a second's allowance will be there again: more than a second from now is a debt
   std::int64_t forgotten_ns_ = 0;
 };
 

@@ -62,6 +62,27 @@ TEST(Quotas, APauseIsBoundedAndTheRestOfTheDebtStays) {
   EXPECT_EQ(quotas.use(Rate::produced, "u", "c", 0, 60 * kSecond), 0);
 }
 
+TEST(Quotas, ADebtIsBoundedAndAChangeLetsItOff) {
+  Quotas quotas;
+  quotas.set({{client("c"), produced("1")}});
+  EXPECT_EQ(quotas.use(Rate::produced, "u", "c", UINT64_MAX, 0), kPauseMsMax);
+  EXPECT_EQ(quotas.use(Rate::produced, "u", "c", UINT64_MAX, 1), kPauseMsMax);
+  EXPECT_EQ(quotas.use(Rate::produced, "u", "c", 0, kDebtMsMax * 1'000'000 + 1), 0);
+  EXPECT_EQ(quotas.use(Rate::produced, "u", "c", 1'000, kDebtMsMax * 1'000'000 + 2), kPauseMsMax);
+  quotas.set({{client("c"), produced("2")}});
+  EXPECT_EQ(quotas.use(Rate::produced, "u", "c", 1, kDebtMsMax * 1'000'000 + 3), 0);
+}
+
+TEST(Quotas, WhoHasPaidIsForgotten) {
+  Quotas quotas;
+  quotas.set({{{.client = Of::others}, produced("10")}});
+  for (int i = 0; i < 100; ++i) EXPECT_GT(quotas.use(Rate::produced, "u", "c" + std::to_string(i), 100, 0), 0);
+  (void)quotas.use(Rate::produced, "u", "late", 1, 5 * kSecond);
+  EXPECT_EQ(quotas.counted(), 101U);
+  (void)quotas.use(Rate::produced, "u", "late", 1, 20 * kSecond);
+  EXPECT_EQ(quotas.counted(), 1U);
+}
+
 TEST(Quotas, TheNearestOfThoseThatFitCounts) {
   log::QuotaTable table = {
       {both("u", "c"), produced("1000")},

@@ -1,5 +1,4 @@
 // DescribeClientQuotas: the entities that fit a filter of users and client ids.
-#include <charconv>
 #include <set>
 
 #include "kafka/handlers/client_quotas.h"
@@ -61,12 +60,6 @@ bool fits(const std::optional<Match>& match, std::string_view wanted, bool stric
   return of != Of::any;
 }
 
-double number_of(std::string_view text) {
-  double value = 0;
-  (void)std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 }  // namespace
 
 void handle(Session&, const CallPtr& call, wire::DescribeClientQuotasRequest request) {
@@ -94,7 +87,7 @@ void handle(Session&, const CallPtr& call, wire::DescribeClientQuotasRequest req
     };
     add(kUserType, entity.user, entity.user_name);
     add(kClientType, entity.client, entity.client_id);
-    for (const auto& [key, value] : values) entry.values.push_back({.key = key, .value = number_of(value)});
+    for (const auto& [key, value] : values) entry.values.push_back({.key = key, .value = broker::rate_of(value)});
   }
   call->reply(response);
 }
