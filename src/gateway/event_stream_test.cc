@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "gateway/event_stream.h"
+#include "os/run_on_for_test.h"
 #include "os/sim_env.h"
 #include "store/store_impl.h"
 
@@ -34,14 +35,7 @@ class EventStreamTest : public testing::Test {
     gateway_ = nullptr;
     broker_ = nullptr;
   }
-  void on_core(const std::function<void()>& task) {
-    const auto waiter = env_.make_waiter();
-    core_->post([&] {
-      task();
-      waiter->wake();
-    });
-    waiter->wait();
-  }
+  void on_core(const std::function<void()>& task) { os::run_on(env_, *core_, task); }
   void append(const std::string& type) {
     Append append{.context = "c"};
     append.streams.push_back({.stream = "s", .condition = Expect::any(), .events = {NewEvent{.type = type, .data = "{}"}}});

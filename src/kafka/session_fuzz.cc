@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "kafka/handlers/handlers.h"
+#include "os/run_on_for_test.h"
 #include "os/sim_env.h"
 
 namespace baton::kafka {
@@ -131,14 +132,7 @@ class Machine {
       if (taken.state == net::Protocol::Taken::State::complete) protocol.handle([](const net::ReplyResult&) {});
     }
   }
-  void on_core(const std::function<void()>& task) {
-    const auto waiter = env_.make_waiter();
-    core_->post([&] {
-      task();
-      waiter->wake();
-    });
-    waiter->wait();
-  }
+  void on_core(const std::function<void()>& task) { os::run_on(env_, *core_, task); }
 
   os::SimWorld world_;
   os::SimEnv env_{world_};

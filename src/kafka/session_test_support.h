@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kafka/handlers/handlers.h"
+#include "os/run_on_for_test.h"
 #include "os/sim_env.h"
 
 namespace baton::kafka {
@@ -57,14 +58,7 @@ class SessionTest : public ::testing::Test {
   void disconnect() {
     if (core_ != nullptr) on_core([&] { session_ = nullptr; });
   }
-  void on_core(const std::function<void()>& task) {
-    const auto waiter = env_->make_waiter();
-    core_->post([&] {
-      task();
-      waiter->wake();
-    });
-    waiter->wait();
-  }
+  void on_core(const std::function<void()>& task) { os::run_on(*env_, *core_, task); }
 
   // What a request ended with, when it has ended.
   struct Answer {
