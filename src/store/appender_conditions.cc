@@ -26,6 +26,7 @@ Status Appender::load_heads(PartitionState& partition) {
       stream.head = *head;
     } else {
       hashes_.push_back(stream.hash);
+      hashes_.push_back(system_hash(stream.hash));
       looked_up_.push_back(i);
     }
   }
@@ -37,8 +38,8 @@ Status Appender::load_heads(PartitionState& partition) {
   BATON_TRY(index.newest(hashes_, end, hits_));
   for (std::size_t i = 0; i < looked_up_.size(); ++i) {
     Stream& stream = streams_[looked_up_[i]];
-    BATON_TRY_ASSIGN(stream.head,
-                     find_head(*partition.view, index, partition.fetcher, stream.name, stream.hash, end, hits_[i]));
+    BATON_TRY_ASSIGN(stream.head, find_head(*partition.view, index, partition.fetcher, stream.name, stream.hash, end, hits_[2 * i],
+                                            hits_[2 * i + 1]));
   }
   return {};
 }

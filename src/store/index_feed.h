@@ -42,7 +42,7 @@ void entries_of_event(IndexHit hit, std::uint64_t stream_hash_value, std::uint64
 template <typename Add>
 void entries_of_system(const IndexHit& hit, std::string_view stream, std::string_view type, const Add& add) {
   add(stream_hash(stream), hit);
-  add(system_hash(stream), hit);
+  add(system_hash(stream_hash(stream)), hit);
   IndexHit typed = hit;
   typed.version = kNoStreamVersion;
   add(type_hash(type), typed);

@@ -7,7 +7,7 @@ namespace baton::store {
 namespace {
 
 constexpr std::string_view kMagic = "BTNIDXMF";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1: system records had another hash
 constexpr std::size_t kHeaderBytes = 48;
 constexpr std::size_t kRunBytes = 40;
 

@@ -9,32 +9,33 @@ namespace {
 
 // What the stream's newest system record hides: the first version that reads may show.
 Result<StreamVersion> find_visible_from(const PartitionView& partition, const IndexSnapshot& index, RecordFetcher& fetcher,
-                                        std::string_view stream, log::Offset to) {
-  IndexCursor cursor =
-      index.find(system_hash(stream), partition.reader().bounds().log_start, to, Direction::backward);
-  while (true) {
-    BATON_TRY_ASSIGN(const auto hit, cursor.next());
-    if (!hit) return StreamVersion(0);
+                                        std::string_view stream, std::uint64_t hash, const std::optional<IndexHit>& newest) {
+  const log::Offset log_start = partition.reader().bounds().log_start;
+  std::optional<IndexHit> hit = newest;
+  while (hit && hit->offset >= log_start) {
     BATON_TRY_ASSIGN(const EventView* const event, fetcher.fetch(*hit));
-    if (event->stream != stream || event->system.empty()) continue;
-    const auto before = truncated_before(event->system);
-    return before ? StreamVersion(*before) : hit->version.plus(1);
+    if (event->stream == stream && !event->system.empty()) {
+      const auto before = truncated_before(event->system);
+      return before ? StreamVersion(*before) : hit->version.plus(1);
+    }
+    BATON_TRY_ASSIGN(hit, index.newest(system_hash(hash), hit->offset));
   }
+  return StreamVersion(0);
 }
 
 }  // namespace
 
-std::uint64_t system_hash(std::string_view stream) { return id_hash(stream, {}, {}); }
-
 Result<Head> find_head(const PartitionView& partition, const IndexSnapshot& index, RecordFetcher& fetcher,
                        std::string_view stream, std::uint64_t hash, log::Offset to) {
-  BATON_TRY_ASSIGN(const auto newest, index.newest(hash, to));
-  return find_head(partition, index, fetcher, stream, hash, to, newest);
+  const std::uint64_t hashes[] = {hash, system_hash(hash)};
+  std::optional<IndexHit> hits[2];
+  BATON_TRY(index.newest(hashes, to, hits));
+  return find_head(partition, index, fetcher, stream, hash, to, hits[0], hits[1]);
 }
 
 Result<Head> find_head(const PartitionView& partition, const IndexSnapshot& index, RecordFetcher& fetcher,
                        std::string_view stream, std::uint64_t hash, log::Offset to,
-                       const std::optional<IndexHit>& newest) {
+                       const std::optional<IndexHit>& newest, const std::optional<IndexHit>& newest_system) {
   const log::Offset log_start = partition.reader().bounds().log_start;
   Head head;
   std::optional<IndexHit> hit = newest;
@@ -49,7 +50,7 @@ Result<Head> find_head(const PartitionView& partition, const IndexSnapshot& inde
     BATON_TRY_ASSIGN(hit, index.newest(hash, hit->offset));
   }
   if (head.last_version.value() >= 0) {
-    BATON_TRY_ASSIGN(head.visible_from, find_visible_from(partition, index, fetcher, stream, to));
+    BATON_TRY_ASSIGN(head.visible_from, find_visible_from(partition, index, fetcher, stream, hash, newest_system));
   }
   const auto snapshot = partition.heads();
   if (snapshot == nullptr) return head;

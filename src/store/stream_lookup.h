@@ -16,17 +16,18 @@
 
 namespace baton::store {
 
-// What system records (deletes and truncations) of a stream are indexed under, beside the stream itself: the identity with an empty
-// source and an empty id, which no event has.
-[[nodiscard]] std::uint64_t system_hash(std::string_view stream);
+// What system records (deletes and truncations) of a stream are indexed under, beside the stream itself. It is next to `hash`, the
+// stream's own, so that both lie in one line of each filter and in one block: every append to a stream that is not in the cache
+// asks for both, and nearly always there is no system record.
+[[nodiscard]] constexpr std::uint64_t system_hash(std::uint64_t hash) noexcept { return hash ^ 1; }
 
 // `hash` is stream_hash(stream). A stream without records below `to` has last_version -1.
 [[nodiscard]] Result<Head> find_head(const PartitionView& partition, const IndexSnapshot& index, RecordFetcher& fetcher,
                                      std::string_view stream, std::uint64_t hash, log::Offset to);
 
-// The same when the newest entry of `hash` is known already (a look-up of many).
+// The same when the newest entries below `to` of `hash` and of system_hash(hash) are known already (a look-up of many).
 [[nodiscard]] Result<Head> find_head(const PartitionView& partition, const IndexSnapshot& index, RecordFetcher& fetcher,
                                      std::string_view stream, std::uint64_t hash, log::Offset to,
-                                     const std::optional<IndexHit>& newest);
+                                     const std::optional<IndexHit>& newest, const std::optional<IndexHit>& newest_system);
 
 }  // namespace baton::store

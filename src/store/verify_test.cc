@@ -163,15 +163,15 @@ TEST_F(StoreVerify, AnEntryThatIsMissingOrTooManyOrPointsElsewhereIsFound) {
       // The version of a system record.
       [](auto& e) {
         for (auto& entry : e) {
-          if (entry.hash == system_hash("ride-2")) entry = changed(entry, [](IndexHit& h) { h.version = h.version.plus(1); });
+          if (entry.hash == system_hash(stream_hash("ride-2"))) entry = changed(entry, [](IndexHit& h) { h.version = h.version.plus(1); });
         }
       },
       [](auto& e) {
         std::int64_t offset = -1;
-        for (auto& entry : e) offset = entry.hash == system_hash("ride-2") ? entry.offset() : offset;
+        for (auto& entry : e) offset = entry.hash == system_hash(stream_hash("ride-2")) ? entry.offset() : offset;
         for (auto& entry : e) {
           const bool of_it =
-              entry.offset() == offset && (entry.hash == system_hash("ride-2") || entry.hash == stream_hash("ride-2"));
+              entry.offset() == offset && (entry.hash == system_hash(stream_hash("ride-2")) || entry.hash == stream_hash("ride-2"));
           if (of_it) entry = changed(entry, [](IndexHit& h) { h.version = h.version.plus(50); });
         }
       },
