@@ -20,7 +20,9 @@ std::string describe(const Head& head) {
 Status Appender::load_heads(PartitionState& partition) {
   hashes_.clear();
   looked_up_.clear();
+  constexpr std::uint32_t kAhead = 8;
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    if (i + kAhead < streams_.size()) partition.heads.prefetch(streams_[i + kAhead].hash);
     Stream& stream = streams_[i];
     if (const auto head = partition.heads.find(stream.hash, stream.name)) {
       stream.head = *head;
@@ -38,6 +40,7 @@ Status Appender::load_heads(PartitionState& partition) {
   BATON_TRY(index.newest(hashes_, end, hits_));
   for (std::size_t i = 0; i < looked_up_.size(); ++i) {
     Stream& stream = streams_[looked_up_[i]];
+    if (const std::size_t next = 2 * (i + kAhead); next < hits_.size() && hits_[next]) partition.fetcher.prefetch(*hits_[next]);
     BATON_TRY_ASSIGN(stream.head, find_head(*partition.view, index, partition.fetcher, stream.name, stream.hash, end, hits_[2 * i],
                                             hits_[2 * i + 1]));
   }

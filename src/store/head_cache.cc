@@ -56,6 +56,12 @@ std::optional<Head> HeadCache::find(std::uint64_t hash, std::string_view stream)
   return std::nullopt;
 }
 
+void HeadCache::prefetch(std::uint64_t hash) const {
+  for (const Table* table : {&young_, &old_}) {
+    if (table->used > 0) __builtin_prefetch(&table->slots[static_cast<std::size_t>(hash) & (table->slots.size() - 1)]);
+  }
+}
+
 void HeadCache::put(std::uint64_t hash, std::string_view stream, const Head& head) {
   if ((young_.used + 1) * 4 > young_.slots.size() * 3) young_.grow();
   Slot& slot = young_.slots[young_.place(hash, stream)];

@@ -32,6 +32,8 @@ class HeadCache {
 
   // `hash` is stream_hash(stream).
   [[nodiscard]] std::optional<Head> find(std::uint64_t hash, std::string_view stream);
+  // The memory that find() will look at is on its way.
+  void prefetch(std::uint64_t hash) const;
   void put(std::uint64_t hash, std::string_view stream, const Head& head);
   void end_round();
   void clear();

@@ -39,20 +39,63 @@ std::optional<IndexHit> newest_in_tables(const IndexState& state, std::uint64_t 
   return newest_in(state.frozen.get(), hash, from, std::min(to, state.frozen_end));
 }
 
+// How many runs from the oldest on are left when the newest of the first `count` is the last whose filter knows `hash`; 0: none does.
+Result<std::size_t> runs_up_to(const IndexState& state, std::uint64_t hash, std::int64_t from, std::int64_t to, std::size_t count) {
+  for (; count > 0; --count) {
+    const IndexRun& run = *state.runs[count - 1];
+    if (!overlaps(run, from, to)) continue;
+    BATON_TRY_ASSIGN(const bool may, run.may_contain(hash));
+    if (may) break;
+  }
+  return count;
+}
+
+// In the first `count` runs, the last of which may know it.
+Result<std::optional<IndexHit>> newest_in_runs(const IndexState& state, std::uint64_t hash, std::int64_t from, std::int64_t to,
+                                               std::size_t count) {
+  while (count > 0) {
+    BATON_TRY_ASSIGN(const auto hit, newest_in(*state.runs[count - 1], hash, from, to));
+    if (hit) return hit;
+    BATON_TRY_ASSIGN(count, runs_up_to(state, hash, from, to, count - 1));
+  }
+  return std::optional<IndexHit>{};
+}
+
 Result<std::optional<IndexHit>> newest_in_runs(const IndexState& state, std::uint64_t hash, std::int64_t from,
                                                std::int64_t to) {
   for (const auto& run : state.runs) {
     if (overlaps(*run, from, to)) run->prefetch(hash);
   }
-  for (std::size_t i = state.runs.size(); i-- > 0;) {
-    const IndexRun& run = *state.runs[i];
-    if (!overlaps(run, from, to)) continue;
-    BATON_TRY_ASSIGN(const bool may, run.may_contain(hash));
-    if (!may) continue;
-    BATON_TRY_ASSIGN(auto hit, newest_in(run, hash, from, to));
-    if (hit) return hit;
+  BATON_TRY_ASSIGN(const std::size_t count, runs_up_to(state, hash, from, to, state.runs.size()));
+  return newest_in_runs(state, hash, from, to, count);
+}
+
+constexpr std::size_t kAhead = 8;  // more would drive each other's lines out of the nearest cache
+
+// newest() of up to kAhead hashes, step by step for all of them, so that each step's memory is on its way while the others are taken.
+Status newest_of_few(const IndexState& state, std::span<const std::uint64_t> hashes, std::int64_t to, std::span<std::optional<IndexHit>> out) {
+  std::array<std::size_t, kAhead> counts{};  // of runs to look into
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    state.active->prefetch(hashes[i]);
+    if (state.frozen) state.frozen->prefetch(hashes[i]);
+    // The hashes of a stream and of its system records have the same lines.
+    if (i > 0 && (hashes[i] ^ hashes[i - 1]) == 1) continue;
+    for (const auto& run : state.runs) run->prefetch(hashes[i]);
   }
-  return std::optional<IndexHit>{};
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    out[i] = newest_in_tables(state, hashes[i], 0, to);
+    if (out[i]) continue;
+    BATON_TRY_ASSIGN(counts[i], runs_up_to(state, hashes[i], 0, to, state.runs.size()));
+    if (counts[i] > 0) state.runs[counts[i] - 1]->prefetch_directory(hashes[i]);
+  }
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    if (counts[i] > 0) state.runs[counts[i] - 1]->prefetch_block(hashes[i]);
+  }
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    if (counts[i] == 0) continue;
+    BATON_TRY_ASSIGN(out[i], newest_in_runs(state, hashes[i], 0, to, counts[i]));
+  }
+  return {};
 }
 
 template <typename T>
@@ -182,21 +225,12 @@ Result<bool> IndexSnapshot::contains(std::uint64_t hash, log::Offset to) const {
 Status IndexSnapshot::newest(std::span<const std::uint64_t> hashes, log::Offset to,
                              std::span<std::optional<IndexHit>> out) const {
   BATON_CHECK(hashes.size() == out.size(), "as many answers as hashes");
-  constexpr std::size_t kAhead = 8;  // more would drive each other's lines out of the nearest cache
   for (std::size_t i = 0; i < hashes.size(); i += kAhead) {
-    const auto group = hashes.subspan(i, std::min(kAhead, hashes.size() - i));
-    for (const std::uint64_t hash : group) {
-      state_->active->prefetch(hash);
-      if (state_->frozen) state_->frozen->prefetch(hash);
-      for (const auto& run : state_->runs) run->prefetch(hash);
-    }
-    for (std::size_t j = 0; j < group.size(); ++j) {
-      out[i + j] = newest_in_tables(*state_, group[j], 0, to.value());
-      if (out[i + j]) continue;
-      auto found = reported(*state_, newest_in_runs(*state_, group[j], 0, to.value()));
-      if (!found) return found.error();
-      out[i + j] = *found;
-    }
+    const std::size_t count = std::min(kAhead, hashes.size() - i);
+    Status status = newest_of_few(*state_, hashes.subspan(i, count), to.value(), out.subspan(i, count));
+    if (status) continue;
+    if (state_->damage) state_->damage->found(status.error());
+    return status;
   }
   return {};
 }

@@ -1,12 +1,16 @@
 #include "store/index_run.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/crc32c.h"
 #include "base/try.h"
 
 namespace baton::store {
 namespace {
+
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kFetchedEntries = 10;  // before and behind the place where an entry is likely
 
 // The first number in [from, to) for which `is_past` holds, or `to`; it holds from some number on, probably soon.
 template <typename F>
@@ -58,6 +62,7 @@ Result<std::shared_ptr<const IndexRun>> IndexRun::open(os::FileSystem& fs, const
   if (mapping->bytes().size() != size) return Error{Code::corrupt, path + ": its size changed while it was opened"};
   std::shared_ptr<IndexRun> run(new IndexRun(std::move(mapping), std::move(path), info));
   BATON_TRY(run->check_footer());
+  run->make_fences();
   return std::shared_ptr<const IndexRun>(std::move(run));
 }
 
@@ -134,17 +139,32 @@ std::uint64_t IndexRun::first_hash(std::uint64_t block) const {
   return base::load_le<std::uint64_t>(data_ + layout_.directory_position + 8 * block);
 }
 
-// Hashes are spread evenly but for keys with very many entries: so the block is near where it would be without those, or a
-// search through all blocks finds it.
-std::uint64_t IndexRun::first_block_from(std::uint64_t hash) const {
-  constexpr std::uint64_t kWindow = 32;
-  const std::uint64_t guess = filter_line_of(hash, layout_.blocks);
-  std::uint64_t from = guess > kWindow ? guess - kWindow : 0;
-  std::uint64_t count = std::min(layout_.blocks - from, 2 * kWindow);
-  if ((from > 0 && first_hash(from - 1) >= hash) || first_hash(from + count - 1) < hash) {
-    from = 0;
-    count = layout_.blocks;
+// Where a block of a hash lies cannot be told from the hash alone: a type has a quarter of all entries under one hash. The fences can tell,
+// in memory that is always at hand.
+void IndexRun::make_fences() {
+  constexpr std::uint64_t kBlocksEach = 16;
+  constexpr unsigned kBitsMax = 16;
+  fence_bits_ = std::min(static_cast<unsigned>(std::bit_width(layout_.blocks / kBlocksEach)), kBitsMax);
+  fences_.assign((std::size_t{1} << fence_bits_) + 1, layout_.blocks);
+  if (fence_bits_ == 0) {
+    fences_[0] = 0;
+    return;
   }
+  std::size_t next = 0;
+  for (std::uint64_t block = 0; block < layout_.blocks; ++block) {
+    while (next <= first_hash(block) >> (64 - fence_bits_)) fences_[next++] = block;
+  }
+}
+
+IndexRun::BlockRange IndexRun::between_fences(std::uint64_t hash) const {
+  const std::uint64_t range = fence_bits_ == 0 ? 0 : hash >> (64 - fence_bits_);
+  return {fences_[range], fences_[range + 1]};
+}
+
+std::uint64_t IndexRun::first_block_from(std::uint64_t hash) const {
+  const BlockRange range = between_fences(hash);
+  std::uint64_t from = range.from;
+  std::uint64_t count = range.to - from;
   while (count > 0) {  // without a branch that could be guessed wrong
     const std::uint64_t half = count / 2;
     const bool is_below = first_hash(from + half) < hash;
@@ -156,6 +176,32 @@ std::uint64_t IndexRun::first_block_from(std::uint64_t hash) const {
 
 std::uint64_t IndexRun::first_block_after(std::uint64_t hash, std::uint64_t from) const {
   return gallop(from, layout_.blocks, [&](std::uint64_t block) { return first_hash(block) > hash; });
+}
+
+// Within a block hashes are spread evenly, or nearly all are the same.
+std::size_t IndexRun::likely_place(std::uint64_t block, std::uint64_t hash) const {
+  const std::size_t entries = block_entries(block);
+  const std::uint64_t first = first_hash(block);
+  const std::uint64_t next = block + 1 < layout_.blocks ? first_hash(block + 1) : UINT64_MAX;
+  if (hash <= first || next <= first) return 0;
+  if (hash >= next) return entries;
+  return static_cast<std::size_t>(static_cast<unsigned __int128>(hash - first) * entries / (next - first));
+}
+
+void IndexRun::prefetch_directory(std::uint64_t hash) const {
+  const BlockRange range = between_fences(hash);
+  const std::byte* const from = data_ + layout_.directory_position + 8 * range.from;
+  const std::size_t bytes = 8 * std::min<std::uint64_t>(range.to - range.from + 1, 4 * kFetchedEntries);
+  for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(from + at);
+}
+
+void IndexRun::prefetch_block(std::uint64_t hash) const {
+  const std::uint64_t past = first_block_from(hash);
+  if (past == 0) return;
+  const std::size_t place = likely_place(past - 1, hash);
+  const std::size_t first = place > kFetchedEntries ? place - kFetchedEntries : 0;
+  const std::byte* const from = data_ + (past - 1) * RunLayout::kBlockBytes + first * IndexEntry::kBytes;
+  for (std::size_t at = 0; at < 2 * kFetchedEntries * IndexEntry::kBytes; at += kCacheLine) __builtin_prefetch(from + at);
 }
 
 Result<std::uint64_t> IndexRun::lower_bound(std::uint64_t hash, std::int64_t offset) const {
@@ -177,11 +223,19 @@ Result<std::uint64_t> IndexRun::lower_bound(std::uint64_t hash, std::int64_t off
   }
   if (low == 0) return 0;
   BATON_TRY_ASSIGN(const std::byte* const p, block(low - 1));
+  const auto entry_is_below = [&](std::size_t number) { return is_below(p + number * IndexEntry::kBytes); };
   std::size_t from = 0;
   std::size_t count = block_entries(low - 1);
+  const std::size_t place = likely_place(low - 1, hash);
+  const std::size_t near = place > kFetchedEntries ? place - kFetchedEntries : 0;
+  const std::size_t far = std::min(place + kFetchedEntries, count);
+  if ((near == 0 || entry_is_below(near - 1)) && (far == count || !entry_is_below(far))) {
+    from = near;
+    count = far - near;
+  }
   while (count > 0) {
     const std::size_t half = count / 2;
-    const bool below = is_below(p + (from + half) * IndexEntry::kBytes);
+    const bool below = entry_is_below(from + half);
     from = below ? from + half + 1 : from;
     count = below ? count - half - 1 : half;
   }

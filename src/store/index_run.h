@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <baton/result.h>
 
@@ -120,7 +121,11 @@ class IndexRun {
   [[nodiscard]] const RunLayout& layout() const { return layout_; }
   [[nodiscard]] const std::string& path() const { return path_; }
 
+  // Fetch into the cache what the next look-up of `hash` will read: of the filter; of the directory; of the block, where the directory has to
+  // be read for it. Who looks up many keys does each of them for all, so that their waits for memory lie side by side.
   void prefetch(std::uint64_t hash) const;
+  void prefetch_directory(std::uint64_t hash) const;
+  void prefetch_block(std::uint64_t hash) const;
   // False: certainly no entry of this hash. True by mistake for about one hash in a hundred.
   [[nodiscard]] Result<bool> may_contain(std::uint64_t hash) const;
   // The number of the first entry that is not below (hash, offset); layout().entries when there is none.
@@ -141,14 +146,25 @@ class IndexRun {
   [[nodiscard]] Error damaged(std::uint64_t position, std::string_view what) const;
   [[nodiscard]] bool check_page(std::uint64_t page) const;  // a block, or past the blocks a filter page
   [[nodiscard]] std::uint64_t first_hash(std::uint64_t block) const;
+  void make_fences();
+  struct BlockRange {
+    std::uint64_t from;
+    std::uint64_t to;
+  };
+  [[nodiscard]] BlockRange between_fences(std::uint64_t hash) const;        // what first_block_from() lies in, both ends included
   [[nodiscard]] std::uint64_t first_block_from(std::uint64_t hash) const;   // first_hash >= hash
   [[nodiscard]] std::uint64_t first_block_after(std::uint64_t hash, std::uint64_t from) const;  // first_hash > hash
+  [[nodiscard]] std::size_t likely_place(std::uint64_t block, std::uint64_t hash) const;        // of the first entry of `hash` in a block
 
   std::unique_ptr<os::Mapping> mapping_;
   const std::byte* data_;
   std::string path_;
   RunInfo info_;
   RunLayout layout_;
+  // Hashes fall into 2^fence_bits_ ranges of equal width: fences_[i] is the first block that begins in range i or behind it. A block
+  // is 4096 bytes, and there is a fence for about 16 of them.
+  unsigned fence_bits_ = 0;
+  std::vector<std::uint64_t> fences_;
   mutable std::unique_ptr<std::atomic<std::uint64_t>[]> checked_;  // a bit for each page of 4096 bytes
 };
 
