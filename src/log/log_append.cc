@@ -273,8 +273,9 @@ void LogImpl::publish(PartitionTail& tail) {
   const OpenSegment* const last = last_segment(tail);
   const Offset visible = tail.ended;
   const Bounds before = tail.partition->bounds();
-  const bool keep = tail.undurable || tail.config->durability == Durability::memory;
-  const Offset durable = keep ? Offset(std::min(before.durable.value(), visible.value())) : visible;
+  Offset durable = visible;
+  if (tail.config->durability == Durability::memory) durable = Offset(std::min(before.durable.value(), visible.value()));
+  if (tail.undurable) durable = Offset(std::min(std::max(before.durable.value(), tail.synced_to.value()), visible.value()));
   tail.partition->publish(visible, durable, visible);
   if (!live_) return;
   live_->publish(tail.live_slot, {.key = tail.key,
@@ -311,26 +312,53 @@ Status LogImpl::run_round(std::unique_ptr<RoundJob> job) {
   return end_flush(std::move(job));
 }
 
+// The worker syncs, so that appends do not wait for it. What it covers: all rounds that have ended by now; those in earlier generations were
+// synced when the next one began.
+void LogImpl::start_interval_sync() {
+  syncing_ = true;
+  syncing_round_ = last_round_;
+  syncing_since_ns_ = env_.clock().monotonic_ns();
+  for (PartitionTail* tail : undurable_) tail->syncing_to = tail->ended;
+  worker_.post([journal = journal_, lock = lock_, &owner = owner_, self = self_] {
+    owner.post([self, status = journal->sync()] {
+      if (*self != nullptr) (*self)->end_interval_sync(status);
+    });
+  });
+}
+
+void LogImpl::end_interval_sync(const Status& status) {
+  syncing_ = false;
+  if (failed_ || closed_) return;
+  if (!status) {
+    (void)fail(status.error());
+    return;
+  }
+  durable_round_ = std::max(durable_round_, syncing_round_);
+  auto undurable = std::exchange(undurable_, {});
+  for (PartitionTail* tail : undurable) {
+    tail->synced_to = tail->syncing_to;
+    tail->undurable = tail->ended > tail->synced_to;
+    if (tail->undurable) undurable_.push_back(tail);
+    if (!tail->removed) publish(*tail);
+  }
+  // What is left came after the sync began.
+  first_undurable_ns_ = undurable_.empty() ? -1 : syncing_since_ns_;
+}
+
 std::int64_t LogImpl::tick() {
   if (failed_ || closed_) return -1;
   const std::int64_t now = env_.clock().monotonic_ns();
   std::int64_t next = -1;
+  const auto come_back_at = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   const auto due = [&](std::int64_t at) {
-    if (now >= at) return true;
-    next = next < 0 ? at : std::min(next, at);
-    return false;
+    if (now < at) come_back_at(at);
+    return now >= at;
   };
-  const bool busy = in_flight_ != nullptr || !dirty_.empty();  // what comes next does it
-  if (first_undurable_ns_ >= 0 && due(first_undurable_ns_ + options_.interval_ms * kNsPerMs)) {
-    if (busy) {
-      next = now + options_.interval_ms * kNsPerMs;
-    } else if (!run_round(make_round(false, false, true))) {
-      return -1;
-    }
-  }
+  if (!syncing_ && first_undurable_ns_ >= 0 && due(first_undurable_ns_ + options_.interval_ms * kNsPerMs)) start_interval_sync();
+  if (syncing_) come_back_at(now + options_.interval_ms * kNsPerMs);  // there may be more to be synced when it has ended
   if (!marked_ && due(last_record_ns_ + options_.idle_mark_ms * kNsPerMs)) {
-    if (busy) {
-      next = now + options_.idle_mark_ms * kNsPerMs;
+    if (in_flight_ != nullptr || !dirty_.empty()) {  // what comes next does it
+      come_back_at(now + options_.idle_mark_ms * kNsPerMs);
     } else if (journal_->reserve(kRecordOverheadBytes, options_.reserve_bytes)) {
       reserved_ += kRecordOverheadBytes;
       if (!run_round(make_round(true, false, false))) return -1;

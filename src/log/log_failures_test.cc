@@ -263,6 +263,49 @@ TEST_F(LogFailures, F12AFailedSyncOfACheckpointEndsTheStore) {
   EXPECT_EQ(append("b").error().code, Code::store_failed);
 }
 
+TEST_F(LogFailures, TheSyncOfIntervalRunsBesideAppendsAndCoversWhatWasThereWhenItBegan) {
+  open();
+  make_topic({{"durability", "interval"}}, TopicKind::plain);
+  const auto durable = [&] { return log_->reader(key_)->bounds().durable.value(); };
+  ASSERT_OK(append("a"));
+  world_.advance(150'000'000);
+  const auto syncs = world_.disk().counters().syncs;
+  EXPECT_GT(log_->tick(), world_.now_ns());
+  EXPECT_EQ(world_.disk().counters().syncs, syncs);  // not here
+  ASSERT_OK(append("b"));
+  EXPECT_EQ(durable(), 0);
+  world_.run_until_idle();
+  EXPECT_EQ(durable(), 1);
+  EXPECT_EQ(values().size(), 2u);
+  world_.advance(150'000'000);
+  (void)log_->tick();
+  world_.run_until_idle();
+  EXPECT_EQ(durable(), 2);
+  ASSERT_OK(append("c"));
+  lose_power();
+  open();
+  EXPECT_GE(values().size(), 2u);
+}
+
+TEST_F(LogFailures, F12AFailedSyncOfIntervalIsKnownToTheRoundBesideIt) {
+  open();
+  make_topic({{"durability", "interval"}}, TopicKind::plain);
+  ASSERT_OK(append("a"));
+  const auto id = log_->create_topic("payments", TopicKind::event, 1, {});
+  ASSERT_OK(id);
+  world_.advance(150'000'000);
+  (void)log_->tick();
+  key_ = {*id, PartitionId(0)};
+  ASSERT_OK(log_->stage(key_, make_batch("b")));
+  world_.disk().faults.fail_sync_at = world_.disk().counters().syncs + 1;
+  ASSERT_TRUE(world_.step());  // the worker's sync; the owner has not heard of it
+  ASSERT_FALSE(log_->failed());
+  auto job = log_->begin_flush();
+  job->run();
+  EXPECT_EQ(log_->end_flush(std::move(job)).error().code, Code::store_failed);
+  world_.run_until_idle();
+}
+
 TEST_F(LogFailures, F17ANewSegmentIsThereAfterThePowerLossThatFollowsItsFirstRound) {
   open();
   make_topic({{"segment.bytes", "4096"}});

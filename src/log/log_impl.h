@@ -106,6 +106,8 @@ class LogImpl final : public Log {
   void finish_checkpoint(std::shared_ptr<CheckpointJob> job);
   [[nodiscard]] Status seal_segments(const CheckpointJob& job);
   void wait_for_checkpoint();
+  void start_interval_sync();
+  void end_interval_sync(const Status& status);
   [[nodiscard]] Status checkpoint_now();
   [[nodiscard]] Status do_checkpoint_now();
 
@@ -146,6 +148,9 @@ class LogImpl final : public Log {
   std::int64_t last_record_ns_ = 0;          // when the last record was written
   bool marked_ = true;                       // the last record is under a mark, or has nothing in it
   std::int64_t first_undurable_ns_ = -1;
+  bool syncing_ = false;                     // for `interval`, on the worker: up to
+  Round syncing_round_;                      // this round,
+  std::int64_t syncing_since_ns_ = 0;        // since then
 
   bool extents_stale_ = true;                // rounds have ended since the newest generation began
 

@@ -60,7 +60,9 @@ struct PartitionTail {
   std::string directory;              // relative: "topics/<id>/<partition>"
   bool directory_made = false;
   bool internal = false;              // the server's own: may take from the reserve of the disk
-  bool undurable = false;             // has visible records that are not durable (interval)
+  bool undurable = false;             // has visible records that are not durable (interval):
+  Offset syncing_to;                  // the sync that is under way makes those below durable,
+  Offset synced_to;                   // and the one before it has made those below durable
   bool removed = false;
   std::size_t live_slot = 0;
   std::uint64_t list_changes = 0;     // of segments and of marks files, for other processes

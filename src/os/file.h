@@ -48,7 +48,8 @@ class File {
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, base::ByteView data) = 0;
   // The same for several pieces that follow one another in the file.
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, std::span<const base::ByteView> pieces) = 0;
-  // fdatasync. After an error the state of every earlier write is unknown: the caller must not call it again.
+  // fdatasync. After an error the state of every earlier write is unknown, and every later call fails as well, also one that another thread
+  // has begun already: the system reports an error only once, and would tell that thread that all is on the disk.
   [[nodiscard]] virtual Status sync_data() = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
   [[nodiscard]] virtual Status truncate(std::uint64_t size) = 0;

@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -103,9 +104,10 @@ class PosixFile final : public File {
   Status write_at(std::uint64_t offset, std::span<const base::ByteView> pieces) override;
 
   Status sync_data() override {
+    const std::lock_guard guard(sync_mutex_);
     // Not repeated after EINTR either: nobody can say what an interrupted sync has done.
-    if (::fdatasync(descriptor_) != 0) return failed("sync");
-    return {};
+    if (synced_ && ::fdatasync(descriptor_) != 0) synced_ = failed("sync");
+    return synced_;
   }
 
   Result<std::uint64_t> size() const override {
@@ -168,6 +170,8 @@ class PosixFile final : public File {
   Status write_zeros(std::uint64_t from, std::uint64_t to);
 
   int descriptor_;
+  std::mutex sync_mutex_;
+  Status synced_;  // of all syncs so far
   std::string path_;
   bool writable_;
 };

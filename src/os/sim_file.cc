@@ -85,10 +85,12 @@ class SimFile final : public File {
   }
 
   Status sync_data() override {
+    BATON_TRY(synced_);
     BATON_TRY_ASSIGN(const bool fails, disk_.begin_sync(*process_, SimDisk::Operation::sync, node_->id));
     if (fails) {
       node_->fail_sync(*disk_.choices_);
-      return failed("sync", "Input/output error");
+      synced_ = failed("sync", "Input/output error");
+      return synced_;
     }
     node_->sync();
     return {};
@@ -201,6 +203,7 @@ class SimFile final : public File {
   std::shared_ptr<SimInode> node_;
   std::string path_;
   bool writable_;
+  Status synced_;  // of all syncs so far
 };
 
 void SimDisk::close_file(SimFile& file) { file.close(); }
