@@ -22,6 +22,10 @@ TopicReply storage_error(const Error& error) {
   }
 }
 
+TopicReply too_many_partitions(const BrokerOptions& options) {
+  return {TopicError::policy_violation, "all topics together may have " + std::to_string(options.partitions_max) + " partitions", {}};
+}
+
 ProduceError produce_error(const Error& error) {
   switch (error.code) {
     case Code::out_of_order: return ProduceError::out_of_order_sequence_number;
@@ -171,17 +175,19 @@ TopicReply Broker::check_new(const NewTopic& topic) const {
   }
   if (const Status set = log::check_settings(split->kind, split->settings); !set) return {TopicError::invalid_config, set.error().detail, {}};
   if (const Status kept = check_history(split->kind, split->settings); !kept) return {TopicError::invalid_config, kept.error().detail, {}};
-  std::size_t in_all = static_cast<std::size_t>(partitions);
-  if (view != nullptr) {
-    for (const auto& other : view->topics()) in_all += other->partitions.size();
-    if (view->topics().size() >= options_.topics_max) {
-      return {TopicError::policy_violation, "there are " + std::to_string(options_.topics_max) + " topics already, which is the limit", {}};
-    }
+  if (view != nullptr && view->topics().size() >= options_.topics_max) {
+    return {TopicError::policy_violation, "there are " + std::to_string(options_.topics_max) + " topics already, which is the limit", {}};
   }
-  if (in_all > options_.partitions_max) {
-    return {TopicError::policy_violation, "all topics together may have " + std::to_string(options_.partitions_max) + " partitions", {}};
-  }
+  if (partitions_in_all() + static_cast<std::size_t>(partitions) > options_.partitions_max) return too_many_partitions(options_);
   return {};
+}
+
+std::size_t Broker::partitions_in_all() const {
+  const auto view = core_.view();
+  std::size_t in_all = 0;
+  if (view == nullptr) return in_all;
+  for (const auto& topic : view->topics()) in_all += topic->partitions.size();
+  return in_all;
 }
 
 TopicReply Broker::make(const NewTopic& topic) {
@@ -218,6 +224,38 @@ void Broker::create_topic(NewTopic topic, bool validate_only, TopicDone done) {
       [this, topic = std::move(topic), reply]() -> Status {
         *reply = make(topic);
         return {};
+      },
+      [reply, done = std::move(done)](Status status) { done(status ? std::move(*reply) : storage_error(status.error())); });
+}
+
+TopicReply Broker::check_partitions(const log::TopicId& id, std::int32_t partitions) const {
+  const auto topic = core_.view() == nullptr ? nullptr : core_.view()->find_topic(id);
+  if (topic == nullptr || is_internal(topic->name)) return {TopicError::unknown_topic_or_partition, {}, id};
+  const auto now = static_cast<std::int32_t>(topic->partitions.size());
+  if (partitions == now) return {TopicError::invalid_partitions, "Topic already has " + std::to_string(now) + " partition(s).", id};
+  if (partitions < now) {
+    return {TopicError::invalid_partitions,
+            "The topic " + topic->name + " currently has " + std::to_string(now) + " partition(s); " + std::to_string(partitions) +
+                " would not be an increase.",
+            id};
+  }
+  if (topic->kind == log::TopicKind::event) {
+    return {TopicError::policy_violation,
+            "topic " + topic->name + " is a context, whose streams are spread over the partitions that it was made with: make a new one and copy", id};
+  }
+  if (partitions_in_all() + static_cast<std::size_t>(partitions - now) > options_.partitions_max) return too_many_partitions(options_);
+  return {.id = id};
+}
+
+void Broker::add_partitions(const log::TopicId& id, std::int32_t partitions, bool validate_only, TopicDone done) {
+  if (TopicReply bad = check_partitions(id, partitions); bad.error != TopicError::none || validate_only) {
+    return tell<TopicReply>(std::move(bad), std::move(done));
+  }
+  const auto reply = std::make_shared<TopicReply>();
+  core_.run_async(
+      [this, id, partitions, reply]() -> Status {
+        *reply = check_partitions(id, partitions);  // since another may have come first
+        return reply->error == TopicError::none ? core_.add_partitions(id, partitions) : Status();
       },
       [reply, done = std::move(done)](Status status) { done(status ? std::move(*reply) : storage_error(status.error())); });
 }

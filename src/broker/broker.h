@@ -92,6 +92,8 @@ class Broker {
 
   // `validate_only`: nothing is made, and the reply says how it would end.
   void create_topic(NewTopic topic, bool validate_only, TopicDone done);
+  // A plain topic has `partitions` in all from now on.
+  void add_partitions(const log::TopicId& id, std::int32_t partitions, bool validate_only, TopicDone done);
   void delete_topic(const log::TopicId& id, TopicDone done);
   // What a topic has that does not set it: the server's value, or else Baton's. `of_new`: what a new topic is given, which an older one may not have.
   [[nodiscard]] std::string default_of(const log::TopicSetting& setting, bool of_new) const;
@@ -142,6 +144,8 @@ class Broker {
   void tell(Reply reply, std::function<void(Reply)> done);
   [[nodiscard]] TopicReply check_new(const NewTopic& topic) const;
   [[nodiscard]] TopicReply make(const NewTopic& topic);  // [owner]
+  [[nodiscard]] TopicReply check_partitions(const log::TopicId& id, std::int32_t partitions) const;
+  [[nodiscard]] std::size_t partitions_in_all() const;
 
   store::StoreCore& core_;
   const BrokerOptions options_;

@@ -54,11 +54,11 @@ class BrokerTest : public ::testing::Test {
       broker_->configure_topic(broker_->view()->find_topic(name)->id, std::move(changed), std::move(removed), false, std::move(done));
     });
   }
-  ProduceReply produce(const std::string& name, std::string_view value) {
+  ProduceReply produce(const std::string& name, std::string_view value, std::int32_t partition = 0) {
     log::BatchBuilder builder;
     builder.add(1000, std::nullopt, base::as_bytes(value), {});
     return wait_for<ProduceReply>([&](ProduceDone done) {
-      broker_->produce(broker_->view()->find_topic(name), log::PartitionId(0), builder.finish(-1).value(), std::move(done));
+      broker_->produce(broker_->view()->find_topic(name), log::PartitionId(partition), builder.finish(-1).value(), std::move(done));
     });
   }
   Broker::DeleteReply delete_records(const std::string& name, std::int64_t before) {
@@ -107,6 +107,33 @@ TEST_F(BrokerTest, WhatIsWrongWithANewTopicIsSaid) {
   EXPECT_EQ(broker_->view()->topics().size(), 1u);
   for (const char* name : {"a", "b", "c", "d"}) EXPECT_EQ(create({.name = name}).error, TopicError::none);
   EXPECT_EQ(create({.name = "e"}).error, TopicError::policy_violation);
+}
+
+TEST_F(BrokerTest, APlainTopicGetsMorePartitionsAndKeepsWhatItHas) {
+  const TopicReply made = create({.name = "t", .partitions = 2});
+  ASSERT_EQ(produce("t", "v").base_offset, log::Offset(0));
+  const auto grow = [&](const log::TopicId& id, std::int32_t partitions, bool validate_only = false) {
+    return wait_for<TopicReply>([&](TopicDone done) { broker_->add_partitions(id, partitions, validate_only, std::move(done)); }).error;
+  };
+  EXPECT_EQ(grow(made.id, 2), TopicError::invalid_partitions);
+  EXPECT_EQ(grow(made.id, 1), TopicError::invalid_partitions);
+  EXPECT_EQ(grow(made.id, -1), TopicError::invalid_partitions);
+  EXPECT_EQ(grow(made.id, 21), TopicError::policy_violation);
+  EXPECT_EQ(grow(log::TopicId{}, 3), TopicError::unknown_topic_or_partition);
+  EXPECT_EQ(grow(made.id, 5, true), TopicError::none);
+  EXPECT_EQ(broker_->view()->find_topic("t")->partitions.size(), 2u);
+  ASSERT_EQ(grow(made.id, 5), TopicError::none);
+  EXPECT_EQ(broker_->view()->find_topic("t")->partitions.size(), 5u);
+  EXPECT_EQ(produce("t", "v", 4).base_offset, log::Offset(0));
+  const TopicReply context = create({.name = "rides", .settings = {{"baton.kind", "event"}}});
+  EXPECT_EQ(grow(context.id, 2), TopicError::policy_violation);
+  EXPECT_EQ(broker_->view()->find("rides")->partitions.size(), 1u);
+  restart();
+  const auto topic = broker_->view()->find_topic("t");
+  ASSERT_EQ(topic->partitions.size(), 5u);
+  EXPECT_EQ(topic->partitions[0]->bounds().visible, log::VisibleOffset(1));
+  EXPECT_EQ(topic->partitions[4]->bounds().visible, log::VisibleOffset(1));
+  EXPECT_EQ(produce("t", "v", 3).base_offset, log::Offset(0));
 }
 
 TEST_F(BrokerTest, SettingsAreChangedAndGoBackToTheirDefaults) {

@@ -123,6 +123,16 @@ Status create(Session& session, TopicsOptions& o) {
   return {};
 }
 
+Status alter(Session& session, TopicsOptions& o) {
+  BATON_TRY_ASSIGN(auto client, open(session, o));
+  BATON_TRY(client->topic(o.topic.name));
+  BATON_TRY(add_partitions(*client, o.topic.name, o.topic.partitions));
+  auto& out = session.out();
+  out.line(out.json() ? fmt::format("{{\"topic\":{},\"partitions\":{}}}", json_string(o.topic.name), o.topic.partitions)
+                      : fmt::format("topic '{}' has {} partitions", printable(o.topic.name), o.topic.partitions));
+  return {};
+}
+
 Status remove(Session& session, const TopicsOptions& o) {
   BATON_TRY_ASSIGN(auto client, open(session, o));
   for (const auto& name : o.names) {
@@ -220,7 +230,7 @@ Status offsets(Session& session, const TopicsOptions& o) {
 void add_topics_commands(CLI::App& app, Session& session) {
   auto o = std::make_shared<TopicsOptions>();
   auto* topics =
-      app.add_subcommand("topics", "Topics of Baton, or of any Kafka cluster: list, describe, create, delete, config, offsets");
+      app.add_subcommand("topics", "Topics of Baton, or of any Kafka cluster: list, describe, create, alter, delete, config, offsets");
   topics->require_subcommand(1);
   o->kafka.add_to(*topics);
   const auto add = [&](const char* name, const char* text, Status (*body)(Session&, TopicsOptions&)) {
@@ -244,6 +254,8 @@ void add_topics_commands(CLI::App& app, Session& session) {
   sub->add_option("--config", o->config, "NAME=VALUE of a topic, e.g. retention.ms=86400000, baton.kind=event; may be repeated")
       ->allow_extra_args(false);
   sub->add_flag("--if-not-exists", o->if_not_exists, "One that is there already is fine");
+  sub = named(add("alter", "Give a topic more partitions", alter));
+  sub->add_option("--partitions", o->topic.partitions, "How many it has in all then; what is in it stays where it is")->check(CLI::PositiveNumber)->required();
   add("delete", "Delete topics with all that is in them", [](Session& s, TopicsOptions& t) { return remove(s, t); })
       ->add_option("topic", o->names, "The topics")
       ->required();

@@ -73,6 +73,21 @@ Status delete_topic(KafkaClient& client, const std::string& name) {
   return status_of(results, count, topic_named(name));
 }
 
+Status add_partitions(KafkaClient& client, const std::string& topic, int partitions) {
+  char reason[512] = "";
+  RdPtr<rd_kafka_NewPartitions_t, rd_kafka_NewPartitions_destroy> request(
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(partitions), reason, sizeof reason));
+  if (!request) return Error{Code::invalid_argument, topic_named(topic) + ": " + reason};
+  auto* raw = request.get();
+  BATON_TRY_ASSIGN(const auto event,
+                   client.admin(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, topic_named(topic), [&](const auto* options, auto* queue) {
+                     rd_kafka_CreatePartitions(client.get(), &raw, 1, options, queue);
+                   }));
+  std::size_t count = 0;
+  const auto* const* results = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event.get()), &count);
+  return status_of(const_cast<const rd_kafka_topic_result_t**>(results), count, topic_named(topic));
+}
+
 Result<std::vector<TopicSetting>> topic_settings(KafkaClient& client, const std::string& topic) {
   RdPtr<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> request(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));

@@ -12,6 +12,8 @@ struct NewTopic {
 };
 [[nodiscard]] Status create_topic(KafkaClient& client, const NewTopic& topic);
 [[nodiscard]] Status delete_topic(KafkaClient& client, const std::string& name);
+// So many in all, more than there are.
+[[nodiscard]] Status add_partitions(KafkaClient& client, const std::string& topic, int partitions);
 
 struct TopicSetting {
   std::string name;

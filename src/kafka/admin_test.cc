@@ -123,15 +123,15 @@ TEST_F(AdminTest, AContextShowsItsOwnSettings) {
   EXPECT_EQ(shown("rides", "baton.partitioner"), "murmur2 from 5");
   EXPECT_TRUE(entry(kTopic, "rides", "baton.partitioner").read_only);
   EXPECT_TRUE(describe(kTopic, "rides", std::vector<std::string_view>{"max.message.bytes"}).configs.empty());
-  EXPECT_EQ(change("rides", {{"baton.snapshot.every", 0, "7"}, {"baton.data.bytes.max", 0, "2048"}}).error_code, ErrorCode::none);
-  EXPECT_EQ(shown("rides", "baton.snapshot.every"), "7 from 1");
+  EXPECT_EQ(change("rides", {{"baton.default.type", 0, "Rides"}, {"baton.data.bytes.max", 0, "2048"}}).error_code, ErrorCode::none);
+  EXPECT_EQ(shown("rides", "baton.default.type"), "Rides from 1");
   EXPECT_EQ(broker_->view()->find("rides")->options.data_bytes_max, 2048u);
   EXPECT_EQ(change("rides", {{"baton.data.bytes.max", 1, std::nullopt}}).error_code, ErrorCode::none);
   EXPECT_EQ(shown("rides", "baton.data.bytes.max"), "1024 from 5");
   EXPECT_EQ(change("rides", {{"baton.partitioner", 0, "crc32"}}).error_code, ErrorCode::invalid_config);
   EXPECT_EQ(change("rides", {{"baton.partitioner", 0, "murmur2"}}).error_code, ErrorCode::none);  // as it is
   restart(true);
-  EXPECT_EQ(shown("rides", "baton.snapshot.every"), "7 from 1");
+  EXPECT_EQ(shown("rides", "baton.default.type"), "Rides from 1");
   EXPECT_EQ(shown("rides", "segment.bytes"), "8192 from 1");
 }
 

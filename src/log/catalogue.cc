@@ -126,6 +126,10 @@ Status Catalogue::set_topic(const TopicId& id, const Settings& changed) {
 
 Status Catalogue::remove_topic(const TopicId& id) { return append(CatalogueRecord::topic_removed, topic_removed_payload(id)); }
 
+Status Catalogue::add_partitions(const TopicId& id, std::int32_t partitions) {
+  return append(CatalogueRecord::topic_partitions, topic_partitions_payload(id, partitions));
+}
+
 Status Catalogue::raise_epoch(Epoch epoch, std::int64_t wall_ms, bool restore,
                               const std::vector<std::pair<PartitionKey, Offset>>& moved) {
   return append(CatalogueRecord::epoch, epoch_payload(epoch, wall_ms, restore, moved));

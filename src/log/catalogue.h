@@ -116,6 +116,7 @@ class Catalogue {
   [[nodiscard]] Status add_topic(const TopicInfo& topic);
   [[nodiscard]] Status set_topic(const TopicId& id, const Settings& changed);
   [[nodiscard]] Status remove_topic(const TopicId& id);
+  [[nodiscard]] Status add_partitions(const TopicId& id, std::int32_t partitions);  // so many in all: more than there are
   [[nodiscard]] Status raise_epoch(Epoch epoch, std::int64_t wall_ms, bool restore,
                                    const std::vector<std::pair<PartitionKey, Offset>>& moved);
   [[nodiscard]] Status add_seal(const Seal& seal);  // seal.root is filled in the state

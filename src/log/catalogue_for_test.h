@@ -101,6 +101,7 @@ inline const std::vector<std::function<Status(Catalogue&)>>& steps() {
       },
       [](Catalogue& c) { return c.set_quota({.user = QuotaEntity::Of::named, .user_name = "alice"}, {{"consumer_byte_rate", "0.5"}}); },
       [](Catalogue& c) { return c.set_quota({.user = QuotaEntity::Of::named, .user_name = "alice"}, {}); },
+      [](Catalogue& c) { return c.add_partitions(topic_id(2), 3); },
       [](Catalogue& c) { return c.remove_topic(topic_id(2)); },
       [](Catalogue& c) { return c.mark_clean_close(Round(77)); },
   };

@@ -211,6 +211,19 @@ Status apply_topic_removed(CatalogueState& state, PayloadReader in, bool change)
   return {};
 }
 
+Status apply_topic_partitions(CatalogueState& state, PayloadReader in, bool change) {
+  const TopicId id = in.topic();
+  const auto partitions = in.number<std::uint32_t>();
+  if (!in.good() || partitions > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max())) return bad_payload("topic partitions");
+  BATON_TRY_ASSIGN(TopicInfo* const topic, find_topic(state, id));
+  if (static_cast<std::int32_t>(partitions) <= topic->partitions) {
+    return Error{Code::invalid_argument, "topic '" + topic->name + "' has " + std::to_string(topic->partitions) + " partitions: " +
+                                             std::to_string(partitions) + " would not be more"};
+  }
+  if (change) topic->partitions = static_cast<std::int32_t>(partitions);
+  return {};
+}
+
 Status apply_epoch(CatalogueState& state, PayloadReader in, bool change) {
   const auto number = in.number<std::uint32_t>();
   (void)in.number<std::int64_t>();  // wall clock: for people
@@ -346,6 +359,7 @@ Status apply_known(CatalogueState& state, std::uint16_t type, base::ByteView pay
     case CatalogueRecord::start: return apply_start(state, in, change);
     case CatalogueRecord::clean_close: return apply_clean_close(state, in, change);
     case CatalogueRecord::note: (void)in.text(); return in.good() ? Status() : Status(bad_payload("note"));
+    case CatalogueRecord::topic_partitions: return apply_topic_partitions(state, in, change);
     case CatalogueRecord::quota: return apply_quota(state, in, change);
   }
   if (type >= kFirstSkippableType) return {};
@@ -374,6 +388,10 @@ Result<base::Bytes> settings_payload(const TopicId& id, const Settings& changed)
 }
 
 Result<base::Bytes> topic_removed_payload(const TopicId& id) { return PayloadWriter().raw(id.bytes).finish(); }
+
+Result<base::Bytes> topic_partitions_payload(const TopicId& id, std::int32_t partitions) {
+  return PayloadWriter().raw(id.bytes).number<std::uint32_t>(static_cast<std::uint32_t>(partitions)).finish();
+}
 
 Result<base::Bytes> epoch_payload(Epoch epoch, std::int64_t wall_ms, bool restore,
                                   const std::vector<std::pair<PartitionKey, Offset>>& moved) {

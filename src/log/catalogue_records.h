@@ -30,6 +30,7 @@ enum class CatalogueRecord : std::uint16_t {
   start = 7,
   clean_close = 8,
   note = 9,
+  topic_partitions = 10,
   quota = 128,  // the first that a reader which does not know it passes over
 };
 inline constexpr std::uint16_t kFirstSkippableType = 128;
@@ -39,6 +40,7 @@ inline constexpr std::uint16_t kFirstSkippableType = 128;
 [[nodiscard]] Result<base::Bytes> topic_payload(const TopicInfo& topic);
 [[nodiscard]] Result<base::Bytes> settings_payload(const TopicId& id, const Settings& changed);
 [[nodiscard]] Result<base::Bytes> topic_removed_payload(const TopicId& id);
+[[nodiscard]] Result<base::Bytes> topic_partitions_payload(const TopicId& id, std::int32_t partitions);
 [[nodiscard]] Result<base::Bytes> epoch_payload(Epoch epoch, std::int64_t wall_ms, bool restore,
                                                 const std::vector<std::pair<PartitionKey, Offset>>& moved);
 [[nodiscard]] Result<base::Bytes> start_payload(PartitionKey partition, Offset start, bool asked, Offset heads_snapshot);

@@ -217,7 +217,7 @@ TEST(Catalogue, ANewerFormatIsRefusedBeforeAnythingIsChanged) {
   base::Bytes flagged = file_of({{1, store}, {9, note_payload("").value()}});
   flagged[512 + 14] = std::byte{1};
   base::store_le<std::uint32_t>(flagged.data() + 512 + 4, base::crc32c(0, base::ByteView(flagged).subspan(512 + 8, 26)));
-  for (base::Bytes file : {file_of({{1, newer}}), file_of({{1, store}, {10, {}}}), file_of({{1, store}, {127, {}}}), flagged}) {
+  for (base::Bytes file : {file_of({{1, newer}}), file_of({{1, store}, {11, {}}}), file_of({{1, store}, {127, {}}}), flagged}) {
     base::put_bytes(file, base::as_bytes("a torn tail"));
     Machine m;
     m.set_content(file);
@@ -268,6 +268,9 @@ TEST(Catalogue, WhatContradictsTheStateIsRefusedAndNotWritten) {
   EXPECT_EQ(code(c->add_seal(seal(partition(7), 0, 1, {}, 1))), Code::not_found);
   EXPECT_EQ(code(c->set_log_start(partition(1), Offset(99), true, Offset(0))), Code::invalid_argument);
   EXPECT_EQ(code(c->add_note(std::string(65'536, 'n'))), Code::too_large);
+  EXPECT_EQ(code(c->add_partitions(topic_id(1), 2)), Code::invalid_argument) << "as many as there are";
+  EXPECT_EQ(code(c->add_partitions(topic_id(1), -1)), Code::corrupt);
+  EXPECT_EQ(code(c->add_partitions(topic_id(9), 5)), Code::not_found);
   EXPECT_EQ(code(c->set_quota({}, {{"producer_byte_rate", "1"}})), Code::invalid_argument) << "nobody's";
   EXPECT_EQ(code(c->set_quota({.user = QuotaEntity::Of::others, .user_name = "x"}, {})), Code::corrupt) << "a name that names nobody";
   EXPECT_EQ(c->state(), state);

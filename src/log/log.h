@@ -146,6 +146,9 @@ class Log {
   [[nodiscard]] virtual Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions,
                                                      const Settings& settings) = 0;
   [[nodiscard]] virtual Status set_topic(const TopicId& id, const Settings& changed) = 0;  // [owner]
+  // [owner] A plain topic has `partitions` in all from now on, those that it had among them. Durable, directories made, when it returns.
+  // not_found; invalid_argument: an event topic, whose streams are spread over what it has, or no more than there are.
+  [[nodiscard]] virtual Status add_partitions(const TopicId& id, std::int32_t partitions) = 0;
   // [owner] All that the entity has from now on; nothing: it has none. Durable when it returns. too_large: there are too many.
   [[nodiscard]] virtual Status set_quota(const QuotaEntity& entity, const Settings& values) = 0;
   [[nodiscard]] virtual Status remove_topic(const TopicId& id) = 0;                        // [owner]

@@ -31,6 +31,7 @@ class LogImpl final : public Log {
   TopicConfig config_of(const TopicInfo& topic) const override { return topic_config(topic.kind, topic.settings, options_); }
   Result<TopicId> create_topic(const std::string& name, TopicKind kind, std::int32_t partitions, const Settings& settings) override;
   Status set_topic(const TopicId& id, const Settings& changed) override;
+  Status add_partitions(const TopicId& id, std::int32_t partitions) override;
   Status set_quota(const QuotaEntity& entity, const Settings& values) override;
   Status remove_topic(const TopicId& id) override;
   std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const override;
@@ -77,6 +78,9 @@ class LogImpl final : public Log {
   PartitionTail& add_tail(const PartitionKey& key, std::shared_ptr<const TopicConfig> config);
   void set_epoch_table(PartitionTail& tail);
   [[nodiscard]] std::string path(std::string_view relative) const { return os::join(directory_, relative); }
+
+  // log_topics.cc
+  [[nodiscard]] Status make_partitions(const TopicId& id, const std::shared_ptr<const TopicConfig>& config, std::int32_t from, std::int32_t to);
 
   // log_append.cc
   [[nodiscard]] Status check_open() const;

@@ -122,6 +122,21 @@ void LogSimulation::create_topic() {
   models_.push_back(model);
 }
 
+// A partition more of a plain topic, with a model of its own.
+void LogSimulation::add_partition() {
+  if (models_.empty() || models_.size() > 8) return;
+  const Model of = models_[below(models_.size())];
+  const auto topic = log_->catalogue().topics.find(of.key.topic);
+  if (!of.created || topic == log_->catalogue().topics.end() || topic->second.kind != TopicKind::plain) return;
+  Model model{.topic = of.topic, .key = {of.key.topic, PartitionId(topic->second.partitions)}, .durability = of.durability};
+  // A power cut met it before: whether it is there is found out at the next open.
+  if (std::ranges::any_of(models_, [&](const Model& other) { return other.key == model.key; })) return;
+  const Status made = log_->add_partitions(of.key.topic, topic->second.partitions + 1);
+  model.created = made.ok() && env_->alive();
+  if (!made.ok() && env_->alive() && !log_->failed() && made.error().code != Code::no_space) fail("add a partition: " + made.error().to_string());
+  models_.push_back(model);
+}
+
 void LogSimulation::append_some() {
   if (models_.empty()) return;
   for (std::uint64_t i = 1 + below(5); i > 0; --i) {
@@ -239,8 +254,10 @@ void LogSimulation::remove_some() {
 
 void LogSimulation::step() {
   const auto what = below(100);
-  if (what < 5) {
+  if (what < 4) {
     create_topic();
+  } else if (what < 5) {
+    add_partition();
   } else if (what < 60) {
     append_some();
     flush();
@@ -330,12 +347,12 @@ std::optional<std::string> LogSimulation::read_all(const PartitionReader& reader
 }
 
 void LogSimulation::check_partition(Model& model, bool power_was_lost) {
-  const auto topic = std::ranges::find_if(log_->catalogue().topics, [&](const auto& t) { return t.second.name == model.topic; });
-  if (topic == log_->catalogue().topics.end()) {
-    if (model.created) fail(model.topic + ": the topic is gone");
-    return;
-  }
-  model.key = {topic->first, PartitionId(0)};
+  const PartitionId partition = model.key.partition;
+  const auto topic = std::ranges::find_if(log_->catalogue().topics, [&](const auto& t) {
+    return t.second.name == model.topic && t.second.partitions > partition.value();
+  });
+  if (topic == log_->catalogue().topics.end()) return model.created ? fail(model.topic + ": the topic is gone") : void();
+  model.key = {topic->first, partition};
   model.created = true;
   const auto reader = log_->reader(model.key);
   const auto bounds = reader->bounds();

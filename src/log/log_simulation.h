@@ -56,6 +56,7 @@ class LogSimulation {
   void flush();
   void note_acknowledged();
   void create_topic();
+  void add_partition();
   void remove_some();
   void end_life();
   void check_recovered();

@@ -20,27 +20,47 @@ Result<TopicId> LogImpl::create_topic(const std::string& name, TopicKind kind, s
   const auto added = catalogue_->add_topic(topic);
   if (!added && added.error().code == Code::io_error) return fail(added.error()).error();
   BATON_TRY(added);
-  // The first segment makes its directory when it is missing.
-  const std::string directory = path(topic_directory(topic.id));
-  bool made = fs_.make_directory(directory).ok();
-  for (std::int32_t i = 0; i < partitions && made; ++i) {
-    made = fs_.make_directory(path(partition_directory({topic.id, PartitionId(i)}))).ok();
+  BATON_TRY(make_partitions(topic.id, std::make_shared<const TopicConfig>(topic_config(kind, settings, options_)), 0, partitions));
+  return topic.id;
+}
+
+Status LogImpl::add_partitions(const TopicId& id, std::int32_t partitions) {
+  BATON_TRY(check_open());
+  const auto found = catalogue_->state().topics.find(id);
+  if (found == catalogue_->state().topics.end() || found->second.removed) return Error{Code::not_found, "there is no such topic"};
+  const std::string& name = found->second.name;
+  if (found->second.kind == TopicKind::event) {
+    return Error{Code::invalid_argument, "topic " + name + " is a context: its streams are spread over the partitions that it was made with"};
   }
+  BATON_TRY(check_topic(name, TopicKind::plain, partitions));
+  const std::int32_t before = found->second.partitions;
+  const auto config = std::make_shared<const TopicConfig>(topic_config(TopicKind::plain, found->second.settings, options_));
+  const auto added = catalogue_->add_partitions(id, partitions);
+  if (!added && added.error().code == Code::io_error) return fail(added.error());
+  BATON_TRY(added);
+  return make_partitions(id, config, before, partitions);
+}
+
+// Partitions [from, to), which the catalogue names already.
+Status LogImpl::make_partitions(const TopicId& id, const std::shared_ptr<const TopicConfig>& config, std::int32_t from, std::int32_t to) {
+  // The first segment makes its directory when it is missing.
+  const std::string directory = path(topic_directory(id));
+  bool made = fs_.exists(directory).value_or(false) || fs_.make_directory(directory).ok();
+  for (std::int32_t i = from; i < to && made; ++i) made = fs_.make_directory(path(partition_directory({id, PartitionId(i)}))).ok();
   if (made) {
     Status synced = fs_.sync_directory(directory);
     if (synced) synced = fs_.sync_directory(path("topics"));
-    if (!synced) return fail(synced.error()).error();
+    if (!synced) return fail(synced.error());
   }
-  const auto config = std::make_shared<const TopicConfig>(topic_config(kind, settings, options_));
-  for (std::int32_t i = 0; i < partitions; ++i) {
-    PartitionTail& tail = add_tail({topic.id, PartitionId(i)}, config);
+  for (std::int32_t i = from; i < to; ++i) {
+    PartitionTail& tail = add_tail({id, PartitionId(i)}, config);
     tail.directory_made = made;
     set_epoch_table(tail);
     BATON_TRY_ASSIGN(tail.live_slot, live_->add({.key = tail.key, .epoch = epoch_}));
     publish(tail);
   }
   live_->set_catalogue_bytes(catalogue_->bytes());
-  return topic.id;
+  return {};
 }
 
 Status LogImpl::set_topic(const TopicId& id, const Settings& changed) {

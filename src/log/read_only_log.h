@@ -36,6 +36,7 @@ class ReadOnlyLog final : public Log {
   TopicConfig config_of(const TopicInfo& topic) const override { return topic_config(topic.kind, topic.settings, options_); }
   Result<TopicId> create_topic(const std::string&, TopicKind, std::int32_t, const Settings&) override { return refused_; }
   Status set_topic(const TopicId&, const Settings&) override { return refused_; }
+  Status add_partitions(const TopicId&, std::int32_t) override { return refused_; }
   Status set_quota(const QuotaEntity&, const Settings&) override { return refused_; }
   Status remove_topic(const TopicId&) override { return refused_; }
   Result<std::optional<ProducedBatch>> check_producer(const PartitionKey&, const BatchHeader&) const override { return refused_; }

@@ -90,6 +90,7 @@ class StoreCore final : private Decider {
   // A plain topic. already_exists, invalid_argument.
   [[nodiscard]] Result<log::TopicId> create_topic(const std::string& name, std::int32_t partitions, const log::Settings& settings);
   [[nodiscard]] Status configure_topic(const log::TopicId& id, const log::Settings& changed);  // of either kind
+  [[nodiscard]] Status add_partitions(const log::TopicId& id, std::int32_t partitions);  // of a plain one: so many in all
   [[nodiscard]] Status remove_topic(const log::TopicId& id);                                    // a plain one
   [[nodiscard]] std::int64_t streams() const;  // that have a head, over all contexts
   [[nodiscard]] ContextState* find_context(std::string_view name);

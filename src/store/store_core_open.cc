@@ -147,7 +147,9 @@ void StoreCore::publish_view() {
     if (topic.removed) continue;
     // What has not changed is shared: with many topics, one more costs little.
     auto same = before == nullptr ? nullptr : before->find_topic(id);
-    view->add_topic(same != nullptr && same->settings == topic.settings ? std::move(same) : make_topic_view(*log_, topic));
+    const bool is_same = same != nullptr && same->settings == topic.settings &&
+                         same->partitions.size() == static_cast<std::size_t>(topic.partitions);
+    view->add_topic(is_same ? std::move(same) : make_topic_view(*log_, topic));
   }
   view->sort_topics();
   const std::lock_guard lock(mutex_);
@@ -275,6 +277,12 @@ Status StoreCore::configure_topic(const log::TopicId& id, const log::Settings& c
   auto view = std::make_shared<ContextView>(*context->view);
   view->options = options;
   context->view = std::move(view);
+  publish_view();
+  return {};
+}
+
+Status StoreCore::add_partitions(const log::TopicId& id, std::int32_t partitions) {
+  BATON_TRY(log_->add_partitions(id, partitions));
   publish_view();
   return {};
 }

@@ -67,8 +67,9 @@ class Topics(ConsoleCase):
         self.assertIn("ReplicationFactor: 1", described)
         self.assertIn("retention.ms=3600000", described)
         self.assertEqual(len(re.findall(r"Partition: \d+\s+Leader: 1\s+Replicas: 1\s+Isr: 1", described)), 3)
-        # Of a topic that is there, the number is fixed.
-        self.assertIn("the number of partitions is fixed", self.topics("--alter", "--topic", "rides", "--partitions", 5, expect=1))
+        self.assertIn("would not be an increase", self.topics("--alter", "--topic", "rides", "--partitions", 2, expect=1))
+        self.topics("--alter", "--topic", "rides", "--partitions", 5)
+        self.assertIn("PartitionCount: 5", self.topics("--describe", "--topic", "rides"))
         self.topics("--delete", "--topic", "rides")
         self.assertEqual(self.topics("--list").split(), ["stations"])
         self.assertIn("does not exist", self.topics("--describe", "--topic", "rides", expect=1))
