@@ -156,7 +156,7 @@ struct ReadContext {
   std::size_t limit = 1000;
   Filter filter;
   AsOf as_of;
-  std::size_t examined_max = SIZE_MAX; // forward: a page ends when so many events were looked at, however few matched
+  std::size_t examined_max = SIZE_MAX; // a page ends when so many events were looked at, however few matched
 };
 struct ContextPage {
   std::vector<Event> events;
@@ -208,10 +208,12 @@ struct Loaded {
   std::vector<Event> events;
   std::int64_t version = -1;           // of the stream's last event
   bool snapshot_due = false;           // by the policy: the caller should save one
+  std::optional<std::int64_t> next_version;  // there is more than LoadOptions::bytes_max: read_stream() from this version on
 };
 struct LoadOptions {
   std::int32_t shape = 0;              // snapshots of another shape are not used
   std::int64_t snapshot_every = 100;   // events; 0: never due
+  std::size_t bytes_max = SIZE_MAX;    // of memory for the events, about; the first one comes in any case
 };
 
 struct StoreInfo {

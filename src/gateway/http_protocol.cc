@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "gateway/event_pages.h"
 #include "gateway/problem.h"
 
 namespace baton::gateway {
@@ -144,6 +145,9 @@ class Http final : public net::Protocol {
     }
     return {};
   }
+
+  // A read may make a page; anything else tells what was done.
+  [[nodiscard]] std::uint64_t expected_reply_bytes() const override { return parser_->get().method() == http::verb::get ? kPageBytes : 0; }
 
   void handle(net::ReplyDone done) override {
     Request request = make_request(parser_->release());

@@ -98,6 +98,10 @@ class Protocol {
   // against the budget of all requests until `done` is called.
   virtual void handle(ReplyDone done) = 0;
 
+  // [before handle()] How large the reply to the request that is complete may become in memory, as far as that is more than its request's own bytes or so: with many requests
+  // in flight it counts as if it were there already, until it is.
+  [[nodiscard]] virtual std::uint64_t expected_reply_bytes() const { return 0; }
+
   // The server is stopping: what waits for something to happen is answered as it is.
   virtual void drain() {}
 };

@@ -204,7 +204,9 @@ void Connection::dispatch() {
   greeted_ = true;
   ++state_.requests;
   const auto number = first_ + slots_.size();
-  slots_.push({});
+  const auto expected = protocol_->expected_reply_bytes();
+  expected_bytes_ += expected;
+  slots_.push({.answer = std::nullopt, .expected_bytes = expected});
   auto pending = std::make_shared<Pending>(weak_from_this(), core_.mailbox(), state_.budget, number, bytes);
   protocol_->handle([pending](net::ReplyResult result) { pending->answer(std::move(result)); });
 }
@@ -221,6 +223,7 @@ void Connection::answer(std::uint64_t number, net::ReplyResult result) {
   const auto at = number - first_;
   if (at >= slots_.size()) return;
   if (result && *result) answered_bytes_ += (*result)->size();
+  expected_bytes_ -= slots_[at].expected_bytes;
   slots_[at].answer = std::move(result);
   if (at == 0 && !std::exchange(flushing_, true)) core_.flush_later(*this);
 }
@@ -274,7 +277,7 @@ void Connection::pause(std::int64_t ms) {
 void Connection::answer_no_more() {
   first_ += slots_.size();
   slots_.clear();
-  answered_bytes_ = 0;
+  answered_bytes_ = expected_bytes_ = 0;
   finish();
 }
 
@@ -329,7 +332,8 @@ void Connection::send() {
 
 bool Connection::may_begin_request() const {
   const auto& limits = state_.limits;
-  return in_request() || (!paused() && slots_.size() < limits.requests && output_.bytes() + answered_bytes_ < limits.reply_bytes);
+  if (in_request()) return true;
+  return !paused() && slots_.size() < limits.requests && output_.bytes() + answered_bytes_ + expected_bytes_ < limits.reply_bytes;
 }
 
 // First what was held, then the socket.

@@ -36,6 +36,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Slot {
     std::optional<net::ReplyResult> answer;
+    std::uint64_t expected_bytes = 0;  // while there is none
   };
   // What a request's `done` holds.
   struct Pending;
@@ -101,6 +102,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Fifo<Slot> slots_;
   std::uint64_t first_ = 0;
   std::uint64_t answered_bytes_ = 0;  // replies that wait for an earlier one
+  std::uint64_t expected_bytes_ = 0;  // of those that are to come
 
   Output output_;
   std::unique_ptr<net::Stream> stream_;  // the rest of the reply that is being sent

@@ -20,11 +20,12 @@ class BackwardScan {
         filter_(context.name, request.filter),
         happened_by_(request.as_of.time),
         max_(max),
+        examined_max_(std::max<std::size_t>(request.examined_max, 1)),
         visit_(visit),
         positions_(context.id, 1),
         decoder_(context.name, &positions_, partition_.key().partition) {}
 
-  [[nodiscard]] bool done() const { return stopped_ || count_ == max_; }
+  [[nodiscard]] bool done() const { return stopped_ || count_ == max_ || examined_ >= examined_max_; }
   [[nodiscard]] std::int64_t reached() const { return reached_; }
 
   // From the records that the index names; false when it cannot tell.
@@ -60,6 +61,7 @@ class BackwardScan {
 
  private:
   void hand_out(const EventView& event) {
+    ++examined_;
     if (!filter_.matches(event)) return;
     if (happened_by_ && *happened_by_ < event_time(event)) return;
     ++count_;
@@ -113,6 +115,7 @@ class BackwardScan {
   EventFilter filter_;
   std::optional<Time> happened_by_;
   std::size_t max_;
+  std::size_t examined_max_;
   const Visit& visit_;
   PositionContext positions_;
   EventDecoder decoder_;
@@ -121,6 +124,7 @@ class BackwardScan {
   base::Bytes bytes_;
   std::vector<Kept> records_;
   std::size_t count_ = 0;
+  std::size_t examined_ = 0;
   bool stopped_ = false;
   std::int64_t reached_ = 0;  // the lowest offset that was handed out or passed over; at the start the end
 };

@@ -99,8 +99,10 @@ TEST_F(Read, APageEndsWhenSoManyEventsWereLookedAtAndTheNextOneGoesOn) {
     e.tenant = i % 50 == 7 ? "rare" : "common";
     appended("ride-" + std::to_string(i % 7), {e});
   }
-  for (const bool by_type : {false, true}) {  // by a scan; through the index
-    ReadContext request{.context = "rides", .limit = 1000, .examined_max = 10};
+  for (const int c : {0, 1, 2, 3}) {
+    const bool by_type = c % 2 == 1;  // through the index; else by a scan
+    const bool backward = c >= 2;
+    ReadContext request{.context = "rides", .backward = backward, .limit = 1000, .examined_max = 10};
     if (by_type) request.filter.types = {"Rare"};
     else request.filter.tenant = "rare";
     std::vector<std::string> seen;
@@ -113,6 +115,7 @@ TEST_F(Read, APageEndsWhenSoManyEventsWereLookedAtAndTheNextOneGoesOn) {
       request.after = page->next;
       at_end = page->at_end;
     }
+    if (backward) std::ranges::reverse(seen);
     EXPECT_THAT(seen, ElementsAre("7", "57", "107", "157"));
     if (!by_type) EXPECT_EQ(pages, 20u);
   }
@@ -315,6 +318,13 @@ TEST_F(Read, AnAggregateLoadsFromItsSnapshotAndTheEventsAfterIt) {
     EXPECT_FALSE(loaded.snapshot_due);
     EXPECT_THAT(store_->load("rides", "ride-1", {.shape = 2})->events, SizeIs(250));
   }
+  loaded = *store_->load("rides", "ride-1", {.shape = 1, .bytes_max = 3000});
+  ASSERT_TRUE(loaded.next_version);
+  EXPECT_TRUE(loaded.snapshot_due);
+  ASSERT_FALSE(loaded.events.empty());
+  EXPECT_EQ(loaded.events.back().version + 1, *loaded.next_version);
+  EXPECT_THAT(store_->read_stream({.context = "rides", .stream = "ride-1", .from_version = *loaded.next_version, .limit = 1000})->events, SizeIs(50 - loaded.events.size()));
+  EXPECT_THAT(store_->load("rides", "ride-1", {.shape = 1, .bytes_max = 1})->events, SizeIs(1));
   ASSERT_TRUE(store_->delete_stream("rides", "ride-1", Expect::any()));
   appended("ride-1", {event("A", "new")});
   loaded = *store_->load("rides", "ride-1", {.shape = 1});

@@ -327,13 +327,19 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
   BATON_TRY_ASSIGN(loaded.snapshot,
                    snapshots_of(env, context, stream).load(stream, options.shape, loaded.version, confirm));
   const std::int64_t first = loaded.snapshot ? loaded.snapshot->version + 1 : head.visible_from.value();
-  loaded.events.reserve(static_cast<std::size_t>(loaded.version + 1 - first));
+  constexpr std::int64_t kReservedMax = 1024;  // many more would be memory that bytes_max has not been asked for
+  loaded.events.reserve(static_cast<std::size_t>(std::min(loaded.version + 1 - first, kReservedMax)));
+  std::size_t bytes = 0;
   BATON_TRY(reader->read(first, loaded.version + 1, Direction::forward, [&](const EventView& event) {
+    if (bytes >= options.bytes_max) {
+      loaded.next_version = event.version;
+      return false;
+    }
     loaded.events.push_back(event.to_event());
+    bytes += sizeof(Event) + event.data.size() + event.stream.size() + event.id.size() + event.type.size() + event.source.size();
     return true;
   }));
-  loaded.snapshot_due =
-      options.snapshot_every > 0 && static_cast<std::int64_t>(loaded.events.size()) >= options.snapshot_every;
+  loaded.snapshot_due = options.snapshot_every > 0 && (static_cast<std::int64_t>(loaded.events.size()) >= options.snapshot_every || loaded.next_version);
   return loaded;
 }
 

@@ -133,6 +133,16 @@ class Streams(HttpCase):
                 break
             after = "&after=" + page["next"]
         self.assertEqual(numbers, list(range(12)))
+        # An aggregate, too: the rest of its events is read as pages.
+        self.check(self.ask("PUT", "/streams/large/s/snapshot?version=1", {"n": 1}), 204)
+        loaded = self.check(self.server.api.get("/streams/large/s/aggregate"), 200)
+        self.assertLess(len(loaded.body), 6 << 20)
+        numbers, following = [e["data"]["n"] for e in loaded.json["events"]], loaded.json["next_version"]
+        self.assertEqual((loaded.json["version"], loaded.json["snapshot_due"]), (11, True))
+        while following is not None:
+            page = self.check(self.server.api.get(f"/streams/large/s?from={following}&limit=10000"), 200).json
+            numbers, following = numbers + [e["data"]["n"] for e in page["events"]], page.get("next_version")
+        self.assertEqual(numbers, list(range(2, 12)))
 
     def test_a_stream_that_has_not_changed_is_not_sent_again(self):
         self.server.api.append("c", "s", "T", {})

@@ -2,6 +2,7 @@
 #include "base/base64.h"
 #include "base/try.h"
 #include "gateway/event_json.h"
+#include "gateway/event_pages.h"
 #include "gateway/handlers/handlers.h"
 #include "gateway/json.h"
 #include "gateway/problem.h"
@@ -15,6 +16,7 @@ Result<Loaded> load(Gateway& gateway, const Call& call) {
   LoadOptions options;
   BATON_TRY_ASSIGN(const auto shape, call.number("shape", 0, 0, kShapeMax));
   options.shape = static_cast<std::int32_t>(shape);
+  options.bytes_max = kPageBytes;
   BATON_TRY_ASSIGN(options.snapshot_every, call.number("snapshot_every", options.snapshot_every, 0, INT64_MAX));
   return gateway.store().load(call.in_path("context"), call.in_path("stream"), options);
 }
@@ -48,6 +50,7 @@ void load_aggregate(Gateway& gateway, const CallPtr& call) {
     }
     out.key("events");
     put_json_array(body, loaded.events, [&](const auto& event) { put_cloud_event(body, event); });
+    if (loaded.next_version) out.number("next_version", *loaded.next_version);
     out.end();
     Response response = json_response(std::move(body));
     response.headers.emplace_back("ETag", etag(loaded.version));

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <map>
+#include <memory>
+#include <utility>
 
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
@@ -76,19 +79,30 @@ void look_up(const log::PartitionReader& reader, std::int64_t timestamp, bool co
   if (epoch && *epoch) out.leader_epoch = (*epoch)->value();
 }
 
-}  // namespace
+using Named = std::map<std::pair<std::string_view, std::int32_t>, int>;
 
-void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
+bool is_time(std::int64_t timestamp) { return timestamp >= 0 || timestamp == kMaxTimestamp; }
+
+bool asks_for_times(const wire::ListOffsetsRequest& request) {
+  return std::ranges::any_of(request.topics, [](const auto& topic) {
+    return std::ranges::any_of(topic.partitions, [](const auto& partition) { return is_time(partition.timestamp); });
+  });
+}
+
+// Any thread. `with_times` false: who asks for one is to ask again.
+void answer(const CallPtr& call, const wire::ListOffsetsRequest& request, bool with_times) {
   wire::ListOffsetsResponse response;
   const auto view = call->broker().view();
+  Named times_named;
+  for (const auto& topic : request.topics) {
+    for (const auto& partition : topic.partitions) ++times_named[{topic.name, partition.partition_index}];
+  }
   for (const auto& asked : request.topics) {
     auto& topic = response.topics.emplace_back();
     topic.name = std::string(asked.name);
     const auto found = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
-    std::map<std::int32_t, int> times;
-    for (const auto& partition : asked.partitions) ++times[partition.partition_index];
     for (const auto& partition : asked.partitions) {
-      const int named = std::exchange(times[partition.partition_index], 0);
+      const int named = std::exchange(times_named[{asked.name, partition.partition_index}], 0);
       if (named == 0) continue;  // it has been answered
       Partition& out = topic.partitions.emplace_back();
       out.partition_index = partition.partition_index;
@@ -100,6 +114,8 @@ void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
       if (out.error_code != wire::ErrorCode::none) continue;
       if (const auto first = first_version(partition.timestamp); !first || call->version() < *first) {
         out.error_code = wire::ErrorCode::unsupported_version;
+      } else if (is_time(partition.timestamp) && !with_times) {
+        out.error_code = wire::ErrorCode::request_timed_out;
       } else {
         look_up(*found->partitions[static_cast<std::size_t>(partition.partition_index)], partition.timestamp, request.isolation_level == 1, out);
         constexpr std::int16_t kFirstWithEpochs = 4;
@@ -108,6 +124,16 @@ void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
     }
   }
   call->reply(response);
+}
+
+}  // namespace
+
+void handle(Session&, const CallPtr& call, wire::ListOffsetsRequest request) {
+  net::Readers* const readers = call->node().cold_reads;
+  if (readers == nullptr || !asks_for_times(request)) return answer(call, request, true);
+  // A time is looked for in the records: not on this thread, which others wait for.
+  const auto asked = std::make_shared<const wire::ListOffsetsRequest>(std::move(request));
+  if (!readers->post([call, asked] { answer(call, *asked, true); })) answer(call, *asked, false);
 }
 
 }  // namespace baton::kafka
