@@ -72,6 +72,8 @@ class AnyCluster(KafkaCli):
         again = self.error("topics", "create", "plain", expect=2)
         self.assertIn("TOPIC_ALREADY_EXISTS", again)
         self.assertEqual(self.lines("topics", "create", "plain", "--if-not-exists"), [{"topic": "plain", "created": False}])
+        self.assertEqual(self.lines("topics", "alter", "plain", "--partitions", 5), [{"topic": "plain", "partitions": 5}])
+        self.assertIn("would not be an increase", self.error("topics", "alter", "plain", "--partitions", 4, expect=2))
         self.run_baton("topics", "delete", "plain")
         self.assertNotIn("plain", [t["topic"] for t in self.lines("topics", "list")])
         self.assertIn("no topic 'plain'", self.error("topics", "describe", "plain", expect=5))
