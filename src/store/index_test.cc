@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iterator>
 
 #include "store/index_manifest.h"
 #include "store/index_merge.h"
+#include "store/index_run.h"
 #include "store/index_table.h"
 #include "store/index_test_support.h"
 
@@ -115,6 +117,34 @@ class IndexTest : public ::testing::Test {
   os::SeededRandom random_{11};
   ModelLog log_{11};
 };
+
+// Of many blocks, so that fences lie between them, with keys that fill many blocks at the ends and in the middle.
+TEST_F(IndexTest, ALargeRunFindsTheFirstEntryThatIsNotBelowAKey) {
+  std::vector<IndexEntry> entries;
+  for (std::int64_t i = 0; i < 60'000; ++i) {
+    const std::uint64_t keys[] = {0, UINT64_MAX, std::uint64_t{5} << 60, random_.next(), random_.next(), random_.next()};
+    entries.push_back(IndexEntry::pack(keys[random_.next() % 6], {.offset = log::Offset(i), .version = StreamVersion(i), .position = {}}));
+  }
+  std::ranges::sort(entries);
+  os::SimEnv env(world_);
+  ASSERT_TRUE(env.fs().make_directory("/i"));
+  auto writer = *RunWriter::create(env.fs(), "/i", {.number = 1, .entries = entries.size(), .first = 0, .end = 60'000});
+  for (const IndexEntry& entry : entries) writer->add(entry);
+  const auto run = *IndexRun::open(env.fs(), "/i", *writer->finish());
+  const auto check = [&](std::uint64_t hash, std::int64_t offset) {
+    const IndexEntry key{hash, static_cast<std::uint64_t>(offset) << 24, 0};
+    EXPECT_EQ(*run->lower_bound(hash, offset), static_cast<std::uint64_t>(std::ranges::lower_bound(entries, key) - entries.begin())) << hash << ' ' << offset;
+    run->prefetch_directory(hash);
+    run->prefetch_block(hash);
+  };
+  for (std::size_t i = 0; i < 20'000; ++i) {
+    const IndexEntry& near = entries[random_.next() % entries.size()];
+    check(near.hash, near.offset() + static_cast<std::int64_t>(random_.next() % 3));
+    check(near.hash + 1, 0);
+    check(random_.next(), static_cast<std::int64_t>(random_.next() % 60'000));
+  }
+  EXPECT_TRUE(*run->may_contain(entries.front().hash));
+}
 
 TEST_F(IndexTest, AnEmptyDirectoryCoversNothingAndGivesNoWarning) {
   Process process(world_);
