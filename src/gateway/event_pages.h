@@ -10,6 +10,7 @@
 namespace baton::gateway {
 
 inline constexpr std::size_t kPageBytes = 4u << 20;
+inline constexpr std::size_t kQueryBytes = 16u << 20;  // of the rows of a view
 
 using PutEvent = std::function<void(const Event&)>;
 

@@ -146,8 +146,12 @@ class Http final : public net::Protocol {
     return {};
   }
 
-  // A read may make a page; anything else tells what was done.
-  [[nodiscard]] std::uint64_t expected_reply_bytes() const override { return parser_->get().method() == http::verb::get ? kPageBytes : 0; }
+  // A read may make a page, or the rows of a query; anything else tells what was done.
+  [[nodiscard]] std::uint64_t expected_reply_bytes() const override {
+    const auto& message = parser_->get();
+    if (message.method() != http::verb::get) return 0;
+    return message.target().starts_with("/views") ? kQueryBytes : kPageBytes;
+  }
 
   void handle(net::ReplyDone done) override {
     Request request = make_request(parser_->release());

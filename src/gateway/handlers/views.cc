@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/try.h"
+#include "gateway/event_pages.h"
 #include "gateway/handlers/handlers.h"
 #include "gateway/json.h"
 #include "gateway/problem.h"
@@ -85,7 +86,7 @@ std::string rows_body(const view::QueryResult& result) {
 
 Result<view::QueryResult> run(Gateway& gateway, const Call& call, const std::string& sql, std::size_t rows_max) {
   if (gateway.views() == nullptr) return no_views();
-  const view::QueryLimits limits{.timeout_ms = gateway.options().query_timeout_ms, .rows_max = rows_max, .bytes_max = 16u << 20};
+  const view::QueryLimits limits{.timeout_ms = gateway.options().query_timeout_ms, .rows_max = rows_max, .bytes_max = kQueryBytes};
   BATON_TRY_ASSIGN(const auto as_of, call.as_of());
   const auto& view = call.in_path("view");
   if (!as_of.position && !as_of.recorded && !as_of.time) return gateway.views()->query(view, sql, limits);
