@@ -123,7 +123,7 @@ void Appender::decide(ContextState& context, ProducedRequest& request) {
   produced_ = &request.produced;
   blamed_.reset();
   ProducedReply reply;
-  reply.status = append_produced(context, request.append, reply.batch);
+  reply.status = append_produced(context, request, reply.batch);
   if (!reply.status) reply.event = blamed_;
   produced_ = nullptr;
   request.result = std::move(reply);
@@ -154,7 +154,8 @@ Status Appender::check_partition(const ContextState& context, const Append& appe
   return {};
 }
 
-Status Appender::append_produced(ContextState& context, const Append& append, BatchAppended& batch) {
+Status Appender::append_produced(ContextState& context, ProducedRequest& request, BatchAppended& batch) {
+  const Append& append = request.append;
   if (static_cast<std::size_t>(produced_->partition.value()) >= context.partitions.size()) {
     return Error{Code::not_found, "context " + context.view->name + " has no partition " + std::to_string(produced_->partition.value())};
   }
@@ -176,9 +177,9 @@ Status Appender::append_produced(ContextState& context, const Append& append, Ba
   }
   BATON_TRY(check_partition(context, append));
   staged_base_ = log::Offset(-1);
-  BATON_TRY_ASSIGN(const Appended appended, append_checked(context, partition, append));
+  BATON_TRY_ASSIGN(request.appended, append_checked(context, partition, append));
   // Without a producer id, and with nothing new, nothing was written: the first event's own offset is as good an answer as there is.
-  batch.base_offset = staged_base_.value() >= 0 ? staged_base_ : log::Offset(appended.events.front().offset);
+  batch.base_offset = staged_base_.value() >= 0 ? staged_base_ : log::Offset(request.appended.events.front().offset);
   batch.append_ms = log_.append_time_ms();
   batch.duplicate = staged_base_.value() < 0;
   return {};

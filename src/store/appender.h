@@ -57,7 +57,7 @@ class Appender {
 
   [[nodiscard]] Result<Appended> append(ContextState& context, AppendRequest& request);
   [[nodiscard]] Result<Appended> append_checked(ContextState& context, PartitionState& partition, const Append& append);
-  [[nodiscard]] Status append_produced(ContextState& context, const Append& append, BatchAppended& batch);
+  [[nodiscard]] Status append_produced(ContextState& context, ProducedRequest& request, BatchAppended& batch);
   [[nodiscard]] Status check_partition(const ContextState& context, const Append& append);
   [[nodiscard]] Result<Appended> append_system(ContextState& context, AppendRequest& request);
   [[nodiscard]] Result<PartitionState*> choose_partition(ContextState& context, const Append& append) const;

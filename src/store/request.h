@@ -108,6 +108,7 @@ struct ProducedRequest final : Request {
   Produced produced;
   ProducedDone done;
   std::optional<ProducedReply> result;
+  Appended appended;  // its events; what the round has staged refers to their ids until the round ends
 
   [[nodiscard]] std::size_t measure() const override;
   [[nodiscard]] bool decide(Decider& decider) override { return decider.decide(*this); }

@@ -159,6 +159,30 @@ TEST_F(StoreBatches, ABatchForAContextOrForATopicThatIsGoneIsRefused) {
   EXPECT_EQ(core_->view()->find_topic("t")->id, again.topic);
 }
 
+// What a round has staged is compared with what comes after it in the same round.
+TEST_F(StoreBatches, AnEventThatAnEarlierBatchOfTheSameRoundHasIsKnown) {
+  ASSERT_TRUE(core_->run([&] { return core_->create_context("rides", {}); }));
+  const auto waiter = env_->make_waiter();
+  std::vector<ProducedReply> replies;
+  const std::vector<std::string> ids = {"one", "two", "", "one"};
+  for (const std::string& id : ids) {
+    auto request = std::make_unique<ProducedRequest>();
+    request->append = testing::append_of("ride-1", Expect::any(), {testing::event("Started", "{}", id)});
+    request->append.duplicates = Append::Duplicates::skip;
+    request->done = [&](ProducedReply reply) {
+      replies.push_back(std::move(reply));
+      if (replies.size() == ids.size()) waiter->wake();
+    };
+    core_->submit(std::move(request));
+  }
+  waiter->wait();
+  EXPECT_EQ(core_->counts().rounds.load(), 1u);
+  for (const ProducedReply& reply : replies) ASSERT_TRUE(reply.status) << reply.status.error().to_string();
+  EXPECT_EQ(replies[2].batch.base_offset, log::Offset(2));
+  EXPECT_TRUE(replies[3].batch.duplicate);
+  EXPECT_EQ(replies[3].batch.base_offset, log::Offset(0));
+}
+
 TEST_F(StoreBatches, TheListenerOfRoundsIsToldWhichPartitionsMoved) {
   const auto key = make_topic("t");
   std::vector<log::PartitionKey> moved;
