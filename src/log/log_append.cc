@@ -315,25 +315,42 @@ Status LogImpl::run_round(std::unique_ptr<RoundJob> job) {
 // The worker syncs, so that appends do not wait for it. What it covers: all rounds that have ended by now; those in earlier generations were
 // synced when the next one began.
 void LogImpl::start_interval_sync() {
-  syncing_ = true;
-  syncing_round_ = last_round_;
-  syncing_since_ns_ = env_.clock().monotonic_ns();
+  syncing_ = std::make_shared<IntervalSync>();
+  syncing_->upto = last_round_;
+  syncing_->since_ns = env_.clock().monotonic_ns();
   for (PartitionTail* tail : undurable_) tail->syncing_to = tail->ended;
-  worker_.post([journal = journal_, lock = lock_, &owner = owner_, self = self_] {
-    owner.post([self, status = journal->sync()] {
-      if (*self != nullptr) (*self)->end_interval_sync(status);
+  if (!waiter_) waiter_ = env_.make_waiter();
+  worker_.post([sync = syncing_, journal = journal_, &owner = owner_, self = self_, waiter = waiter_] {
+    if (!sync->take()) return;
+    sync->status = journal->sync();
+    owner.post([self, sync] {
+      if (*self != nullptr) (*self)->end_interval_sync(sync);
     });
+    sync->done = true;
+    waiter->wake();
   });
 }
 
-void LogImpl::end_interval_sync(const Status& status) {
-  syncing_ = false;
+// What the worker has not begun is left: it may run when the owner is gone.
+void LogImpl::wait_for_interval_sync() {
+  const auto sync = syncing_;
+  if (!sync) return;
+  if (!sync->take()) {
+    while (!sync->done) (void)waiter_->wait();
+    end_interval_sync(sync);
+  }
+  syncing_ = nullptr;
+}
+
+void LogImpl::end_interval_sync(const std::shared_ptr<IntervalSync>& sync) {
+  if (syncing_ != sync) return;  // it has been waited for
+  syncing_ = nullptr;
   if (failed_ || closed_) return;
-  if (!status) {
-    (void)fail(status.error());
+  if (!sync->status) {
+    (void)fail(sync->status.error());
     return;
   }
-  durable_round_ = std::max(durable_round_, syncing_round_);
+  durable_round_ = std::max(durable_round_, sync->upto);
   auto undurable = std::exchange(undurable_, {});
   for (PartitionTail* tail : undurable) {
     tail->synced_to = tail->syncing_to;
@@ -342,7 +359,7 @@ void LogImpl::end_interval_sync(const Status& status) {
     if (!tail->removed) publish(*tail);
   }
   // What is left came after the sync began.
-  first_undurable_ns_ = undurable_.empty() ? -1 : syncing_since_ns_;
+  first_undurable_ns_ = undurable_.empty() ? -1 : sync->since_ns;
 }
 
 std::int64_t LogImpl::tick() {

@@ -170,6 +170,7 @@ Status LogImpl::do_checkpoint_now() {
 
 Status LogImpl::close() {
   if (closed_) return {};
+  wait_for_interval_sync();
   if (failed_) {
     closed_ = true;
     wait_for_checkpoint();

@@ -110,8 +110,19 @@ class LogImpl final : public Log {
   void finish_checkpoint(std::shared_ptr<CheckpointJob> job);
   [[nodiscard]] Status seal_segments(const CheckpointJob& job);
   void wait_for_checkpoint();
+  // For `interval`, on the worker.
+  struct IntervalSync {
+    Round upto;
+    std::int64_t since_ns = 0;
+    Status status;  // when done
+    std::atomic<bool> taken{false};
+    std::atomic<bool> done{false};
+    // False: it has been taken by somebody else.
+    [[nodiscard]] bool take() { return !taken.exchange(true); }
+  };
   void start_interval_sync();
-  void end_interval_sync(const Status& status);
+  void end_interval_sync(const std::shared_ptr<IntervalSync>& sync);
+  void wait_for_interval_sync();
   [[nodiscard]] Status checkpoint_now();
   [[nodiscard]] Status do_checkpoint_now();
 
@@ -152,9 +163,7 @@ class LogImpl final : public Log {
   std::int64_t last_record_ns_ = 0;          // when the last record was written
   bool marked_ = true;                       // the last record is under a mark, or has nothing in it
   std::int64_t first_undurable_ns_ = -1;
-  bool syncing_ = false;                     // for `interval`, on the worker: up to
-  Round syncing_round_;                      // this round,
-  std::int64_t syncing_since_ns_ = 0;        // since then
+  std::shared_ptr<IntervalSync> syncing_;
 
   bool extents_stale_ = true;                // rounds have ended since the newest generation began
 

@@ -35,6 +35,9 @@ LogImpl::LogImpl(os::Env& env, std::string directory, LogOptions options, os::Ex
 LogImpl::~LogImpl() {
   BATON_CHECK(in_flight_ == nullptr, "a log is destroyed while a round is on its way");
   *self_ = nullptr;
+  if (syncing_ && !syncing_->take()) {
+    while (!syncing_->done) (void)waiter_->wait();
+  }
   // As a kill: what the worker has not begun is left; what it is at must end, since it uses the directory.
   if (running_ && running_->take()) {
     running_->lock.reset();
