@@ -179,9 +179,9 @@ Status Appender::append_produced(ContextState& context, ProducedRequest& request
   staged_base_ = log::Offset(-1);
   BATON_TRY_ASSIGN(request.appended, append_checked(context, partition, append));
   // Without a producer id, and with nothing new, nothing was written: the first event's own offset is as good an answer as there is.
-  batch.base_offset = staged_base_.value() >= 0 ? staged_base_ : log::Offset(request.appended.events.front().offset);
-  batch.append_ms = log_.append_time_ms();
   batch.duplicate = staged_base_.value() < 0;
+  batch.base_offset = batch.duplicate ? log::Offset(request.appended.events.front().offset) : staged_base_;
+  batch.append_ms = batch.duplicate ? log_.append_time_ms() : staged_ms_;
   return {};
 }
 

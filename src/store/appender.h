@@ -96,6 +96,7 @@ class Appender {
   const Produced* produced_ = nullptr;
   std::optional<std::size_t> blamed_;         // the event of the request that an error is about
   log::Offset staged_base_;
+  std::int64_t staged_ms_ = -1;
   base::UuidV7Source ids_;
   log::BatchBuilder batch_;
   std::vector<PartitionState*> touched_;

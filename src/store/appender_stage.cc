@@ -16,6 +16,7 @@ Result<log::Log::Staged> Appender::stage_batch(PartitionState& partition, std::i
   const auto crc = base::load_be<std::uint32_t>(bytes.data() + log::kBatchCrcAt);
   BATON_TRY_ASSIGN(const log::Log::Staged staged, log_.stage(partition.view->key(), std::move(bytes)));
   staged_base_ = staged.place.base_offset;
+  staged_ms_ = append_ms;
   if (!std::exchange(partition.touched, true)) touched_.push_back(&partition);
   partition.staged_end = staged.next;
   partition.staged_epoch = log_.epoch();

@@ -183,6 +183,31 @@ TEST_F(StoreBatches, AnEventThatAnEarlierBatchOfTheSameRoundHasIsKnown) {
   EXPECT_EQ(replies[3].batch.base_offset, log::Offset(0));
 }
 
+// Staging takes a while when a segment is full, and time goes on.
+TEST_F(StoreBatches, AProducerIsToldTheAppendTimeThatItsEventsHave) {
+  ASSERT_TRUE(core_->run([&] { return core_->create_context("rides", {}); }));
+  const auto rides = core_->view()->find_topic("rides");
+  std::vector<BatchAppended> told;
+  const auto waiter = env_->make_waiter();
+  for (int i = 0; i < 40; ++i) {
+    auto request = std::make_unique<ProducedRequest>();
+    request->append.context = "rides";
+    request->append.duplicates = Append::Duplicates::skip;
+    for (int e = 0; e < 100; ++e) {
+      request->append.streams.push_back({.stream = "ride-1", .condition = {}, .events = {testing::event("Started", std::string(1000, 'x'))}});
+    }
+    request->done = [&](const ProducedReply& reply) {
+      told.push_back(reply.batch);
+      waiter->wake();
+    };
+    core_->submit(std::move(request));
+    waiter->wait();
+  }
+  for (const BatchAppended& batch : told) {
+    EXPECT_EQ(read_batch({rides->id, log::PartitionId(0)}, batch.base_offset.value()).max_timestamp, batch.append_ms);
+  }
+}
+
 TEST_F(StoreBatches, TheListenerOfRoundsIsToldWhichPartitionsMoved) {
   const auto key = make_topic("t");
   std::vector<log::PartitionKey> moved;
