@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "store/store_impl.h"
+
 namespace baton::store::testing {
 namespace {
 
@@ -38,7 +40,9 @@ bool StoreHarness::open() {
   env_ = std::make_unique<os::SimEnv>(world_);
   store_failed_ = false;
   fatal_ = 0;
-  auto opened = open_store(*env_, "/data", options_);
+  auto core = StoreCore::open(*env_, "/data", options_);
+  core_ = core ? core->get() : nullptr;
+  auto opened = core ? StoreImpl::make(nullptr, *std::move(core)) : std::move(core).error();
   if (!opened) {
     if (env_->alive() && !is_end(opened.error().code)) complain("open: " + opened.error().to_string());
     env_ = nullptr;
@@ -46,6 +50,7 @@ bool StoreHarness::open() {
   }
   store_ = *std::move(opened);
   compare_recovered();
+  if (problem_.empty() && alive()) verify_producers();
   return alive();
 }
 
@@ -66,14 +71,14 @@ void StoreHarness::end() {
 
 void StoreHarness::work(std::size_t operations) {
   for (std::size_t i = 0; i < operations && alive() && !store_failed_ && problem_.empty(); ++i) {
-    Operation operation = operations_.next(model_);
+    Operation operation = operations_.next(model_, pending_.empty());
     if (operation.append.unless) {
       auto& after = operation.unless_after;
       after = std::min<std::int64_t>(after, static_cast<std::int64_t>(tokens_.size()) - 1);
       while (after >= 0 && tokens_[static_cast<std::size_t>(after)].empty()) --after;
       if (after >= 0) operation.append.unless->after.token = tokens_[static_cast<std::size_t>(after)];
     }
-    if (operation.kind != Operation::Kind::append) {
+    if (operation.kind == Operation::Kind::delete_stream || operation.kind == Operation::Kind::truncate_stream) {
       run_blocking(std::move(operation));
     } else {
       submit(std::move(operation));
@@ -86,19 +91,35 @@ void StoreHarness::work(std::size_t operations) {
   if (fatal_ > 1) complain("on_fatal was called more than once");
 }
 
+std::optional<Operation> StoreHarness::take_answered(const Status& status) {
+  if (!env_ || !env_->alive()) return std::nullopt;
+  if (!status && is_end(status.error().code)) {
+    store_failed_ = true;
+    return std::nullopt;
+  }
+  Operation operation = std::move(pending_.front().operation);
+  pending_.pop_front();
+  return operation;
+}
+
 void StoreHarness::submit(Operation operation) {
-  Append append = operation.append;
-  pending_.push_back({std::move(operation)});
-  store_->append_async(std::move(append), [this](Result<Appended> result) {
-    if (!env_ || !env_->alive()) return;
-    if (!result && is_end(result.error().code)) {
-      store_failed_ = true;
-      return;
-    }
-    const Operation answered_one = std::move(pending_.front().operation);
-    pending_.pop_front();
-    answered(answered_one, result);
+  const Operation& made = pending_.emplace_back(std::move(operation)).operation;
+  if (made.kind == Operation::Kind::produce) return submit_produced(made);
+  store_->append_async(made.append, [this](Result<Appended> result) {
+    const auto operation = take_answered(result ? Status() : Status(result.error()));
+    if (operation) answered(*operation, result);
   });
+}
+
+void StoreHarness::submit_produced(const Operation& operation) {
+  auto request = std::make_unique<ProducedRequest>();
+  request->append = operation.append;
+  request->produced = operation.produced;
+  request->done = [this](const ProducedReply& reply) {
+    const auto operation = take_answered(reply.status);
+    if (operation) answered_produced(*operation, reply);
+  };
+  core_->submit(std::move(request));
 }
 
 void StoreHarness::run_blocking(Operation operation) {
@@ -164,6 +185,33 @@ void StoreHarness::compare(const Operation& operation, const Model::Answer& expe
   if (told.position.token != tokens_[last]) complain("the position of an append is not its last event's");
 }
 
+void StoreHarness::answered_produced(const Operation& operation, const ProducedReply& reply) {
+  if (!reply.status && reply.status.error().code == Code::no_space && may_refuse_no_space_) return;
+  if (!reply.status && reply.status.error().code == Code::not_found && model_.log().empty()) return;  // there is no context yet
+  const Model::Answer expected = model_.apply(operation);
+  tokens_.resize(model_.log().size());
+  const std::string told = reply.status ? "taken" : "refused: " + reply.status.error().to_string();
+  if (reply.status.ok() == expected.refused.has_value() || (expected.refused && reply.status.error().code != *expected.refused)) {
+    return complain("a producer's batch is " + told + ", expected " + (expected.refused ? std::string(code_name(*expected.refused)) : "that it is taken"));
+  }
+  if (reply.status) return compare_produced(operation, expected, reply.batch);
+  const bool right = reply.event ? std::ranges::find(expected.blamed, *reply.event) != expected.blamed.end() : expected.blamed.empty();
+  if (!right) complain("a producer's batch is " + told + ", and the event that it names is wrong");
+}
+
+void StoreHarness::compare_produced(const Operation& operation, const Model::Answer& expected, const BatchAppended& told) {
+  acknowledged_ = std::max(acknowledged_, static_cast<std::size_t>(expected.end));
+  if (told.base_offset.value() != expected.base || told.duplicate != expected.again || told.log_start != log::Offset(0)) {
+    return complain("a producer's batch: told offset " + text(told.base_offset.value()) + (told.duplicate ? " duplicate" : "") + ", expected offset " +
+                    text(expected.base) + (expected.again ? " duplicate" : ""));
+  }
+  Model::Batch* const batch = operation.produced.producer_id < 0 ? nullptr : model_.batch_at(expected.base);
+  if (batch == nullptr) return;
+  if (batch->append_ms >= 0 && batch->append_ms != told.append_ms) complain("the append time of a producer's batch changed: " + text(batch->append_ms) + ", " + text(told.append_ms));
+  batch->append_ms = told.append_ms;
+  if (told.append_ms < 0) complain("a producer's batch without an append time");
+}
+
 void StoreHarness::compare_event(const Event& event, Model::Entry& entry, std::size_t offset) {
   std::vector<std::string> tags = event.tags;
   std::ranges::sort(tags);
@@ -178,27 +226,54 @@ void StoreHarness::compare_event(const Event& event, Model::Entry& entry, std::s
   }
 }
 
-// After an open: what is there is a prefix of what was attempted, on the boundary of an append, and holds all that was acknowledged.
-void StoreHarness::compare_recovered() {
-  std::size_t count = 0;
+// Events in their places and gaps in between, up to where the context ends.
+std::optional<std::size_t> StoreHarness::compare_offsets() {
+  std::size_t next = 0;
+  const auto pass_gaps = [&](std::size_t until) {
+    for (; next < until && next < model_.log().size(); ++next) {
+      if (!model_.log()[next].gap) complain("offset " + text(static_cast<std::int64_t>(next)) + " holds nothing, expected id " + model_.log()[next].id);
+    }
+  };
   ReadContext request{.context = "rides", .limit = 1 + random_.below(200)};
   while (true) {
     const auto page = store_->read_context(request);
     if (!page) {
-      if (page.error().code == Code::not_found && acknowledged_ == 0) break;
-      if (alive()) complain("read after open: " + page.error().to_string());
-      return;
+      if (page.error().code == Code::not_found && acknowledged_ == 0) return 0;
+      read_failed("read of all", page.error());
+      return std::nullopt;
     }
     for (const Event& event : page->events) {
-      if (count >= model_.log().size()) return complain("an event that was never appended: " + event.id);
-      compare_event(event, model_.log()[count], count);
-      if (!tokens_[count].empty() && tokens_[count] != event.position.token) complain("a position changed after a restart");
-      tokens_[count++] = event.position.token;
+      const auto offset = static_cast<std::size_t>(event.offset);
+      pass_gaps(offset);
+      if (offset != next || offset >= model_.log().size() || model_.log()[offset].gap) {
+        complain("an event that was never appended: " + event.id + " at offset " + text(event.offset));
+        return std::nullopt;
+      }
+      compare_event(event, model_.log()[offset], offset);
+      if (!tokens_[offset].empty() && tokens_[offset] != event.position.token) complain("a position changed");
+      tokens_[offset] = event.position.token;
+      next = offset + 1;
     }
     if (page->at_end) break;
     request.after = page->next;
   }
-  if (!alive()) return;
+  const auto context = store_->context("rides");
+  if (!context) {
+    read_failed("context", context.error());
+    return std::nullopt;
+  }
+  const auto end = static_cast<std::size_t>(context->events);
+  pass_gaps(end);
+  if (next != end) complain("the context ends at " + text(context->events) + ", its last event lies before " + text(static_cast<std::int64_t>(next)));
+  return problem_.empty() ? std::optional(end) : std::nullopt;
+}
+
+// After an open: what is there is a prefix of what was attempted, on the boundary of an append, and holds all that was acknowledged.
+void StoreHarness::compare_recovered() {
+  const auto found = compare_offsets();
+  if (!found && alive()) complain("what is there cannot be read after an open");
+  if (!found || !alive()) return;
+  const std::size_t count = *found;
   if (count < acknowledged_) return complain(text(static_cast<std::int64_t>(count)) + " events are there, " + text(static_cast<std::int64_t>(acknowledged_)) + " were acknowledged");
   if (!model_.is_boundary(count)) return complain("a part of an append is there (F5)");
   // A position of what was lost must be refused, never misread.
@@ -214,8 +289,43 @@ void StoreHarness::compare_recovered() {
 
 void StoreHarness::verify() {
   if (model_.log().empty() || !problem_.empty()) return;
-  verify_streams();
+  verify_producers();
+  if (!store_failed_) verify_end();
+  if (!store_failed_ && problem_.empty()) verify_streams();
   if (!store_failed_) verify_context();
+}
+
+void StoreHarness::verify_producers() {
+  const std::size_t before = model_.log().size();
+  for (const std::int64_t id : model_.producers()) {
+    const std::vector<Model::Batch> known = model_.batches_of(id);
+    // Only the sequence says that it is the same batch.
+    for (const Model::Batch& batch : known) submit(operations_.batch(batch.by, static_cast<std::size_t>(batch.end - batch.base)));
+    Produced missing = known.back().by;
+    missing.base_sequence = static_cast<std::int32_t>((std::int64_t{known.back().last_sequence} + 3) & INT32_MAX);
+    submit(operations_.batch(missing, 1));
+    Produced old = known.back().by;
+    if (old.producer_epoch-- > 0) submit(operations_.batch(old, 1));
+  }
+  (void)world_.run_until([&] { return pending_.empty() || store_failed_ || !alive(); }, 200'000);
+  if (!alive() || store_failed_) return;
+  if (!pending_.empty()) return complain("a batch that was sent again was never answered");
+  if (model_.log().size() != before) complain("the model takes a batch that is sent again");
+}
+
+void StoreHarness::verify_end() {
+  const auto count = compare_offsets();
+  if (!count) return;
+  const std::size_t end = model_.log().size();
+  if (*count != end) return complain(text(static_cast<std::int64_t>(*count)) + " offsets are in use, expected " + text(static_cast<std::int64_t>(end)));
+  const auto context = store_->context("rides");
+  if (!context) return read_failed("context", context.error());
+  std::string& last = tokens_[end - 1];
+  if (last.empty()) last = context->end.token;
+  if (last != context->end.token) complain("the end of the context is " + context->end.token + ", the position of its last offset is " + last);
+  const auto rank = store_->rank("rides", context->end);
+  if (!rank) return read_failed("rank", rank.error());
+  if (*rank != static_cast<std::int64_t>(end)) complain("the end of the context has rank " + text(*rank));
 }
 
 void StoreHarness::verify_streams() {
@@ -237,7 +347,8 @@ void StoreHarness::verify_streams() {
       if (backward) std::ranges::reverse(seen);
       if (seen != expected) complain("stream " + name + (backward ? " backward" : "") + " has " + text(static_cast<std::int64_t>(seen.size())) + " events, expected " + text(static_cast<std::int64_t>(expected.size())));
     }
-    const std::size_t past = random_.below(end);
+    std::size_t past = random_.below(end);
+    while (past > 0 && tokens_[past].empty()) --past;  // most gaps have none
     const auto page = store_->read_stream({.context = "rides", .stream = name, .as_of = {.position = Position{tokens_[past]}}});
     if (!page) return read_failed("as of", page.error());
     std::vector<std::int64_t> seen;
@@ -283,8 +394,9 @@ void StoreHarness::verify_filter(const Filter& filter, bool backward) {
   std::vector<std::int64_t> expected;
   for (std::size_t i = 0; i < model_.log().size(); ++i) {
     const Model::Entry& entry = model_.log()[i];
+    if (entry.gap) continue;
     const bool type = filter.types.empty() || std::ranges::any_of(filter.types, [&](const std::string& t) {
-      return entry.system.empty() && (t == entry.type || t == "rides." + entry.type);
+      return entry.is_event() && (t == entry.type || t == "rides." + entry.type);
     });
     const bool tags = std::ranges::all_of(filter.tags, [&](const std::string& t) { return std::ranges::find(entry.tags, t) != entry.tags.end(); });
     if (type && tags && (filter.category.empty() || entry.stream.starts_with(filter.category + "-"))) expected.push_back(static_cast<std::int64_t>(i));

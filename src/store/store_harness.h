@@ -4,13 +4,14 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <baton/store.h>
 
 #include "os/sim_env.h"
-#include "store/store_impl.h"
+#include "store/store_core.h"
 #include "store/store_model.h"
 
 namespace baton::store::testing {
@@ -47,12 +48,22 @@ class StoreHarness {
     Operation operation;
   };
   void submit(Operation operation);
+  void submit_produced(const Operation& operation);
+  // The operation that an answer is for, and nothing when the answer says that the store has ended.
+  [[nodiscard]] std::optional<Operation> take_answered(const Status& status);
   void run_blocking(Operation operation);
   void answered(const Operation& operation, const Result<Appended>& result);
   void compare(const Operation& operation, const Model::Answer& expected, const Appended& told);
+  void answered_produced(const Operation& operation, const ProducedReply& reply);
+  void compare_produced(const Operation& operation, const Model::Answer& expected, const BatchAppended& told);
   void compare_recovered();
+  // How many offsets the context has, when all of them hold what the model says. Nothing: a fault came in between, or it was complained of.
+  std::optional<std::size_t> compare_offsets();
   void compare_event(const Event& event, Model::Entry& entry, std::size_t offset);
   void verify_streams();
+  void verify_end();
+  // What was acknowledged to a producer is known: sent again it is answered as the first time, and nothing is written.
+  void verify_producers();
   void verify_context();
   void verify_filter(const Filter& filter, bool backward);
   void complain(const std::string& what);
@@ -65,8 +76,9 @@ class StoreHarness {
   RandomOperations operations_{random_, "rides"};
   std::unique_ptr<os::SimEnv> env_;
   std::unique_ptr<Store> store_;
+  StoreCore* core_ = nullptr;            // the store's: producers write through it
   std::deque<Pending> pending_;          // not answered, in the order of submission
-  std::vector<std::string> tokens_;      // positions by offset, as far as they were told
+  std::vector<std::string> tokens_;      // positions by offset, as far as they were told; that of a gap when the context ended there
   std::size_t acknowledged_ = 0;         // every offset below was
   bool store_failed_ = false;
   int fatal_ = 0;

@@ -26,7 +26,7 @@ Model::Head Model::head(const std::string& stream, std::size_t end) const {
   Head head;
   for (std::size_t i = 0; i < end; ++i) {
     const Entry& entry = log_[i];
-    if (entry.stream != stream) continue;
+    if (entry.gap || entry.stream != stream) continue;
     head.deleted = entry.system == "deleted";
     if (entry.system.empty()) head.last_version = entry.version;
     if (entry.system == "deleted") head.visible_from = head.last_version + 1;
@@ -39,7 +39,7 @@ std::vector<std::int64_t> Model::stream(const std::string& stream, std::size_t e
   const Head now = head(stream, end);
   std::vector<std::int64_t> out;
   for (std::size_t i = 0; i < end; ++i) {
-    if (log_[i].stream == stream && log_[i].system.empty() && log_[i].version >= now.visible_from) {
+    if (log_[i].stream == stream && log_[i].is_event() && log_[i].version >= now.visible_from) {
       out.push_back(static_cast<std::int64_t>(i));
     }
   }
@@ -49,12 +49,15 @@ std::vector<std::int64_t> Model::stream(const std::string& stream, std::size_t e
 std::map<std::string, Model::Head> Model::heads() const {
   std::map<std::string, Head> out;
   for (const Entry& entry : log_) {
-    if (!out.contains(entry.stream)) out[entry.stream] = head(entry.stream);
+    if (!entry.gap && !out.contains(entry.stream)) out[entry.stream] = head(entry.stream);
   }
   return out;
 }
 
-void Model::cut(std::size_t offset) { log_.resize(offset); }
+void Model::cut(std::size_t offset) {
+  log_.resize(offset);
+  std::erase_if(produced_, [&](const Batch& batch) { return batch.end > static_cast<std::int64_t>(offset); });
+}
 
 bool Model::holds(const Expect& expect, const Head& head) {
   switch (expect.kind) {
@@ -67,7 +70,7 @@ bool Model::holds(const Expect& expect, const Head& head) {
 }
 
 bool Model::matches(const Query& query, const Entry& entry) const {
-  if (!entry.system.empty()) return false;
+  if (!entry.is_event()) return false;
   return std::ranges::any_of(query.items, [&](const QueryItem& item) {
     const bool type = item.types.empty() ||
                       std::ranges::any_of(item.types, [&](const std::string& t) { return bare(context_, t) == entry.type; });
@@ -76,7 +79,13 @@ bool Model::matches(const Query& query, const Entry& entry) const {
 }
 
 Model::Answer Model::apply(const Operation& operation) {
-  return operation.kind == Operation::Kind::append ? append(operation) : append_system(operation);
+  switch (operation.kind) {
+    case Operation::Kind::append: return append(operation);
+    case Operation::Kind::produce: return produce(operation);
+    case Operation::Kind::delete_stream:
+    case Operation::Kind::truncate_stream: break;
+  }
+  return append_system(operation);
 }
 
 Model::Answer Model::append_system(const Operation& operation) {
@@ -97,6 +106,36 @@ Model::Answer Model::append_system(const Operation& operation) {
   return {.refused = {}, .offsets = {static_cast<std::int64_t>(log_.size()) - 1}, .duplicate = {false}};
 }
 
+Model::Identity Model::identify(const std::vector<Entry>& entries) const {
+  Identity out;
+  out.repeat.resize(entries.size(), -1);
+  out.known.resize(entries.size(), -1);
+  const auto one = [](const Entry& a, const Entry& b) { return !a.id.empty() && a.id == b.id && a.stream == b.stream && a.source == b.source; };
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    for (std::size_t j = i; j-- > 0 && out.repeat[i] < 0;) {
+      if (!one(entries[i], entries[j])) continue;
+      out.repeat[i] = static_cast<std::int64_t>(j);
+      // Of each identity the first one that differs may be named, whichever identity is looked at first.
+      const bool named = std::ranges::any_of(out.mismatched, [&](std::size_t other) { return one(entries[i], entries[other]); });
+      if (!same(entries[i], entries[j]) && !named) out.mismatched.push_back(i);
+    }
+  }
+  if (!out.mismatched.empty()) return out;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    for (std::size_t at = 0; at < log_.size(); ++at) {
+      const Entry& old = log_[at];
+      if (!old.is_event() || !one(entries[i], old)) continue;
+      if (!same(old, entries[i])) {
+        out.mismatched.push_back(i);
+        return out;
+      }
+      out.known[i] = static_cast<std::int64_t>(at);
+    }
+    if (out.known[i] < 0 && out.repeat[i] < 0) ++out.fresh;
+  }
+  return out;
+}
+
 Model::Answer Model::append(const Operation& operation) {
   const Append& given = operation.append;
   const bool skip = given.duplicates == Append::Duplicates::skip;
@@ -104,29 +143,12 @@ Model::Answer Model::append(const Operation& operation) {
   for (const StreamAppend& stream : given.streams) {
     for (const NewEvent& event : stream.events) entries.push_back(make_entry(stream.stream, event));
   }
-  // Identity: within the request, then against the log.
-  std::vector<std::int64_t> repeat(entries.size(), -1);
-  std::vector<std::int64_t> known(entries.size(), -1);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    for (std::size_t j = i; j-- > 0 && repeat[i] < 0;) {
-      const bool one = !entries[i].id.empty() && entries[i].id == entries[j].id && entries[i].stream == entries[j].stream &&
-                       entries[i].source == entries[j].source;
-      if (!one) continue;
-      if (!same(entries[i], entries[j])) return {.refused = Code::duplicate_mismatch};
-      repeat[i] = static_cast<std::int64_t>(j);
-    }
-  }
+  const Identity identity = identify(entries);
+  const auto& [repeat, known, mismatched, fresh] = identity;
+  // Within the request, then against the log.
+  if (std::ranges::any_of(mismatched, [&](std::size_t i) { return repeat[i] >= 0; })) return {.refused = Code::duplicate_mismatch};
   if (!skip && std::ranges::any_of(repeat, [](std::int64_t r) { return r >= 0; })) return {.refused = Code::invalid_argument};
-  std::size_t fresh = 0;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    for (std::size_t at = 0; at < log_.size() && !entries[i].id.empty(); ++at) {
-      const Entry& old = log_[at];
-      if (!old.system.empty() || old.id != entries[i].id || old.stream != entries[i].stream || old.source != entries[i].source) continue;
-      if (!same(old, entries[i])) return {.refused = Code::duplicate_mismatch};
-      known[i] = static_cast<std::int64_t>(at);
-    }
-    if (known[i] < 0 && repeat[i] < 0) ++fresh;
-  }
+  if (!mismatched.empty()) return {.refused = Code::duplicate_mismatch};
   if (fresh > 0 && fresh < entries.size() && !skip) return {.refused = Code::partial_duplicate};
   Answer answer;
   answer.offsets = known;
@@ -163,70 +185,6 @@ Model::Answer Model::append(const Operation& operation) {
     if (answer.offsets[i] < 0) answer.offsets[i] = answer.offsets[static_cast<std::size_t>(repeat[i])];
   }
   return answer;
-}
-
-std::string RandomOperations::stream() { return (random_.below(2) == 0 ? "ride-" : "bike-") + std::to_string(random_.below(4)); }
-
-NewEvent RandomOperations::event() {
-  NewEvent event;
-  event.type = random_.chance(200) ? context_ + "." + type() : type();
-  event.data = std::string(random_.below(60), 'd');
-  for (std::uint64_t i = random_.below(3); i > 0; --i) event.tags.push_back(tag());
-  if (random_.chance(300)) {
-    // What an id names is mostly the same event.
-    event.id = "id-" + std::to_string(random_.below(12));
-    event.type = std::string(1, static_cast<char>('A' + event.id.back() % 3));
-    event.data = "data of " + event.id;
-    event.tags = {"t:1"};
-    if (random_.chance(50)) event.data += " changed";
-    if (random_.chance(100)) event.source = "/other";
-  }
-  return event;
-}
-
-Expect RandomOperations::expect(const Model::Head& head) {
-  switch (random_.below(6)) {
-    case 0: return Expect::no_stream();
-    case 1: return Expect::exists();
-    case 2:
-    case 3: return Expect::exact(std::max<std::int64_t>(head.last_version, 0));
-    case 4: return Expect::exact(static_cast<std::int64_t>(random_.below(10)));
-    default: return Expect::any();
-  }
-}
-
-Operation RandomOperations::next(const Model& model) {
-  Operation operation;
-  operation.append.context = context_;
-  const bool system = random_.chance(60);
-  const std::uint64_t streams = system ? 1 : 1 + random_.below(3) * random_.below(2);
-  for (std::uint64_t i = 0; i < streams; ++i) {
-    StreamAppend part;
-    part.stream = stream();
-    part.condition = random_.chance(500) ? Expect::any() : expect(model.head(part.stream));
-    const std::uint64_t events = system ? 0 : 1 + random_.below(random_.chance(50) ? 30 : 3);
-    for (std::uint64_t e = 0; e < events; ++e) part.events.push_back(event());
-    operation.append.streams.push_back(std::move(part));
-  }
-  if (system) {
-    operation.kind = random_.chance(500) ? Operation::Kind::delete_stream : Operation::Kind::truncate_stream;
-    operation.before_version = static_cast<std::int64_t>(random_.below(8));
-    return operation;
-  }
-  if (random_.chance(250)) operation.append.duplicates = Append::Duplicates::skip;
-  if (random_.chance(200)) {
-    Unless unless;
-    for (std::uint64_t i = 1 + random_.below(2); i > 0; --i) {
-      QueryItem item;
-      if (random_.chance(500)) item.types.push_back(type());
-      for (std::uint64_t t = item.types.empty() ? 1 + random_.below(2) : random_.below(3); t > 0; --t) item.tags.push_back(tag());
-      unless.query.items.push_back(std::move(item));
-    }
-    operation.append.unless = std::move(unless);
-    operation.unless_after = static_cast<std::int64_t>(random_.below(model.log().size() + 1)) - 1;
-    if (random_.chance(600)) operation.unless_after = static_cast<std::int64_t>(model.log().size()) - 1;
-  }
-  return operation;
 }
 
 }  // namespace baton::store::testing

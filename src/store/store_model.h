@@ -5,21 +5,24 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <baton/store.h>
 
 #include "os/sim_random.h"
+#include "store/request.h"
 
 namespace baton::store::testing {
 
 // One request of a random history. Positions are offsets here, since a model has no tokens.
 struct Operation {
-  enum class Kind { append, delete_stream, truncate_stream } kind = Kind::append;
+  enum class Kind { append, delete_stream, truncate_stream, produce } kind = Kind::append;
   Append append;                     // `unless` without its position
   std::int64_t unless_after = -1;    // an offset, -1: the beginning
   std::int64_t before_version = 0;   // truncate_stream
+  Produced produced;                 // produce: `append` has one event a stream
 };
 
 class Model {
@@ -30,6 +33,16 @@ class Model {
     std::int64_t truncated_before = 0;
     std::vector<std::string> tags;   // sorted, each once
     std::size_t batch = 0;           // entries of one append have the same
+    bool gap = false;                // an offset that no record has: the event of a producer's batch that was known already
+    [[nodiscard]] bool is_event() const { return !gap && system.empty(); }
+  };
+  // A batch with a producer id that was taken.
+  struct Batch {
+    Produced by;
+    std::int32_t last_sequence = -1;
+    std::int64_t base = 0;
+    std::int64_t end = 0;            // behind its last offset
+    std::int64_t append_ms = -1;     // as it was told; -1: it was not
   };
   struct Head {
     std::int64_t last_version = -1;
@@ -39,8 +52,13 @@ class Model {
   };
   struct Answer {
     std::optional<Code> refused;
-    std::vector<std::int64_t> offsets;    // per event, as given
+    std::vector<std::int64_t> offsets;    // per event, as given; not of a batch that is sent again
     std::vector<bool> duplicate;
+    // Of a producer's batch.
+    std::vector<std::size_t> blamed;      // when it is refused: the events of which one is named; none: none is
+    std::int64_t base = -1;
+    std::int64_t end = 0;                 // everything below is acknowledged with it
+    bool again = false;                   // nothing was written
   };
 
   explicit Model(std::string context) : context_(std::move(context)) {}
@@ -55,6 +73,11 @@ class Model {
   [[nodiscard]] bool is_boundary(std::size_t offset) const {
     return offset == 0 || offset == log_.size() || (offset < log_.size() && log_[offset - 1].batch != log_[offset].batch);
   }
+  [[nodiscard]] std::set<std::int64_t> producers() const;
+  // The batches of a producer that are still known, oldest first.
+  [[nodiscard]] std::vector<Batch> batches_of(std::int64_t producer_id) const;
+  // The one with this base offset; null: none has a producer id.
+  [[nodiscard]] Batch* batch_at(std::int64_t base);
   // As of the entries below `end`.
   [[nodiscard]] Head head(const std::string& stream, std::size_t end) const;
   [[nodiscard]] Head head(const std::string& stream) const { return head(stream, log_.size()); }
@@ -63,7 +86,17 @@ class Model {
   [[nodiscard]] std::map<std::string, Head> heads() const;
 
  private:
+  // Which events are known already: from the same request, or from the log.
+  struct Identity {
+    std::vector<std::int64_t> repeat;     // per event the one of the request that it repeats, or -1
+    std::vector<std::int64_t> known;      // per event its offset in the log, or -1
+    std::vector<std::size_t> mismatched;  // not empty: refused, and one of these is named
+    std::size_t fresh = 0;
+  };
+  [[nodiscard]] Identity identify(const std::vector<Entry>& entries) const;
   [[nodiscard]] Answer append(const Operation& operation);
+  [[nodiscard]] Answer produce(const Operation& operation);
+  [[nodiscard]] std::optional<Answer> judge_producer(const Operation& operation) const;
   [[nodiscard]] Answer append_system(const Operation& operation);
   [[nodiscard]] static bool holds(const Expect& expect, const Head& head);
   [[nodiscard]] bool matches(const Query& query, const Entry& entry) const;
@@ -71,6 +104,7 @@ class Model {
 
   std::string context_;
   std::vector<Entry> log_;
+  std::vector<Batch> produced_;  // in the order of the log
   std::size_t batches_ = 0;
 };
 
@@ -78,9 +112,22 @@ class Model {
 class RandomOperations {
  public:
   RandomOperations(os::SeededRandom& random, std::string context) : random_(random), context_(std::move(context)) {}
-  Operation next(const Model& model);
+  // `settled`: the model knows of everything that was made before.
+  Operation next(const Model& model, bool settled);
+  // A batch of a producer with so many new events, as if by that producer.
+  Operation batch(const Produced& by, std::size_t events);
 
  private:
+  // What a producer would send next, as far as it knows.
+  struct Producer {
+    std::int16_t epoch = 0;
+    std::int32_t next = 0;
+    std::vector<Operation> sent;  // the last ones
+  };
+  Operation produce(const Model& model, bool settled);
+  Operation produce_again(Producer& producer);
+  void number(Producer& producer, Operation& operation);
+  void fill(const Model& model, Operation& operation);
   NewEvent event();
   Expect expect(const Model::Head& head);
   std::string stream();
@@ -89,6 +136,7 @@ class RandomOperations {
 
   os::SeededRandom& random_;
   std::string context_;
+  std::map<std::int64_t, Producer> producers_;
 };
 
 }  // namespace baton::store::testing

@@ -27,7 +27,7 @@ Options options_of(os::SeededRandom& random) {
   return options;
 }
 
-bool is_index(const std::string& path) { return path.find("/index/") != std::string::npos; }
+bool is_derived(const std::string& path) { return path.find("/index/") != std::string::npos || path == "/data/producers"; }
 
 // One seed: a few lives of one store.
 class Simulation {
@@ -103,19 +103,19 @@ class Simulation {
       if (interval_) harness_->allow_loss();
       world.disk().restart();
     }
-    damage_indexes();
+    damage_derived();
   }
 
-  // F19: indexes are derived.
-  void damage_indexes() {
+  // F19: indexes are derived, and so is what is known of producers.
+  void damage_derived() {
     auto& disk = harness_->world().disk();
     if (choose_.chance(700)) return;
     if (choose_.chance(500)) {
-      (void)disk.flip_random_bit(is_index);
+      (void)disk.flip_random_bit(is_derived);
       return;
     }
     for (const auto& file : disk.files()) {
-      if (is_index(file.path) && choose_.chance(500)) disk.remove(file.path);
+      if (is_derived(file.path) && choose_.chance(500)) disk.remove(file.path);
     }
   }
 
