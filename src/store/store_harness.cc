@@ -50,6 +50,7 @@ bool StoreHarness::open() {
   }
   store_ = *std::move(opened);
   compare_recovered();
+  look_for_context();
   if (problem_.empty() && alive()) verify_producers();
   return alive();
 }
@@ -71,7 +72,7 @@ void StoreHarness::end() {
 
 void StoreHarness::work(std::size_t operations) {
   for (std::size_t i = 0; i < operations && alive() && !store_failed_ && problem_.empty(); ++i) {
-    Operation operation = operations_.next(model_, pending_.empty());
+    Operation operation = operations_.next(model_, pending_.empty(), has_context_ || !model_.log().empty());
     if (operation.append.unless) {
       auto& after = operation.unless_after;
       after = std::min<std::int64_t>(after, static_cast<std::int64_t>(tokens_.size()) - 1);
@@ -187,7 +188,6 @@ void StoreHarness::compare(const Operation& operation, const Model::Answer& expe
 
 void StoreHarness::answered_produced(const Operation& operation, const ProducedReply& reply) {
   if (!reply.status && reply.status.error().code == Code::no_space && may_refuse_no_space_) return;
-  if (!reply.status && reply.status.error().code == Code::not_found && model_.log().empty()) return;  // there is no context yet
   const Model::Answer expected = model_.apply(operation);
   tokens_.resize(model_.log().size());
   const std::string told = reply.status ? "taken" : "refused: " + reply.status.error().to_string();
@@ -217,7 +217,7 @@ void StoreHarness::compare_event(const Event& event, Model::Entry& entry, std::s
   std::ranges::sort(tags);
   if (entry.id.empty()) entry.id = event.id;
   const bool equal = event.stream == entry.stream && event.version == entry.version && event.data == entry.data &&
-                     event.id == entry.id && event.system == entry.system && event.truncated_before == entry.truncated_before &&
+                     event.id == entry.id && (event.source == entry.source || !entry.is_event()) && event.system == entry.system && event.truncated_before == entry.truncated_before &&
                      tags == entry.tags && (entry.system.empty() ? event.type == entry.type : true) &&
                      event.offset == static_cast<std::int64_t>(offset);
   if (!equal) {
@@ -287,12 +287,22 @@ void StoreHarness::compare_recovered() {
   acknowledged_ = count;
 }
 
+void StoreHarness::look_for_context() {
+  if (!alive() || store_failed_) return;
+  has_context_ = store_->context("rides").ok();
+  if (has_context_ || random_.chance(500)) return;
+  const Status made = store_->create_context("rides", {});
+  if (!made) return read_failed("create_context", made.error());
+  has_context_ = true;
+}
+
 void StoreHarness::verify() {
   if (model_.log().empty() || !problem_.empty()) return;
   verify_producers();
   if (!store_failed_) verify_end();
   if (!store_failed_ && problem_.empty()) verify_streams();
   if (!store_failed_) verify_context();
+  if (!store_failed_) verify_subscription();
 }
 
 void StoreHarness::verify_producers() {
@@ -388,6 +398,25 @@ void StoreHarness::verify_context() {
     verify_filter({.tags = {"t:1", "t:3"}}, backward);
     verify_filter({.category = "bike"}, backward);
   }
+}
+
+void StoreHarness::verify_subscription() {
+  const auto subscription = store_->subscribe({.context = "rides", .live = false});
+  if (!subscription) return read_failed("subscribe", subscription.error());
+  std::vector<std::int64_t> seen;
+  while (!(*subscription)->at_end()) {
+    const auto some = (*subscription)->next(1 + random_.below(50), 0, [&](const EventView& event) {
+      seen.push_back(event.offset);
+      return true;
+    });
+    if (!some) return read_failed("next", some.error());
+  }
+  std::vector<std::int64_t> expected;
+  for (std::size_t i = 0; i < model_.log().size(); ++i) {
+    if (!model_.log()[i].gap) expected.push_back(static_cast<std::int64_t>(i));
+  }
+  if (seen != expected) complain("a subscription hands out " + text(static_cast<std::int64_t>(seen.size())) + " events, expected " + text(static_cast<std::int64_t>(expected.size())));
+  if ((*subscription)->position().token != tokens_.back()) complain("a subscription at its end is not where the context ends");
 }
 
 void StoreHarness::verify_filter(const Filter& filter, bool backward) {

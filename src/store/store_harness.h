@@ -57,6 +57,8 @@ class StoreHarness {
   void answered_produced(const Operation& operation, const ProducedReply& reply);
   void compare_produced(const Operation& operation, const Model::Answer& expected, const BatchAppended& told);
   void compare_recovered();
+  // A producer needs a context, and makes none: it is there at once, or with the first append.
+  void look_for_context();
   // How many offsets the context has, when all of them hold what the model says. Nothing: a fault came in between, or it was complained of.
   std::optional<std::size_t> compare_offsets();
   void compare_event(const Event& event, Model::Entry& entry, std::size_t offset);
@@ -65,6 +67,7 @@ class StoreHarness {
   // What was acknowledged to a producer is known: sent again it is answered as the first time, and nothing is written.
   void verify_producers();
   void verify_context();
+  void verify_subscription();
   void verify_filter(const Filter& filter, bool backward);
   void complain(const std::string& what);
   void read_failed(const std::string& what, const Error& error);
@@ -80,6 +83,7 @@ class StoreHarness {
   std::deque<Pending> pending_;          // not answered, in the order of submission
   std::vector<std::string> tokens_;      // positions by offset, as far as they were told; that of a gap when the context ended there
   std::size_t acknowledged_ = 0;         // every offset below was
+  bool has_context_ = false;             // since the open, at the latest
   bool store_failed_ = false;
   int fatal_ = 0;
   bool may_refuse_no_space_ = false;

@@ -112,8 +112,8 @@ class Model {
 class RandomOperations {
  public:
   RandomOperations(os::SeededRandom& random, std::string context) : random_(random), context_(std::move(context)) {}
-  // `settled`: the model knows of everything that was made before.
-  Operation next(const Model& model, bool settled);
+  // `settled`: the model knows of everything that was made before. `has_context`: there is one to produce to.
+  Operation next(const Model& model, bool settled, bool has_context);
   // A batch of a producer with so many new events, as if by that producer.
   Operation batch(const Produced& by, std::size_t events);
 

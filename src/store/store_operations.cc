@@ -44,8 +44,8 @@ Expect RandomOperations::expect(const Model::Head& head) {
   }
 }
 
-Operation RandomOperations::next(const Model& model, bool settled) {
-  if (random_.chance(250)) return produce(model, settled);
+Operation RandomOperations::next(const Model& model, bool settled, bool has_context) {
+  if (has_context && random_.chance(250)) return produce(model, settled);
   Operation operation;
   operation.append.context = context_;
   const bool system = random_.chance(60);
