@@ -1,6 +1,7 @@
 // The store under faults on the simulated machine: random histories, the process killed or the power lost at any operation, syncs that fail, a
-// disk that is full, damaged and missing indexes; then open, and the invariants of the project's guarantees: what was acknowledged is there, what
-// is there was attempted and is a prefix of it, appends are whole, versions dense, positions never misread, retries exact.
+// disk that is full, damaged and missing indexes and states of producers; then open, and the invariants of the project's guarantees: what was
+// acknowledged is there, what is there was attempted and is a prefix of it, appends and producers' batches are whole, versions dense, positions never
+// misread, retries exact.
 //
 //   SEED=17 test_store_sim      runs one seed again
 //   SEEDS=5000 test_store_sim   runs more than the default; with SEED from that one on
