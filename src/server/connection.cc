@@ -406,7 +406,7 @@ void Connection::check_deadlines(std::int64_t now) {
   if (!quiet() || info_.local || paused()) return;
   if (!greeted_ && now - opened_ns_ > ns(limits.handshake_ms)) {
     close_because(state_.closed_handshake, "no request came", 0);
-  } else if (!in_request() && now - active_ns_ > ns(limits.idle_ms)) {
+  } else if (!in_request() && now - std::max(active_ns_, paused_until_ns_) > ns(limits.idle_ms)) {
     close_because(state_.closed_idle, "idle", 0);
   }
 }

@@ -137,7 +137,7 @@ TEST_F(NetworkTest, AConnectionStaysOnOneThreadAndConnectionsAreSpread) {
 
 // A quota: what was read is answered, what comes later waits.
 TEST_F(NetworkTest, AConnectionThatPausesIsNotReadAndGoesOnLater) {
-  limits_.idle_ms = 50;
+  limits_.idle_ms = 250;  // less than the pauses
   start();
   auto client = connect();
   client.send_frame("lslow");
