@@ -79,8 +79,6 @@ void look_up(const log::PartitionReader& reader, std::int64_t timestamp, bool co
   if (epoch && *epoch) out.leader_epoch = (*epoch)->value();
 }
 
-using Named = std::map<std::pair<std::string_view, std::int32_t>, int>;
-
 bool is_time(std::int64_t timestamp) { return timestamp >= 0 || timestamp == kMaxTimestamp; }
 
 bool asks_for_times(const wire::ListOffsetsRequest& request) {
@@ -93,7 +91,7 @@ bool asks_for_times(const wire::ListOffsetsRequest& request) {
 void answer(const CallPtr& call, const wire::ListOffsetsRequest& request, bool with_times) {
   wire::ListOffsetsResponse response;
   const auto view = call->broker().view();
-  Named times_named;
+  std::map<std::pair<std::string_view, std::int32_t>, int> times_named;
   for (const auto& topic : request.topics) {
     for (const auto& partition : topic.partitions) ++times_named[{topic.name, partition.partition_index}];
   }
