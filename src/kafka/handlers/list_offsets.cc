@@ -120,6 +120,7 @@ void answer(const CallPtr& call, const wire::ListOffsetsRequest& request, bool w
         if (call->version() < kFirstWithEpochs) out.leader_epoch = -1;
       }
     }
+    if (topic.partitions.empty() && !asked.partitions.empty()) response.topics.pop_back();  // an entry before has answered them all
   }
   call->reply(response);
 }
