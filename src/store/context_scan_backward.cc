@@ -14,7 +14,7 @@ constexpr std::size_t kChunkBytes = 1u << 20;
 
 class BackwardScan {
  public:
-  BackwardScan(const ContextView& context, const ReadContext& request, std::size_t max, const Visit& visit)
+  BackwardScan(const ContextView& context, const ReadContext& request, std::int64_t to, std::size_t max, const Visit& visit)
       : context_(context),
         partition_(*context.partitions.front()),
         filter_(context.name, request.filter),
@@ -23,36 +23,33 @@ class BackwardScan {
         examined_max_(std::max<std::size_t>(request.examined_max, 1)),
         visit_(visit),
         positions_(context.id, 1),
-        decoder_(context.name, &positions_, partition_.key().partition) {}
+        decoder_(context.name, &positions_, partition_.key().partition),
+        reached_(to) {}
 
   [[nodiscard]] bool done() const { return stopped_ || count_ == max_ || examined_ >= examined_max_; }
   [[nodiscard]] std::int64_t reached() const { return reached_; }
 
-  // From the records that the index names; false when it cannot tell.
-  Result<bool> follow_postings(const IndexSnapshot& index, const Filter& filter, std::int64_t from, std::int64_t to) {
+  // From the records that the index names. A damaged one gives corrupt, and scan() goes on from what was reached: the log has everything.
+  Status follow_postings(const IndexSnapshot& index, const Filter& filter, std::int64_t from) {
     std::vector<std::string> types;
     for (const std::string& type : filter.types) types.emplace_back(bare_type(context_.name, type));
     RecordFetcher fetcher(context_, partition_, &positions_);
-    Postings postings(index, types, filter.tags, log::Offset(from), log::Offset(to),
+    Postings postings(index, types, filter.tags, log::Offset(from), log::Offset(reached_),
                       Direction::backward);
-    reached_ = to;
     while (!done()) {
-      auto hit = postings.next();
-      if (!hit && hit.error().code == Code::corrupt && count_ == 0) return false;
-      if (!hit) return std::move(hit).error();
-      if (!*hit) {
+      BATON_TRY_ASSIGN(const auto hit, postings.next());
+      if (!hit) {
         reached_ = from;
-        return true;
+        return {};
       }
-      BATON_TRY_ASSIGN(const EventView* const event, fetcher.fetch(**hit));
-      reached_ = (*hit)->offset.value();
+      BATON_TRY_ASSIGN(const EventView* const event, fetcher.fetch(*hit));
+      reached_ = hit->offset.value();
       hand_out(*event);
     }
-    return true;
+    return {};
   }
 
-  Status scan(std::int64_t from, std::int64_t to) {
-    reached_ = to;
+  Status scan(std::int64_t from) {
     for (std::int64_t stretch = kFirstStretch; !done() && reached_ > from; stretch = std::min(stretch * 2, kStretchMax)) {
       BATON_TRY(scan_stretch(std::max(from, reached_ - stretch), reached_));
     }
@@ -126,7 +123,7 @@ class BackwardScan {
   std::size_t count_ = 0;
   std::size_t examined_ = 0;
   bool stopped_ = false;
-  std::int64_t reached_ = 0;  // the lowest offset that was handed out or passed over; at the start the end
+  std::int64_t reached_;  // the lowest offset that was handed out or passed over; at the start the end
 };
 
 }  // namespace
@@ -140,13 +137,15 @@ Result<Position> scan_backward(const ContextView& context, const ReadContext& re
   BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr));
   const auto [from, to] = ranges.front();
   const PartitionView& partition = *context.partitions.front();
-  BackwardScan scan(context, request, max, visit);
+  BackwardScan scan(context, request, to, max, visit);
   bool answered = false;
   const bool selective = !request.filter.tags.empty() || !request.filter.types.empty();
   if (const auto index = selective ? partition.index_snapshot() : std::nullopt) {
-    BATON_TRY_ASSIGN(answered, scan.follow_postings(*index, request.filter, from, to));
+    const Status followed = scan.follow_postings(*index, request.filter, from);
+    if (!followed && followed.error().code != Code::corrupt) return followed.error();
+    answered = followed.ok();
   }
-  if (!answered) BATON_TRY(scan.scan(from, to));
+  if (!answered) BATON_TRY(scan.scan(from));
   at_end = scan.reached() <= from;
   if (scan.reached() >= to || to <= 0) return request.after;  // nothing was passed
   BATON_TRY_ASSIGN(const auto epoch, partition.reader().epoch_of(log::Offset(scan.reached())));
