@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/partitioner.h"
+
 namespace baton::store::testing {
 namespace {
 
@@ -13,9 +15,13 @@ bool same(const Model::Entry& a, const Model::Entry& b) { return a.type == b.typ
 
 }  // namespace
 
+bool Place::has(const std::string& stream) const {
+  return partition_of(Partitioner::murmur2, stream, partitions) == log::PartitionId(partition);
+}
+
 Model::Entry Model::make_entry(const std::string& stream, const NewEvent& event) const {
-  Entry entry{.stream = stream, .type = bare(context_, event.type), .data = event.data, .id = event.id};
-  entry.source = event.source.empty() ? "/contexts/" + context_ : event.source;
+  Entry entry{.stream = stream, .type = bare(place_.topic, event.type), .data = event.data, .id = event.id};
+  entry.source = event.source.empty() ? "/contexts/" + place_.topic : event.source;
   entry.tags = event.tags;
   std::ranges::sort(entry.tags);
   entry.tags.erase(std::unique(entry.tags.begin(), entry.tags.end()), entry.tags.end());
@@ -73,7 +79,7 @@ bool Model::matches(const Query& query, const Entry& entry) const {
   if (!entry.is_event()) return false;
   return std::ranges::any_of(query.items, [&](const QueryItem& item) {
     const bool type = item.types.empty() ||
-                      std::ranges::any_of(item.types, [&](const std::string& t) { return bare(context_, t) == entry.type; });
+                      std::ranges::any_of(item.types, [&](const std::string& t) { return bare(place_.topic, t) == entry.type; });
     return type && std::ranges::all_of(item.tags, [&](const std::string& t) { return std::ranges::find(entry.tags, t) != entry.tags.end(); });
   });
 }
@@ -138,6 +144,8 @@ Model::Identity Model::identify(const std::vector<Entry>& entries) const {
 
 Model::Answer Model::append(const Operation& operation) {
   const Append& given = operation.append;
+  if (given.unless && place_.partitions > 1) return {.refused = Code::invalid_argument};
+  if (!std::ranges::all_of(given.streams, [&](const StreamAppend& stream) { return place_.has(stream.stream); })) return {.refused = Code::invalid_argument};
   const bool skip = given.duplicates == Append::Duplicates::skip;
   std::vector<Entry> entries;
   for (const StreamAppend& stream : given.streams) {

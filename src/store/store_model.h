@@ -1,4 +1,4 @@
-// A model of the store for tests: the rules of docs/formats/event.md over a plain list, slow and obvious. And a source of random requests that
+// A model of one partition for tests: the rules of docs/formats/event.md over a plain list, slow and obvious. And a source of random requests that
 // meet each other: few streams, few ids, few tags.
 #pragma once
 
@@ -16,13 +16,23 @@
 
 namespace baton::store::testing {
 
+// Which partition of which topic.
+struct Place {
+  std::string topic;               // a context, unless it is plain
+  bool plain = false;
+  std::int32_t partition = 0;
+  std::int32_t partitions = 1;     // of the topic
+  // Of a context: whether the stream lies here.
+  [[nodiscard]] bool has(const std::string& stream) const;
+};
+
 // One request of a random history. Positions are offsets here, since a model has no tokens.
 struct Operation {
   enum class Kind { append, delete_stream, truncate_stream, produce } kind = Kind::append;
   Append append;                     // `unless` without its position
   std::int64_t unless_after = -1;    // an offset, -1: the beginning
   std::int64_t before_version = 0;   // truncate_stream
-  Produced produced;                 // produce: `append` has one event a stream
+  Produced produced;                 // produce: `append` has one event a stream; in a plain topic a record with that key and value
 };
 
 class Model {
@@ -61,7 +71,7 @@ class Model {
     bool again = false;                   // nothing was written
   };
 
-  explicit Model(std::string context) : context_(std::move(context)) {}
+  explicit Model(Place place) : place_(std::move(place)) {}
 
   // What the store must answer; what it accepts is taken in.
   Answer apply(const Operation& operation);
@@ -96,24 +106,25 @@ class Model {
   [[nodiscard]] Identity identify(const std::vector<Entry>& entries) const;
   [[nodiscard]] Answer append(const Operation& operation);
   [[nodiscard]] Answer produce(const Operation& operation);
+  [[nodiscard]] Answer take(const Produced& by, std::vector<Entry> entries);
   [[nodiscard]] std::optional<Answer> judge_producer(const Operation& operation) const;
   [[nodiscard]] Answer append_system(const Operation& operation);
   [[nodiscard]] static bool holds(const Expect& expect, const Head& head);
   [[nodiscard]] bool matches(const Query& query, const Entry& entry) const;
   [[nodiscard]] Entry make_entry(const std::string& stream, const NewEvent& event) const;
 
-  std::string context_;
+  Place place_;
   std::vector<Entry> log_;
   std::vector<Batch> produced_;  // in the order of the log
   std::size_t batches_ = 0;
 };
 
-// Random operations on one context.
+// Random operations on one partition. A few belong to another one.
 class RandomOperations {
  public:
-  RandomOperations(os::SeededRandom& random, std::string context) : random_(random), context_(std::move(context)) {}
-  // `settled`: the model knows of everything that was made before. `has_context`: there is one to produce to.
-  Operation next(const Model& model, bool settled, bool has_context);
+  RandomOperations(os::SeededRandom& random, Place place) : random_(random), place_(std::move(place)) {}
+  // `settled`: the model knows of everything that was made before. `there`: the topic is, and can be produced to.
+  Operation next(const Model& model, bool settled, bool there);
   // A batch of a producer with so many new events, as if by that producer.
   Operation batch(const Produced& by, std::size_t events);
 
@@ -135,7 +146,7 @@ class RandomOperations {
   std::string type() { return std::string(1, static_cast<char>('A' + random_.below(3))); }
 
   os::SeededRandom& random_;
-  std::string context_;
+  Place place_;
   std::map<std::int64_t, Producer> producers_;
 };
 

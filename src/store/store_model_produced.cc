@@ -59,25 +59,22 @@ std::optional<Model::Answer> Model::judge_producer(const Operation& operation) c
 Model::Answer Model::produce(const Operation& operation) {
   const Produced& by = operation.produced;
   const std::vector<StreamAppend>& streams = operation.append.streams;
-  if (by.partition != log::PartitionId(0)) return {.refused = Code::not_found};
+  if (by.partition != log::PartitionId(place_.partition)) return {.refused = Code::not_found};
   if (auto judged = judge_producer(operation)) return *judged;
   std::vector<Entry> entries;
+  for (const StreamAppend& stream : streams) entries.push_back(make_entry(stream.stream, stream.events.front()));
+  if (place_.plain) return take(by, std::move(entries));
   for (std::size_t i = 0; i < streams.size(); ++i) {
-    const NewEvent& event = streams[i].events.front();
-    if (event.data.size() > ContextOptions{}.data_bytes_max) return {.refused = Code::too_large, .blamed = {i}};
-    entries.push_back(make_entry(streams[i].stream, event));
+    if (entries[i].data.size() > ContextOptions{}.data_bytes_max) return {.refused = Code::too_large, .blamed = {i}};
+  }
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    if (!place_.has(streams[i].stream)) return {.refused = Code::invalid_argument, .blamed = {i}};
   }
   const Identity identity = identify(entries);
   if (!identity.mismatched.empty()) return {.refused = Code::duplicate_mismatch, .blamed = identity.mismatched};
-  Answer answer;
   if (identity.fresh == 0 && by.producer_id < 0) {
-    answer.again = true;
-    answer.base = identity.known.front();
-    answer.end = *std::ranges::max_element(identity.known) + 1;
-    return answer;
+    return {.refused = {}, .base = identity.known.front(), .end = *std::ranges::max_element(identity.known) + 1, .again = true};
   }
-  answer.base = static_cast<std::int64_t>(log_.size());
-  answer.end = answer.base + static_cast<std::int64_t>(entries.size());
   std::map<std::string, Head> heads;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (identity.known[i] >= 0 || identity.repeat[i] >= 0) {
@@ -88,8 +85,15 @@ Model::Answer Model::produce(const Operation& operation) {
       entries[i].version = ++now.last_version;
       now.deleted = false;
     }
-    entries[i].batch = batches_;
   }
+  return take(by, std::move(entries));
+}
+
+Model::Answer Model::take(const Produced& by, std::vector<Entry> entries) {
+  Answer answer;
+  answer.base = static_cast<std::int64_t>(log_.size());
+  answer.end = answer.base + static_cast<std::int64_t>(entries.size());
+  for (Entry& entry : entries) entry.batch = batches_;
   log_.insert(log_.end(), entries.begin(), entries.end());
   ++batches_;
   if (by.producer_id >= 0) {

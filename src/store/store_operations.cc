@@ -14,11 +14,17 @@ std::int32_t following(std::int32_t sequence, std::size_t events) {
 
 }  // namespace
 
-std::string RandomOperations::stream() { return (random_.below(2) == 0 ? "ride-" : "bike-") + std::to_string(random_.below(4)); }
+std::string RandomOperations::stream() {
+  const std::string kind = random_.below(2) == 0 ? "ride-" : "bike-";
+  std::uint64_t number = random_.below(4);
+  const bool astray = place_.partitions > 1 && random_.chance(10);
+  while (!astray && !place_.has(kind + std::to_string(number))) number += 4;
+  return kind + std::to_string(number);
+}
 
 NewEvent RandomOperations::event() {
   NewEvent event;
-  event.type = random_.chance(200) ? context_ + "." + type() : type();
+  event.type = random_.chance(200) ? place_.topic + "." + type() : type();
   event.data = std::string(random_.below(60), 'd');
   for (std::uint64_t i = random_.below(3); i > 0; --i) event.tags.push_back(tag());
   if (random_.chance(300)) {
@@ -44,10 +50,10 @@ Expect RandomOperations::expect(const Model::Head& head) {
   }
 }
 
-Operation RandomOperations::next(const Model& model, bool settled, bool has_context) {
-  if (has_context && random_.chance(250)) return produce(model, settled);
+Operation RandomOperations::next(const Model& model, bool settled, bool there) {
+  if (place_.plain || (there && random_.chance(250))) return produce(model, settled);
   Operation operation;
-  operation.append.context = context_;
+  operation.append.context = place_.topic;
   const bool system = random_.chance(60);
   const std::uint64_t streams = system ? 1 : 1 + random_.below(3) * random_.below(2);
   for (std::uint64_t i = 0; i < streams; ++i) {
@@ -64,7 +70,7 @@ Operation RandomOperations::next(const Model& model, bool settled, bool has_cont
     return operation;
   }
   if (random_.chance(250)) operation.append.duplicates = Append::Duplicates::skip;
-  if (random_.chance(200)) {
+  if (random_.chance(place_.partitions == 1 ? 200 : 10)) {
     Unless unless;
     for (std::uint64_t i = 1 + random_.below(2); i > 0; --i) {
       QueryItem item;
@@ -81,7 +87,7 @@ Operation RandomOperations::next(const Model& model, bool settled, bool has_cont
 
 Operation RandomOperations::batch(const Produced& by, std::size_t events) {
   Operation operation{.kind = Operation::Kind::produce, .produced = by};
-  operation.append.context = context_;
+  operation.append.context = place_.topic;
   operation.append.duplicates = Append::Duplicates::skip;
   for (; events > 0; --events) operation.append.streams.push_back({.stream = stream(), .condition = {}, .events = {event()}});
   return operation;
@@ -156,10 +162,10 @@ Operation RandomOperations::produce(const Model& model, bool settled) {
     }
   }
   if (!producer.sent.empty() && random_.chance(150)) return produce_again(producer);
-  Operation operation = batch({.producer_id = id}, 1 + random_.below(random_.chance(100) ? 20 : 4));
+  Operation operation = batch({.partition = log::PartitionId(place_.partition), .producer_id = id}, 1 + random_.below(random_.chance(100) ? 20 : 4));
   fill(model, operation);
   if (id >= 0) number(producer, operation);
-  if (random_.chance(5)) operation.produced.partition = log::PartitionId(1);
+  if (random_.chance(5)) operation.produced.partition = log::PartitionId(place_.partitions);
   producer.sent.push_back(operation);
   if (producer.sent.size() > kSentKept) producer.sent.erase(producer.sent.begin());
   return operation;

@@ -1,7 +1,7 @@
 // The store under faults on the simulated machine: random histories, the process killed or the power lost at any operation, syncs that fail, a
 // disk that is full, damaged and missing indexes and states of producers; then open, and the invariants of the project's guarantees: what was
-// acknowledged is there, what is there was attempted and is a prefix of it, appends and producers' batches are whole, versions dense, positions never
-// misread, retries exact.
+// acknowledged is there, what is there was attempted and is a prefix of it over all partitions, appends and producers' batches are whole, versions
+// dense, positions never misread, retries exact, and the same after a backup and its restore.
 //
 //   SEED=17 test_store_sim      runs one seed again
 //   SEEDS=5000 test_store_sim   runs more than the default; with SEED from that one on
@@ -51,6 +51,13 @@ class Simulation {
     if (!harness_->open()) return "it does not open though nothing is wrong any more: " + harness_->problem();
     harness_->verify();
     harness_->work(5);
+    harness_->verify();
+    harness_->close();
+    if (choose_.chance(750)) return harness_->problem();
+    harness_->move_to_copy();
+    if (!harness_->problem().empty()) return harness_->problem();
+    if (!harness_->open()) return "what was restored does not open: " + harness_->problem();
+    harness_->work(10);
     harness_->verify();
     harness_->close();
     return harness_->problem();
