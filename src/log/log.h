@@ -1,8 +1,8 @@
 // Log: all partitions of one data directory, their journal, and their way through group commit, recovery, retention.
 //
 // A state machine without a thread of its own. Calls marked [owner] are made on the store's executor only; calls marked [any] from
-// any thread. I/O of a round is a FlushJob that may run on the owner (embedded) or elsewhere (a server): nothing else of the Log
-// changes meanwhile except that more batches may be staged for the round after.
+// any thread. I/O of a round is a FlushJob that may run on the owner or elsewhere. Meanwhile more batches may be staged for the round after, tick() may be
+// called, and what the worker has done may be taken in; nothing else of the Log changes.
 //
 //   stage(p, batch) ... stage(q, batch)        offsets assigned, space allocated, not durable, not visible
 //   job = begin_flush(); job->run();           docs/formats/journal.md, "Order of a round"

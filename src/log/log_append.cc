@@ -222,6 +222,7 @@ Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
   BATON_CHECK(job.ran(), "a round ends after it has run");
   in_flight_ = nullptr;
   buffer_ = job.take_buffer();
+  if (failed_) return failure_;  // meanwhile
   if (!job.result()) return fail(job.result().error());
   PendingRound& round = job.round();
   if (round.has_record) {

@@ -30,8 +30,8 @@ class Appender {
   void decide(ContextState& context, AppendRequest& request);
   void decide(ContextState& context, ProducedRequest& request);
 
-  // The partitions that have something staged; cleared by the caller when the round has ended.
-  [[nodiscard]] std::vector<PartitionState*>& touched() { return touched_; }
+  // Where what is staged ends, by partition: the round is made, and what is staged from now on belongs to the next one.
+  [[nodiscard]] std::vector<StagedEnd> take_ends();
 
  private:
   // A stream of the request; named twice, it is one.

@@ -24,6 +24,21 @@ Result<log::Log::Staged> Appender::stage_batch(PartitionState& partition, std::i
   return staged;
 }
 
+std::vector<StagedEnd> Appender::take_ends() {
+  std::vector<StagedEnd> ends;
+  ends.reserve(touched_.size());
+  for (PartitionState* const partition : touched_) {
+    partition->touched = false;
+    ends.push_back({.partition = partition,
+                    .end = partition->staged_end,
+                    .epoch = partition->staged_epoch,
+                    .crc = partition->staged_crc,
+                    .streams = partition->streams});
+  }
+  touched_.clear();
+  return ends;
+}
+
 void Appender::encode(ContextState& context, const Append& append, std::int64_t append_ms, Appended& reply) {
   batch_.clear();
   deltas_.clear();

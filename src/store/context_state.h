@@ -26,14 +26,23 @@ struct PartitionState {
   std::shared_ptr<PartitionView> view;
   HeadCache heads;             // as of what is staged: a round that fails ends the store
   RecordFetcher fetcher;       // for the checks
-  StagedEvents staged;         // of the round that is being made
+  StagedEvents staged;         // of the round that is on its way to the disk, and of the one that is being made
   std::int64_t streams = 0;    // that have a head, staged ones included
 
-  // The end of what was staged in this round, for the index.
+  // The end of what was staged in the round that is being made, for the index.
   bool touched = false;
   log::Offset staged_end;
   log::Epoch staged_epoch;
   std::uint32_t staged_crc = 0;
+};
+
+// Where a round ends in a partition, for the index.
+struct StagedEnd {
+  PartitionState* partition = nullptr;
+  log::Offset end;
+  log::Epoch epoch;
+  std::uint32_t crc = 0;
+  std::int64_t streams = 0;
 };
 
 struct ContextState {

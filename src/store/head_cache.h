@@ -2,7 +2,8 @@
 // in the index.
 //
 // Two tables: look-ups move an entry to the young one, and when that is full, at the end of a round, the old one is dropped and
-// they change places. Nothing is dropped within a round, so what is staged is always known here. Belongs to one thread.
+// they change places. What is in the old one was put before the round before ended. So what is staged is always known here, also when a round is made
+// while another one is on its way. Belongs to one thread.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ class HeadCache {
   // The memory that find() will look at is on its way.
   void prefetch(std::uint64_t hash) const;
   void put(std::uint64_t hash, std::string_view stream, const Head& head);
-  void end_round();
+  void end_round();  // of one that has staged something
   void clear();
 
  private:

@@ -1,6 +1,7 @@
-// What one round has staged in one partition: the events that the index knows already and that no reader may see yet.
+// What is staged in one partition and not visible: the events that the index knows already and that no reader may see yet.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,7 @@
 
 namespace baton::store {
 
-// Points into its request, which lives until the round has ended.
+// Points into its request, which lives until its round has ended.
 struct StagedEvent {
   const NewEvent* event = nullptr;  // null: a system record
   std::string_view stream;
@@ -25,7 +26,7 @@ struct StagedEvent {
 class StagedEvents {
  public:
   [[nodiscard]] bool empty() const { return events_.empty(); }
-  // Null when `offset` is not of this round.
+  // Null when `offset` is not staged.
   [[nodiscard]] const StagedEvent* find(log::Offset offset) const {
     const std::int64_t i = offset.value() - first_.value();
     return i < 0 || i >= static_cast<std::int64_t>(events_.size()) ? nullptr : &events_[static_cast<std::size_t>(i)];
@@ -35,7 +36,12 @@ class StagedEvents {
     events_.resize(static_cast<std::size_t>(offset.value() - first_.value()));
     events_.push_back(event);
   }
-  void clear() { events_.clear(); }
+  // A round has ended.
+  void drop_below(log::Offset end) {
+    const auto count = static_cast<std::size_t>(std::clamp<std::int64_t>(end.value() - first_.value(), 0, static_cast<std::int64_t>(events_.size())));
+    events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
+    first_ = end;
+  }
 
  private:
   log::Offset first_;

@@ -1,6 +1,7 @@
 #include "store/store_core.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/try.h"
@@ -9,16 +10,25 @@ namespace baton::store {
 namespace {
 
 constexpr std::size_t kRoundBytesMax = 8u << 20;  // of requests in one round; the rest goes into the next
+constexpr std::size_t kDecideStep = 32;           // whether to go on deciding is asked again after so many requests
 
 }  // namespace
 
 StoreCore::~StoreCore() {
-  // What lives on the executor ends there, while both executors still run; then nothing is left that a task could touch.
+  // First nothing new is flushed, then what lives on the executor ends there, while all executors still run; then nothing is left that a task could touch.
   const auto waiter = env_.make_waiter();
+  owner_->post([&] {
+    leaving_ = true;
+    waiter->wake();
+  });
+  waiter->wait();
+  flusher_ = nullptr;
   owner_->post([&] {
     if (tick_timer_) (void)owner_->cancel(*tick_timer_);
     if (full_timer_) (void)owner_->cancel(*full_timer_);
     recovery_ = nullptr;
+    flight_ = nullptr;
+    taken_.clear();
     round_.clear();
     {
       const std::lock_guard lock(mutex_);
@@ -122,38 +132,41 @@ void StoreCore::run_beside(os::Task task) {
 }
 
 void StoreCore::run_between_rounds(os::Task task) {
-  if (flushing_) {
-    between_rounds_.push_back(std::move(task));
-  } else {
+  if (idle()) {
     task();
+  } else {
+    waiting_tasks_.push_back(std::move(task));
   }
 }
 
-// False when the round must wait; whoever it waits for calls run_round() again.
+// False when nothing may be staged now; whoever it waits for calls run_round() again.
 bool StoreCore::may_stage() {
-  if (flushing_ || in_round_ || recovery_ != nullptr) return false;
+  if (recovery_ != nullptr || !waiting_tasks_.empty() || round_bytes_ >= kRoundBytesMax) return false;
   std::erase_if(full_, [](const PartitionState* partition) { return !partition->view->index().full(); });
   return full_.empty();
 }
 
+// As many as the round has room for, and one in any case.
 void StoreCore::take_requests() {
   const std::lock_guard lock(mutex_);
-  std::size_t bytes = 0;
+  std::size_t bytes = round_bytes_;
   std::size_t count = 0;
-  while (count < inbox_.size() && (count == 0 || bytes + inbox_[count]->bytes <= kRoundBytesMax)) bytes += inbox_[count++]->bytes;
+  while (count < inbox_.size() && (bytes == 0 || bytes + inbox_[count]->bytes <= kRoundBytesMax)) bytes += inbox_[count++]->bytes;
   if (count == inbox_.size()) {
-    round_.swap(inbox_);
+    taken_.swap(inbox_);
     return;
   }
   const auto end = inbox_.begin() + static_cast<std::ptrdiff_t>(count);
-  round_.assign(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
+  taken_.assign(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
   inbox_.erase(inbox_.begin(), end);
 }
 
-// False when it cannot be decided now: the index that it needs is damaged, and is to be rebuilt first.
+// False when it cannot be decided now: the index that it needs is damaged, and is to be rebuilt first; or a context is to be made, which is no
+// work beside a flush.
 bool StoreCore::decide(AppendRequest& request) {
   ContextState* context = find_context(request.append.context);
   if (context == nullptr && options_.create && request.kind == AppendRequest::Kind::append) {
+    if (flight_ != nullptr) return false;
     if (Status made = create_context(request.append.context, ContextOptions{}); !made) {
       request.result = std::move(made).error();
       return true;
@@ -224,22 +237,40 @@ Result<BatchAppended> StoreCore::append_batch(BatchRequest& request) {
   return appended;
 }
 
+// Deciding ends for now when it has taken as long as a flush does, so that one goes on beside it, or when the one before has ended.
+bool StoreCore::time_to_stop(std::size_t decided, std::int64_t since_ns) const {
+  if (decided >= pipelining_.decided_at_once && flight_ == nullptr) return true;
+  if (decided % kDecideStep != 0 || taken_.size() - decided < kDecideStep) return false;
+  if (flight_ != nullptr) return flight_->ran.load(std::memory_order_acquire);
+  return flush_ns_ > 0 && env_.clock().monotonic_ns() - since_ns >= flush_ns_;
+}
+
 void StoreCore::decide_all() {
-  for (std::size_t i = 0; i < round_.size(); ++i) {
-    if (doomed_) return;
-    if (round_[i]->decide(*this)) continue;
-    put_back(i);
-    return;
+  const std::int64_t since_ns = env_.clock().monotonic_ns();
+  for (std::size_t i = 0; i < taken_.size(); ++i) {
+    if (doomed_) break;
+    if ((i > 0 && time_to_stop(i, since_ns)) || !taken_[i]->decide(*this)) {
+      put_back(i);
+      break;
+    }
+    round_bytes_ += taken_[i]->bytes;
   }
+  if (round_.empty()) {
+    round_.swap(taken_);
+  } else {
+    std::ranges::move(taken_, std::back_inserter(round_));
+    taken_.clear();
+  }
+  busy_ns_ += env_.clock().monotonic_ns() - since_ns;
 }
 
 // Requests from that one on are taken again, first of all, by a later round.
 void StoreCore::put_back(std::size_t from) {
-  const auto first = round_.begin() + static_cast<std::ptrdiff_t>(from);
-  for (auto request = first; request != round_.end(); ++request) (*request)->forget();
+  const auto first = taken_.begin() + static_cast<std::ptrdiff_t>(from);
+  for (auto request = first; request != taken_.end(); ++request) (*request)->forget();
   const std::lock_guard lock(mutex_);
-  inbox_.insert(inbox_.begin(), std::make_move_iterator(first), std::make_move_iterator(round_.end()));
-  round_.erase(first, round_.end());
+  inbox_.insert(inbox_.begin(), std::make_move_iterator(first), std::make_move_iterator(taken_.end()));
+  taken_.erase(first, taken_.end());
 }
 
 // F13: while the disk is full the index cannot be written, and what must wait for it is refused. Looked at from time to time, since nothing
@@ -270,71 +301,141 @@ void StoreCore::refuse_while_full() {
 }
 
 void StoreCore::run_round() {
-  if (ended_.load(std::memory_order_relaxed)) return;
-  if (!may_stage()) {
-    if (!full_.empty()) refuse_while_full();
-    return;
+  {
+    const std::lock_guard lock(mutex_);
+    scheduled_ = false;
   }
-  in_round_ = true;
-  take_requests();
-  decide_all();
-  if (const Status status = fate(); !status) {
-    fail(status.error());
-    return;
+  if (leaving_ || ended_.load(std::memory_order_relaxed)) return;
+  if (may_stage()) {
+    take_requests();
+    decide_all();
+    if (const Status status = fate(); !status) {
+      fail(status.error());
+      return;
+    }
+  } else if (!full_.empty()) {
+    refuse_while_full();
   }
-  if (log_->has_staged()) {
-    start_flush();
+  if (flight_ != nullptr) return;
+  if (round_.empty()) {
+    between_rounds();  // an index may have to be built again before anything is decided
   } else {
-    end_round(nullptr);
+    start_flush(worth_it_beside());
   }
 }
 
-void StoreCore::start_flush() {
-  auto job = log_->begin_flush();
-  flushing_ = true;
-  job->run();
-  end_round(std::move(job));
+// A hand-off pays when there is something to decide meanwhile, which takes about as long. Where the disk takes longer, a round of all that waits is
+// better than two of a part each.
+bool StoreCore::worth_it_beside() {
+  if (pipelining_.always_beside) return true;
+  if (busy_ns_ * 2 < flush_ns_) return false;
+  if (crowded_) return true;
+  const std::lock_guard lock(mutex_);
+  return !inbox_.empty();
 }
 
-void StoreCore::acknowledge_indexes() {
-  for (PartitionState* const partition : appender_->touched()) {
-    Index& index = partition->view->index();
-    moved_.push_back(partition->view->key());
-    index.acknowledge(partition->staged_end, partition->staged_epoch, partition->staged_crc, partition->streams);
-    if (index.full()) full_.push_back(partition);
-    partition->staged.clear();
-    partition->heads.end_round();
-    partition->fetcher.release();
-    partition->touched = false;
+// What is decided goes to the disk. Nothing else is on its way there.
+void StoreCore::start_flush(bool beside) {
+  flight_ = std::make_unique<Flight>();
+  flight_->requests = std::move(round_);
+  round_.clear();
+  round_bytes_ = 0;
+  if (log_->has_staged()) {
+    flight_->job = log_->begin_flush();
+    flight_->moved = std::exchange(moved_, {});
+    flight_->ends = appender_->take_ends();
   }
-  appender_->touched().clear();
+  busy_ns_ = 0;
+  if (flight_->job == nullptr || !beside) {
+    fly(*flight_);
+    end_flush();
+    return;
+  }
+  flusher_->post([this, flight = flight_.get()] {
+    fly(*flight);
+    owner_->post([this] { end_flush(); });
+  });
+  schedule_next();
 }
 
-void StoreCore::end_round(std::unique_ptr<log::FlushJob> job) {
-  flushing_ = false;
-  const bool wrote = job != nullptr;
-  if (wrote) {
-    if (const Status ended = log_->end_flush(std::move(job)); !ended) {
+// The I/O of a round, on the flusher or on the owner.
+void StoreCore::fly(Flight& flight) {
+  const std::int64_t begun_ns = env_.clock().monotonic_ns();
+  if (flight.job != nullptr) flight.job->run();
+  flight.took_ns = env_.clock().monotonic_ns() - begun_ns;
+  flight.ran.store(true, std::memory_order_release);
+}
+
+void StoreCore::acknowledge_indexes(Flight& flight) {
+  for (const StagedEnd& staged : flight.ends) {
+    PartitionState& partition = *staged.partition;
+    Index& index = partition.view->index();
+    flight.moved.push_back(partition.view->key());
+    index.acknowledge(staged.end, staged.epoch, staged.crc, staged.streams);
+    if (index.full()) full_.push_back(&partition);
+    partition.staged.drop_below(staged.end);
+    partition.heads.end_round();
+    partition.fetcher.release();
+  }
+}
+
+// The round is on the disk. When the owner has more to do than the disk, the next one goes there before this one is answered.
+void StoreCore::end_flush() {
+  if (leaving_) return;
+  const auto flight = std::exchange(flight_, nullptr);
+  if (flight->job != nullptr) {
+    const Status ended = log_->end_flush(std::move(flight->job));
+    if (!ended) {
+      std::ranges::move(round_, std::back_inserter(flight->requests));
+      round_ = std::move(flight->requests);
       fail(ended.error());
       return;
     }
+    if (ended_.load(std::memory_order_relaxed)) {  // meanwhile: all has been answered
+      try_close();
+      return;
+    }
+    flush_ns_ = flight->took_ns;
     counts_.rounds.fetch_add(1, std::memory_order_relaxed);
-    acknowledge_indexes();
+    acknowledge_indexes(*flight);
     wake_list_.notify();
-    if (round_listener_) round_listener_(moved_);
-    moved_.clear();
+    if (round_listener_) round_listener_(flight->moved);
   }
   if (const Status status = fate(); !status) {
+    std::ranges::move(round_, std::back_inserter(flight->requests));
+    round_ = std::move(flight->requests);
     fail(status.error());
     return;
   }
-  answer_all();
-  in_round_ = false;
-  auto waiting = std::exchange(between_rounds_, {});
-  for (os::Task& task : waiting) task();
+  {
+    const std::lock_guard lock(mutex_);
+    crowded_ = !round_.empty() || !inbox_.empty();
+  }
+  const std::int64_t since_ns = env_.clock().monotonic_ns();
+  const bool has_next = log_->has_staged();
+  if (has_next && worth_it_beside()) {
+    start_flush(true);
+  } else if (!has_next) {
+    std::ranges::move(round_, std::back_inserter(flight->requests));
+    round_.clear();
+    round_bytes_ = 0;
+  }
+  answer_all(std::move(flight->requests));
+  busy_ns_ += env_.clock().monotonic_ns() - since_ns;
   if (!tick_timer_) arm_tick();
-  if (recovery_ != nullptr) step_recovery();
-  schedule_next();
+  if (idle()) between_rounds();
+  if (flight_ == nullptr && !round_.empty()) {
+    run_round();  // with what has come of the answers
+  } else {
+    schedule_next();
+  }
+}
+
+// What must not happen while something is staged.
+void StoreCore::between_rounds() {
+  auto waiting = std::exchange(waiting_tasks_, {});
+  for (os::Task& task : waiting) task();
+  if (recovery_ != nullptr && !ended_.load(std::memory_order_relaxed)) step_recovery();
 }
 
 // An error when the store must end.
@@ -344,30 +445,28 @@ Status StoreCore::fate() const {
   return {};
 }
 
-void StoreCore::answer_all() {
+void StoreCore::answer_all(std::vector<std::unique_ptr<Request>> requests) {
   // A completion may append again, so what it answers counts no more.
   std::size_t bytes = 0;
-  for (const auto& request : round_) {
+  for (const auto& request : requests) {
     bytes += request->bytes;
     const auto refusal = request->refusal();
     if (refusal) counts_.refused[static_cast<std::size_t>(*refusal)].fetch_add(1, std::memory_order_relaxed);
   }
-  counts_.requests.fetch_add(round_.size(), std::memory_order_relaxed);
+  counts_.requests.fetch_add(requests.size(), std::memory_order_relaxed);
   counts_.bytes.fetch_add(bytes, std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     pending_bytes_ -= bytes;
   }
-  for (auto& request : round_) request->answer();
-  round_.clear();
+  for (auto& request : requests) request->answer();
 }
 
 void StoreCore::schedule_next() {
   {
     const std::lock_guard lock(mutex_);
-    scheduled_ = !inbox_.empty();
-    if (scheduled_) {
-      owner_->post([this] { run_round(); });
+    if (!inbox_.empty()) {
+      if (!std::exchange(scheduled_, true)) owner_->post([this] { run_round(); });
       return;
     }
   }
@@ -387,7 +486,11 @@ void StoreCore::end_with(const Error& cause) {
 
 // F12: nothing that waits is acknowledged, and nothing is tried again.
 void StoreCore::fail(const Error& cause) {
-  std::vector<std::unique_ptr<Request>> waiting = std::exchange(round_, {});
+  // The job of a round that is on its way ends by itself.
+  std::vector<std::unique_ptr<Request>> waiting;
+  if (flight_ != nullptr) waiting = std::exchange(flight_->requests, {});
+  std::ranges::move(round_, std::back_inserter(waiting));
+  round_.clear();
   end_with(cause);
   Error error;
   {
@@ -398,7 +501,7 @@ void StoreCore::fail(const Error& cause) {
     pending_bytes_ = 0;
   }
   for (auto& request : waiting) request->fail(error);
-  auto tasks = std::exchange(between_rounds_, {});
+  auto tasks = std::exchange(waiting_tasks_, {});
   for (os::Task& task : tasks) task();
   if (open_done_) std::exchange(open_done_, nullptr)(error);
   wake_list_.notify();
@@ -421,9 +524,7 @@ void StoreCore::arm_tick() {
 
 void StoreCore::on_tick() {
   if (ended_.load(std::memory_order_relaxed)) return;
-  run_between_rounds([this] {
-    if (!ended_.load(std::memory_order_relaxed) && !tick_timer_) arm_tick();
-  });
+  if (!tick_timer_) arm_tick();
 }
 
 Status StoreCore::close() {
@@ -446,11 +547,11 @@ Status StoreCore::close() {
 }
 
 void StoreCore::try_close() {
-  if (closers_.empty() || flushing_) return;
+  if (closers_.empty() || flight_ != nullptr) return;
   bool ended = ended_.load(std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
-    if (!ended && (scheduled_ || !inbox_.empty())) return;  // end_round comes here again
+    if (!ended && (!round_.empty() || !inbox_.empty())) return;  // end_flush comes here again
   }
   Status outcome = ended ? Status(this->ended()) : close_now();
   if (!outcome && outcome.error().code == Code::cancelled) outcome = {};  // closed before

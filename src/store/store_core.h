@@ -1,10 +1,11 @@
 // StoreCore: the writer of one store. A state machine on one executor: requests go in on any thread, are decided and staged in order,
 // flushed in rounds, and answered in order.
 //
-//   submit() -> inbox -> run_round(): decide and stage all that is there -> FlushJob -> end_round(): index, replies, wake readers
+//   submit() -> inbox -> run_round(): decide and stage -> start_flush(): FlushJob -> end_flush(): index, replies, wake readers
 //
-// A round takes everything that waits (group commit). The FlushJob runs on this executor, so that a writer that appends from its own
-// completion pays no hand-off between threads; start_flush() is the only place that would change to run it elsewhere.
+// A round takes everything that waits (group commit). At most one is on its way to the disk. When more is waiting by then, its FlushJob runs on
+// the flusher, and what comes is decided meanwhile, for the round after; otherwise it runs on this executor, so that a writer that appends from
+// its own completion pays no hand-off between threads (docs/decisions/001).
 //
 // Readers use view() and never wait for the executor.
 #pragma once
@@ -41,11 +42,17 @@ struct StoreCounts {
   std::array<std::atomic<std::uint64_t>, 32> refused{};  // of these, by Code
 };
 
+// How rounds are cut and where they are flushed: by what is faster, unless a test wants to see all ways.
+struct Pipelining {
+  bool always_beside = false;              // each FlushJob runs on the flusher
+  std::size_t decided_at_once = SIZE_MAX;  // requests; then a round begins when none is on its way
+};
+
 class StoreCore final : private Decider {
  public:
   // Opens the directory for writing, recovers, brings every index up to date. Blocks the caller.
   [[nodiscard]] static Result<std::unique_ptr<StoreCore>> open(os::Env& env, const std::string& directory,
-                                                               const Options& options);
+                                                               const Options& options, const Pipelining& pipelining = {});
   // Without close(): as a kill.
   ~StoreCore();
   StoreCore(const StoreCore&) = delete;
@@ -99,7 +106,17 @@ class StoreCore final : private Decider {
   [[nodiscard]] PartitionState* find_partition(const log::PartitionKey& key, ContextState** context);
 
  private:
-  StoreCore(os::Env& env, std::string directory, Options options);
+  // A round on its way to the disk.
+  struct Flight {
+    std::unique_ptr<log::FlushJob> job;               // null: nothing was staged, and the answers had to wait for the round before
+    std::vector<std::unique_ptr<Request>> requests;   // to be answered with it
+    std::vector<log::PartitionKey> moved;
+    std::vector<StagedEnd> ends;
+    std::atomic<bool> ran{false};
+    std::int64_t took_ns = 0;                         // once it ran
+  };
+
+  StoreCore(os::Env& env, std::string directory, Options options, const Pipelining& pipelining);
 
   // store_core_open.cc
   void start_open(std::function<void(Status)> done);
@@ -119,6 +136,7 @@ class StoreCore final : private Decider {
   [[nodiscard]] bool may_stage();
   void take_requests();
   void decide_all();
+  [[nodiscard]] bool time_to_stop(std::size_t decided, std::int64_t since_ns) const;
   [[nodiscard]] bool decide(AppendRequest& request) override;
   [[nodiscard]] bool decide(BatchRequest& request) override;
   [[nodiscard]] bool decide(ProducedRequest& request) override;
@@ -126,10 +144,14 @@ class StoreCore final : private Decider {
   [[nodiscard]] Result<BatchAppended> append_batch(BatchRequest& request);
   void put_back(std::size_t from);
   void refuse_while_full();
-  void start_flush();
-  void end_round(std::unique_ptr<log::FlushJob> job);
-  void acknowledge_indexes();
-  void answer_all();
+  [[nodiscard]] bool worth_it_beside();
+  void start_flush(bool beside);
+  void fly(Flight& flight);
+  void end_flush();
+  [[nodiscard]] bool idle() const { return flight_ == nullptr && round_.empty(); }
+  void acknowledge_indexes(Flight& flight);
+  void answer_all(std::vector<std::unique_ptr<Request>> requests);
+  void between_rounds();
   void schedule_next();
   void fail(const Error& cause);
   void end_with(const Error& cause);
@@ -144,7 +166,9 @@ class StoreCore final : private Decider {
   os::Env& env_;
   const std::string directory_;
   const Options options_;
+  const Pipelining pipelining_;
   std::unique_ptr<os::Executor> worker_;
+  std::unique_ptr<os::Executor> flusher_;
   std::unique_ptr<os::Executor> owner_;
   WakeList wake_list_;
   StoreCounts counts_;
@@ -152,8 +176,8 @@ class StoreCore final : private Decider {
   // Any thread.
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Request>> inbox_;
-  std::size_t pending_bytes_ = 0;      // in inbox_ and in the round
-  bool scheduled_ = false;             // run_round is posted, running, or will be posted by what it waits for
+  std::size_t pending_bytes_ = 0;      // of all that is not answered
+  bool scheduled_ = false;             // run_round is posted
   bool closing_ = false;
   std::shared_ptr<const ReadView> view_;
   std::atomic<bool> ended_{false};     // failed or closed; then the error below is set
@@ -163,14 +187,19 @@ class StoreCore final : private Decider {
   std::unique_ptr<log::Log> log_;
   std::unique_ptr<Appender> appender_;
   std::vector<std::unique_ptr<ContextState>> contexts_;  // ascending by name
-  std::vector<std::unique_ptr<Request>> round_;
-  std::vector<log::PartitionKey> moved_;                 // by this round
+  std::vector<std::unique_ptr<Request>> taken_;          // to be decided
+  std::vector<std::unique_ptr<Request>> round_;          // decided: the next round
+  std::size_t round_bytes_ = 0;
+  std::vector<log::PartitionKey> moved_;                 // by it
+  std::unique_ptr<Flight> flight_;                       // the round before it
+  std::int64_t flush_ns_ = 0;                            // how long the last flush took; 0: there was none
+  std::int64_t busy_ns_ = 0;                             // how long the owner has worked for the rounds since the last one was begun
+  bool crowded_ = false;                                 // requests came while the last round was on its way
+  bool leaving_ = false;                                 // the destructor has begun
   RoundListener round_listener_;
   std::vector<PartitionState*> full_;                    // whose index was full after the last round
-  bool in_round_ = false;                                // from the first decision to the last reply
-  bool flushing_ = false;
   std::optional<os::TimerId> full_timer_;
-  std::vector<os::Task> between_rounds_;                 // wait for the flush to end
+  std::vector<os::Task> waiting_tasks_;                  // for a moment between two rounds
   std::vector<std::function<void(Status)>> closers_;
   std::optional<os::TimerId> tick_timer_;
   std::unique_ptr<IndexRecovery> recovery_;              // while indexes are brought up to date: nothing is staged

@@ -30,13 +30,14 @@ Status check_plain(const log::Log& log, const log::TopicId& id) {
 
 }  // namespace
 
-Result<std::unique_ptr<StoreCore>> StoreCore::open(os::Env& env, const std::string& directory, const Options& options) {
+Result<std::unique_ptr<StoreCore>> StoreCore::open(os::Env& env, const std::string& directory, const Options& options,
+                                                   const Pipelining& pipelining) {
   BATON_TRY_ASSIGN(const bool there, env.fs().exists(directory));
   if (!there) {
     if (!options.create) return Error{Code::not_found, "no store at " + directory + ": open it with Options::create to make one"};
     BATON_TRY(os::make_directories(env.fs(), directory));
   }
-  std::unique_ptr<StoreCore> core(new StoreCore(env, directory, options));
+  std::unique_ptr<StoreCore> core(new StoreCore(env, directory, options, pipelining));
   const auto waiter = env.make_waiter();
   Status outcome;
   core->owner_->post([&] {
@@ -50,11 +51,13 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open(os::Env& env, const std::stri
   return core;
 }
 
-StoreCore::StoreCore(os::Env& env, std::string directory, Options options)
+StoreCore::StoreCore(os::Env& env, std::string directory, Options options, const Pipelining& pipelining)
     : env_(env),
       directory_(std::move(directory)),
       options_(std::move(options)),
+      pipelining_(pipelining),
       worker_(env.make_executor("baton-worker")),
+      flusher_(env.make_executor("baton-flusher")),
       owner_(env.make_executor("baton-store")) {}
 
 void StoreCore::start_open(std::function<void(Status)> done) {
@@ -157,7 +160,7 @@ void StoreCore::publish_view() {
 }
 
 void StoreCore::step_recovery() {
-  if (recovery_ == nullptr || in_round_) return;  // what is staged must be visible first
+  if (recovery_ == nullptr || !idle()) return;  // what is staged must be visible first
   auto done = recovery_->step();
   if (done && !*done) return;  // on_index_room comes
   recovery_ = nullptr;

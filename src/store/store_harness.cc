@@ -68,7 +68,9 @@ bool StoreHarness::open() {
   env_ = std::make_unique<os::SimEnv>(world_);
   store_failed_ = false;
   fatal_ = 0;
-  auto core = StoreCore::open(*env_, directory_, options_);
+  Pipelining pipelining{.always_beside = random_.chance(600)};
+  if (random_.chance(400)) pipelining.decided_at_once = 1 + random_.below(4);
+  auto core = StoreCore::open(*env_, directory_, options_, pipelining);
   core_ = core ? core->get() : nullptr;
   auto opened = core ? StoreImpl::make(nullptr, *std::move(core)) : std::move(core).error();
   if (!opened) {
@@ -127,6 +129,7 @@ StoreHarness::Track& StoreHarness::track_of(const Operation& operation, Track& c
 }
 
 void StoreHarness::work(std::size_t operations) {
+  const bool hurried = random_.chance(600);  // requests come while others are on their way to the disk
   for (std::size_t i = 0; i < operations && alive() && !store_failed_ && problem_.empty(); ++i) {
     Track& chosen = choose_track();
     const bool there = &chosen != &tracks_.front() || topics_.front().there || !chosen.model.log().empty();
@@ -142,7 +145,8 @@ void StoreHarness::work(std::size_t operations) {
       run_blocking(track, std::move(operation));
     } else {
       submit(track, std::move(operation));
-      if (random_.chance(500)) world_.run_until_idle();
+      if (random_.chance(hurried ? 10 : 500)) world_.run_until_idle();
+      for (std::uint64_t steps = hurried ? random_.below(3) : 0; steps > 0 && alive(); --steps) (void)world_.step();
       if (random_.chance(30)) world_.run_for(static_cast<std::int64_t>(random_.below(2'000'000'000)));
     }
   }

@@ -37,9 +37,9 @@ std::unique_ptr<AppendRequest> system_request(AppendRequest::Kind kind, const st
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_store(os::Env& env, const std::string& directory, const Options& options) {
+Result<std::unique_ptr<Store>> open_store(os::Env& env, const std::string& directory, const Options& options, const Pipelining& pipelining) {
   if (options.read_only) return open_read_only(env, directory, options);
-  BATON_TRY_ASSIGN(auto core, StoreCore::open(env, directory, options));
+  BATON_TRY_ASSIGN(auto core, StoreCore::open(env, directory, options, pipelining));
   return StoreImpl::make(nullptr, std::move(core));
 }
 

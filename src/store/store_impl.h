@@ -14,7 +14,8 @@
 namespace baton::store {
 
 // Store::open on a given machine; `env` outlives the store. What Store::open is made of, and the simulation uses.
-[[nodiscard]] Result<std::unique_ptr<Store>> open_store(os::Env& env, const std::string& directory, const Options& options);
+[[nodiscard]] Result<std::unique_ptr<Store>> open_store(os::Env& env, const std::string& directory, const Options& options,
+                                                        const Pipelining& pipelining = {});
 
 class StoreImpl final : public StoreReads {
  public:

@@ -31,11 +31,15 @@ MUTANTS = [
         ("src/log/journal_reader.cc", "    if (fixed->round <= missing || fixed->durable_round < missing) continue;", "    if (fixed->round > Round(0)) continue;"),
     ]),
     ("index-passes-durable", "the index takes a round before its sync, and trusts itself after a crash", [
-        ("src/store/store_core.cc", "  job->run();\n", "  acknowledge_indexes();\n  job->run();\n"),
+        ("src/store/store_core.cc", "    flight_->ends = appender_->take_ends();\n", "    flight_->ends = appender_->take_ends();\n    acknowledge_indexes(*flight_);\n"),
         ("src/store/index_recovery.cc", "  if (covered.next <= bounds.log_start || covered.next > log::Offset(bounds.visible.value())) return false;",
          "  if (covered.next <= bounds.log_start) return false;\n  if (covered.next > log::Offset(bounds.visible.value())) return true;"),
         ("src/store/index_recovery.cc", "  return header.next_offset() == covered.next && header.epoch == covered.epoch && header.crc == covered.batch_crc;",
          "  return header.next_offset() >= log::Offset(0);"),
+    ]),
+    ("next-round-answered", "what was decided beside a flush is answered with it, before it is on the disk itself", [
+        ("src/store/store_core.cc", "  const bool has_next = log_->has_staged();\n",
+         "  const bool has_next = log_->has_staged();\n  std::ranges::move(round_, std::back_inserter(flight->requests));\n  round_.clear();\n"),
     ]),
     ("conditions-before-identity", "a retry is judged by its conditions before it is known to be a retry", [
         ("src/store/appender.cc", "  BATON_TRY(check_identity(context, partition, append));\n",

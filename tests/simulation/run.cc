@@ -286,8 +286,15 @@ void Run::one_process(Fate fate) {
   end_process(fate);
 }
 
+// Rounds beside the next ones' decisions, or not, and of any size.
+store::Pipelining Run::pipelining() {
+  store::Pipelining out{.always_beside = random_.chance(600)};
+  if (random_.chance(300)) out.decided_at_once = 1 + random_.below(4);
+  return out;
+}
+
 bool Run::open_store(Fate fate) {
-  auto opened = store::open_store(*env_, kDirectory, options());
+  auto opened = store::open_store(*env_, kDirectory, options(), pipelining());
   if (!alive()) return false;
   if (!opened && faulty_) {
     // The reason goes away; the same process tries again, as an operator would. After a failed sync it must not.
@@ -301,7 +308,7 @@ bool Run::open_store(Fate fate) {
     faulty_ = false;
     if (fate == Fate::failed_sync || fate == Fate::failed_write) return false;
     ended_ = false;  // what was being opened may have told that it has; this is another
-    opened = store::open_store(*env_, kDirectory, options());
+    opened = store::open_store(*env_, kDirectory, options(), pipelining());
   }
   if (!opened) {
     wrong("open: " + opened.error().to_string());

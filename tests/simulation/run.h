@@ -18,6 +18,7 @@
 #include "history.h"
 #include "log/log.h"
 #include "os/sim_env.h"
+#include "store/store_core.h"
 
 namespace baton::simulation {
 
@@ -82,6 +83,7 @@ class Run {
   void arm(Fate fate);
   void end_process(Fate fate);
   [[nodiscard]] Options options();
+  [[nodiscard]] store::Pipelining pipelining();
   [[nodiscard]] bool open_store(Fate fate);
   [[nodiscard]] bool make_contexts();
   void work(Fate fate);
