@@ -47,11 +47,27 @@ void find_pieces(RoundPart& part, base::ByteView data, std::int64_t arrival_ms) 
   part.part.data_crc = whole;
 }
 
-std::vector<base::ByteView> views(const std::vector<StagedBatch>& batches) {
-  std::vector<base::ByteView> out;
-  out.reserve(batches.size());
-  for (const auto& batch : batches) out.emplace_back(batch.bytes);
-  return out;
+// Those that are not in their segment yet.
+Status write_batches(const RoundPart& part) {
+  std::uint64_t at = part.group.position;
+  std::vector<base::ByteView> run;  // one behind the other, before `at`
+  std::uint64_t bytes = 0;
+  const auto write_run = [&]() -> Status {
+    if (!run.empty()) BATON_TRY(part.file->write_at(at - bytes, run));
+    run.clear();
+    bytes = 0;
+    return {};
+  };
+  for (const auto& batch : part.group.batches) {
+    if (batch.written) {
+      BATON_TRY(write_run());
+    } else {
+      run.emplace_back(batch.bytes);
+      bytes += batch.bytes.size();
+    }
+    at += batch.bytes.size();
+  }
+  return write_run();
 }
 
 }  // namespace
@@ -97,7 +113,7 @@ Status RoundJob::write_in_place() {
   for (auto& part : round_.parts) {
     if (!part.part.in_place()) continue;
     find_pieces(part, {}, round_.arrival_ms);
-    BATON_TRY(part.file->write_at(part.group.position, views(part.group.batches)));
+    BATON_TRY(write_batches(part));
   }
   for (auto& part : round_.parts) {
     if (part.part.in_place()) BATON_TRY(part.file->sync_data());
@@ -162,7 +178,7 @@ Status RoundJob::write_segments() {
       BATON_TRY(part.file->write_at(part.group.position, base::ByteView(buffer_).subspan(payload_at_[i], part.group.length)));
     } else {
       find_pieces(part, {}, round_.arrival_ms);
-      BATON_TRY(part.file->write_at(part.group.position, views(part.group.batches)));
+      BATON_TRY(write_batches(part));
     }
   }
   return {};

@@ -58,6 +58,11 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes bat
     reserved_ += room;
   }
   stamp_batch(batch.mutable_bytes(), tail.next, epoch_);
+  // What goes in place is copied now: the round before may still be on its way to the disk.
+  const bool in_place = tail.config->durability == Durability::fsync && batch.size() >= options_.in_place_bytes;
+  if (in_place) {
+    if (const Status written = segment.file->write_at(segment.staged_end, batch); !written) return fail(written.error()).error();
+  }
   if (tail.staged.empty()) dirty_.push_back(&tail);
   if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end});
   StagedGroup& group = tail.staged.back();
@@ -69,7 +74,7 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes bat
   segment.staged_end += batch.size();
   group.length += batch.size();
   tail.next = staged.next;
-  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next});
+  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, in_place});
   return staged;
 }
 

@@ -18,6 +18,7 @@ struct StagedBatch {
   base::OwnedBytes bytes;
   std::int64_t max_timestamp = 0;
   Offset next_offset;
+  bool written = false;  // to its segment: it was large enough by itself for its part to go in place
 };
 
 // A segment that is not sealed yet.
