@@ -112,6 +112,7 @@ TEST_F(BackupBeside, HoldsWhatARetentionWouldRemoveAndLetsItGoAfterwards) {
   const int held = segments();
   ASSERT_TRUE(store_->apply_retention());
   append_numbers(1);
+  world_.run_until_idle();  // the worker removes
   EXPECT_LT(segments(), held);
   EXPECT_LT(segments(), 8);
 }

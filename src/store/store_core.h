@@ -132,6 +132,17 @@ class StoreCore final : private Decider {
 
   // store_core.cc
   void refuse(std::unique_ptr<Request> request, Error error);
+  void fail(const Error& cause);
+  void end_with(const Error& cause);
+  void arm_tick();
+  void on_tick();
+  void try_close();
+  [[nodiscard]] Status close_now();
+  void run_between_rounds(os::Task task);
+  [[nodiscard]] Error ended() const;
+  [[nodiscard]] Status fate() const;
+
+  // store_core_rounds.cc
   void run_round();
   [[nodiscard]] bool may_stage();
   void take_requests();
@@ -153,15 +164,6 @@ class StoreCore final : private Decider {
   void answer_all(std::vector<std::unique_ptr<Request>> requests);
   void between_rounds();
   void schedule_next();
-  void fail(const Error& cause);
-  void end_with(const Error& cause);
-  void arm_tick();
-  void on_tick();
-  void try_close();
-  [[nodiscard]] Status close_now();
-  void run_between_rounds(os::Task task);
-  [[nodiscard]] Error ended() const;
-  [[nodiscard]] Status fate() const;
 
   os::Env& env_;
   const std::string directory_;
@@ -202,6 +204,7 @@ class StoreCore final : private Decider {
   std::vector<os::Task> waiting_tasks_;                  // for a moment between two rounds
   std::vector<std::function<void(Status)>> closers_;
   std::optional<os::TimerId> tick_timer_;
+  std::int64_t tick_at_ns_ = 0;
   std::unique_ptr<IndexRecovery> recovery_;              // while indexes are brought up to date: nothing is staged
   std::function<void(Status)> open_done_;
   bool told_fatal_ = false;

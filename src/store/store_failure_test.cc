@@ -74,6 +74,25 @@ TEST_F(Failure, F12AFailedSyncEndsTheStoreOnceAndForAll) {
   EXPECT_TRUE(append("ride-1", Expect::any(), {event("A")}));
 }
 
+// Whatever else a timer is set for by then: here it is the mark of an idle log, half a second after the append before.
+TEST_F(Failure, WithIntervalAnAppendIsOnTheDiskAfterTheInterval) {
+  options_.durability = Durability::interval;
+  options_.interval_ms = 50;
+  reopen();
+  for (int i = 0; i < 8; ++i) {
+    appended("ride-1", {event("A", "early")});
+    world_.run_for(170'000'000);
+    appended("ride-1", {event("A", "late " + std::to_string(i))});
+    world_.run_for(60'000'000);
+    env_->kill();
+    store_ = nullptr;
+    env_ = nullptr;
+    world_.disk().restart();
+    start();
+    EXPECT_EQ(stream_data("ride-1").back(), "late " + std::to_string(i));
+  }
+}
+
 TEST_F(Failure, F13AFullDiskRefusesAppendsAnswersReadsAndIsForgottenWhenThereIsRoomAgain) {
   appended("ride-1", {event("A", "before")});
   auto& capacity = world_.disk().faults.capacity_bytes;

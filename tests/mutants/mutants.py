@@ -31,14 +31,14 @@ MUTANTS = [
         ("src/log/journal_reader.cc", "    if (fixed->round <= missing || fixed->durable_round < missing) continue;", "    if (fixed->round > Round(0)) continue;"),
     ]),
     ("index-passes-durable", "the index takes a round before its sync, and trusts itself after a crash", [
-        ("src/store/store_core.cc", "    flight_->ends = appender_->take_ends();\n", "    flight_->ends = appender_->take_ends();\n    acknowledge_indexes(*flight_);\n"),
+        ("src/store/store_core_rounds.cc", "    flight_->ends = appender_->take_ends();\n", "    flight_->ends = appender_->take_ends();\n    acknowledge_indexes(*flight_);\n"),
         ("src/store/index_recovery.cc", "  if (covered.next <= bounds.log_start || covered.next > log::Offset(bounds.visible.value())) return false;",
          "  if (covered.next <= bounds.log_start) return false;\n  if (covered.next > log::Offset(bounds.visible.value())) return true;"),
         ("src/store/index_recovery.cc", "  return header.next_offset() == covered.next && header.epoch == covered.epoch && header.crc == covered.batch_crc;",
          "  return header.next_offset() >= log::Offset(0);"),
     ]),
     ("next-round-answered", "what was decided beside a flush is answered with it, before it is on the disk itself", [
-        ("src/store/store_core.cc", "  const bool has_next = log_->has_staged();\n",
+        ("src/store/store_core_rounds.cc", "  const bool has_next = log_->has_staged();\n",
          "  const bool has_next = log_->has_staged();\n  std::ranges::move(round_, std::back_inserter(flight->requests));\n  round_.clear();\n"),
     ]),
     ("conditions-before-identity", "a retry is judged by its conditions before it is known to be a retry", [
@@ -47,8 +47,8 @@ MUTANTS = [
          "  BATON_TRY(check_identity(context, partition, append));\n"),
     ]),
     ("visible-before-durable", "what is staged is shown to other processes at once", [
-        ("src/log/log_append.cc", "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next});\n",
-         "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next});\n"
+        ("src/log/log_append.cc", "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, in_place});\n",
+         "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, in_place});\n"
          "  (void)segment.file->write_at(segment.staged_end - group.batches.back().bytes.size(), group.batches.back().bytes);\n"
          "  live_->publish(tail.live_slot, {.key = tail.key, .epoch = epoch_, .log_start = tail.partition->bounds().log_start,\n"
          "                                  .durable = tail.next, .visible = tail.next, .last_stable = tail.next,\n"
