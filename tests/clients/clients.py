@@ -94,7 +94,7 @@ class DriverProcess:
 
 
 class LineClient:
-    """What the Java client and kafkajs have in common: a driver, of which one is enough for all tests of a process."""
+    """What the clients in Java, JavaScript and Go have in common: a driver, of which one is enough for all tests of a process."""
     drivers = {}
 
     def __init__(self, bootstrap):
@@ -167,6 +167,28 @@ class KafkaJs(LineClient):
     def produce(self, records, codec="none", *, batch=1, idempotent=False, in_flight=None, **_):
         config = {"idempotent": idempotent} | ({"maxInFlightRequests": in_flight} if in_flight else {})
         return self._outcomes(self.ask("produce", records=self._rows(records), codec=codec, config=config, batch=batch))
+
+
+class Go(LineClient):
+    codecs = ("none", "gzip", "snappy", "lz4", "zstd")
+    null_headers = True
+
+    def command(self):
+        return [install.go_driver(self.name)]
+
+    def produce(self, records, codec="none", *, linger_ms=5, idempotent=True, in_flight=5, **_):
+        config = {"linger_ms": linger_ms, "idempotent": idempotent, "max_in_flight": in_flight}
+        return self._outcomes(self.ask("produce", records=self._rows(records), codec=codec, config=config))
+
+
+class FranzGo(Go):
+    name = "franz-go"
+    partitioner = "murmur2"
+
+
+class Sarama(Go):
+    name = "sarama"
+    partitioner = "fnv1a"
 
 
 class Confluent:
@@ -434,6 +456,6 @@ class Kcat:
         return out
 
 
-ALL = (Confluent, KafkaPython, KafkaJs, Java39, Java43, Rdkafka, Kcat)
-WITH_GROUPS = (Confluent, KafkaPython, KafkaJs, Java39, Java43)
-WITH_ADMIN = (Confluent, KafkaPython, KafkaJs, Java39, Java43, Rdkafka)
+ALL = (Confluent, KafkaPython, KafkaJs, Java39, Java43, FranzGo, Sarama, Rdkafka, Kcat)
+WITH_GROUPS = (Confluent, KafkaPython, KafkaJs, Java39, Java43, FranzGo, Sarama)
+WITH_ADMIN = (Confluent, KafkaPython, KafkaJs, Java39, Java43, FranzGo, Sarama, Rdkafka)

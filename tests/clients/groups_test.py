@@ -76,7 +76,7 @@ class EachClient(GroupCase):
                     self.assertEqual([o for p, o, _ in first + rest if p == partition], list(range(10)))
 
     def test_one_client_goes_on_where_another_has_committed(self):
-        values, got = self.produce(50), []
+        values, got = self.produce(10 * len(clients.WITH_GROUPS)), []
         for kind in clients.WITH_GROUPS:
             got += self.client(kind).consume_in_group("shared", "t", 10)
         self.assertEqual(sorted(v for _, _, v in got), sorted(values))

@@ -78,6 +78,21 @@ def java_driver(version):
 
 
 @functools.cache
+def go_driver(client):
+    """The path of the program over a client in Go: franz-go or sarama. The packages and what is compiled of them are kept beside it.
+
+    The versions in go.mod are the newest that Debian's Go 1.19 compiles.
+    """
+    sources = sorted(p for p in (HERE / "go").rglob("*") if p.is_file())
+    package = {"franz-go": "franz", "sarama": "sarama"}[client]
+
+    def make(directory):
+        kept = {"GOPATH": CACHE / "go", "GOCACHE": CACHE / "go-build", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
+        run("go", "build", "-o", directory / package, f"./{package}", cwd=HERE / "go", env=os.environ | {k: str(v) for k, v in kept.items()})
+    return made_once(client, sources, make) / package
+
+
+@functools.cache
 def c_program():
     """The path of the program over librdkafka, as Debian has it."""
     source = HERE / "rdkafka.c"
