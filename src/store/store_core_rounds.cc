@@ -112,7 +112,7 @@ Result<BatchAppended> StoreCore::append_batch(BatchRequest& request) {
   return appended;
 }
 
-// Deciding ends for now when it has taken as long as a flush does, so that one goes on beside it, or when the one before has ended.
+// Deciding stops when it has taken as long as a flush does, so that one goes on beside it, and when the one before has ended.
 bool StoreCore::time_to_stop(std::size_t decided, std::int64_t since_ns) const {
   if (decided >= pipelining_.decided_at_once && flight_ == nullptr) return true;
   if (decided % kDecideStep != 0 || taken_.size() - decided < kDecideStep) return false;
