@@ -94,7 +94,8 @@ struct Appended {
   Position position;                  // of the last event in log order
 };
 
-// Completions run on the store's thread, in append order per partition, and must not block. They may append again.
+// Completions run on the store's thread, or on one that is blocked in append() meanwhile and lends itself, one at a time, in append order per
+// partition. They must not block, and may append again.
 using AppendDone = std::function<void(Result<Appended>)>;
 
 struct ContextOptions {

@@ -31,13 +31,16 @@ class Random {
 using Task = std::move_only_function<void()>;
 using TimerId = std::uint64_t;
 
-// Runs tasks one at a time, in the order of post(). The POSIX twin owns one thread; the simulated twin is stepped by the
-// simulator, which chooses among all executors by seed.
+// Runs tasks one at a time, in the order of post(). The POSIX twin owns one thread, and lends its turn to threads that wait; the simulated twin is
+// stepped by the simulator, which chooses among all executors by seed.
 class Executor {
  public:
   // Ends: tasks posted before are run, timers are dropped, then the thread is joined. Not called from its own thread.
   virtual ~Executor() = default;
   virtual void post(Task task) = 0;                                  // any thread; never blocks
+  // As post(), for a thread that will wait for the task anyway: when the executor has nothing to do, the task runs here and now, as one of the
+  // executor's own, and two hand-offs between threads are saved. Not called from the executor's own tasks.
+  virtual void run_or_post(Task task) = 0;
   virtual TimerId run_at(std::int64_t monotonic_ns, Task task) = 0;  // any thread
   // True when the task had not started and never will.
   virtual bool cancel(TimerId timer) = 0;

@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "os/run_on_for_test.h"
 #include "os/twins_for_test.h"
 
 namespace baton::os {
@@ -113,6 +114,42 @@ TEST_P(Executors, TasksGoBackAndForthBetweenTwo) {
   a->post([&] { hit(); });
   ASSERT_TRUE(waiter->wait());
   EXPECT_EQ(left, 0);
+}
+
+TEST_P(Executors, AnIdleExecutorLendsItsTurnToAThreadThatWaits) {
+  const auto executor = env().make_executor("lends");
+  std::vector<int> order;
+  bool on_executor = false;
+  run_on(env(), *executor, [&] { order.push_back(0); });
+  // Its thread may not sleep yet; then it runs the task, as any other.
+  const auto waiter = env().make_waiter();
+  executor->run_or_post([&] {
+    on_executor = executor->on_executor();
+    order.push_back(1);
+    executor->post([&] { order.push_back(2); });
+    (void)executor->run_at(env().clock().monotonic_ns() + kMs, [&] {
+      order.push_back(3);
+      waiter->wake();
+    });
+  });
+  ASSERT_TRUE(waiter->wait());
+  EXPECT_TRUE(on_executor);
+  EXPECT_FALSE(executor->on_executor());
+  EXPECT_EQ(order, (std::vector{0, 1, 2, 3}));
+}
+
+TEST_P(Executors, ATaskOfAThreadThatWaitsKeepsItsPlaceBehindThoseBeforeIt) {
+  const auto waiter = env().make_waiter();
+  const auto executor = env().make_executor("order");
+  std::vector<int> order;
+  for (int i = 0; i < 100; ++i) executor->post([&order, i] { order.push_back(i); });
+  executor->run_or_post([&] {
+    order.push_back(100);
+    waiter->wake();
+  });
+  ASSERT_TRUE(waiter->wait());
+  ASSERT_EQ(order.size(), 101U);
+  EXPECT_TRUE(std::ranges::is_sorted(order));
 }
 
 class Surroundings : public OnBothTwins {};

@@ -105,7 +105,8 @@ class PosixWaiter final : public Env::Waiter {
 };
 
 // One thread, one queue. post() takes a short lock and makes a system call only when the thread sleeps; the thread takes
-// the whole queue at once.
+// the whole queue at once. While the thread sleeps its turn can be lent to another one for a task; until that is over the thread goes on sleeping,
+// also when something was posted or a timer is due, and it is woken for these at the end.
 class PosixExecutor final : public Executor {
  public:
   explicit PosixExecutor(const std::string& name) : thread_([this] { loop(); }) {
@@ -124,6 +125,26 @@ class PosixExecutor final : public Executor {
     wake_after([&] {
       queue_.push_back(std::move(task));
       return true;
+    });
+  }
+
+  void run_or_post(Task task) override {
+    bool lends = false;
+    wake_after([&] {
+      lends = sleeping_ && !lent() && !has_work_before(now_ns(CLOCK_MONOTONIC));
+      if (lends) {
+        lent_to_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+      } else {
+        queue_.push_back(std::move(task));
+      }
+      return !lends;
+    });
+    if (!lends) return;
+    task();
+    task = nullptr;
+    wake_after([this] {
+      lent_to_.store(std::thread::id(), std::memory_order_relaxed);
+      return has_work_before(sleeps_until_);
     });
   }
 
@@ -151,9 +172,17 @@ class PosixExecutor final : public Executor {
     return true;
   }
 
-  bool on_executor() const override { return std::this_thread::get_id() == thread_.get_id(); }
+  bool on_executor() const override { return std::this_thread::get_id() == thread_.get_id() || lent_here(); }
 
  private:
+  // Whose turn it is while the thread sleeps: changed under the lock. A thread asks without it whether it is the one.
+  bool lent() const { return lent_to_.load(std::memory_order_relaxed) != std::thread::id(); }
+  bool lent_here() const { return lent_to_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+  bool has_work_before(std::int64_t time_ns) const {
+    return !queue_.empty() || stopping_ || (!timers_.empty() && timers_.begin()->first.first < time_ns);
+  }
+
   // Makes `change` under the lock and, when it returns true, wakes the thread if it sleeps. After the unlock nothing of the
   // executor is touched: what was posted may be what lets another thread destroy it.
   template <typename F>
@@ -162,7 +191,7 @@ class PosixExecutor final : public Executor {
     bool wake = false;
     {
       const std::lock_guard guard(mutex_);
-      if (change() && std::exchange(sleeping_, false)) wake = event->set();
+      if (change() && !lent() && std::exchange(sleeping_, false)) wake = event->set();
     }
     if (wake) Event::wake(event);
   }
@@ -206,11 +235,14 @@ class PosixExecutor final : public Executor {
   }
 
   void sleep(std::unique_lock<std::mutex>& lock) {
-    const std::int64_t until = timers_.empty() ? kEndOfTime : timers_.begin()->first.first;
-    sleeping_ = true;
-    lock.unlock();
-    (void)event_.wait(until);
-    lock.lock();
+    sleeps_until_ = timers_.empty() ? kEndOfTime : timers_.begin()->first.first;
+    do {
+      sleeping_ = true;
+      lock.unlock();
+      (void)event_.wait(sleeps_until_);
+      lock.lock();
+      sleeps_until_ = kEndOfTime;  // while the turn is lent: its end wakes
+    } while (lent());
     sleeping_ = false;
     event_.clear();
   }
@@ -221,6 +253,8 @@ class PosixExecutor final : public Executor {
   std::unordered_map<TimerId, std::int64_t> due_times_;
   TimerId last_timer_ = 0;
   bool sleeping_ = false;
+  std::int64_t sleeps_until_ = kEndOfTime;
+  std::atomic<std::thread::id> lent_to_{std::thread::id()};
   bool stopping_ = false;
   Event event_;
   std::thread thread_;  // last: it starts when all else is there

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "os/posix_error.h"
@@ -172,6 +174,77 @@ TEST_F(Posix, TasksFromManyThreadsAllRun) {
   for (auto& thread : threads) thread.join();
   executor = nullptr;
   EXPECT_EQ(ran, kThreads * kTasks);
+}
+
+TEST_F(Posix, AnIdleExecutorsTaskRunsOnTheThreadThatWaits) {
+  const auto executor = twin_.env().make_executor("lends");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  bool here = false;
+  while (!here && std::chrono::steady_clock::now() < deadline) {  // its thread falls asleep some time
+    const auto waiter = twin_.env().make_waiter();
+    executor->run_or_post([&, caller = std::this_thread::get_id()] {
+      here = std::this_thread::get_id() == caller;
+      waiter->wake();
+    });
+    ASSERT_TRUE(waiter->wait());
+  }
+  EXPECT_TRUE(here);
+}
+
+TEST_F(Posix, LentTurnsPostedTasksAndTimersExcludeEachOther) {
+  constexpr int kThreads = 6;
+  constexpr int kTasks = 2000;
+  int ran = 0;  // on the executor only
+  bool inside = false;
+  bool overlapped = false;
+  auto executor = twin_.env().make_executor("lends");
+  const auto task = [&] {
+    overlapped |= std::exchange(inside, true);
+    ++ran;
+    inside = false;
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(kThreads);
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kTasks; ++i) {
+        if (t % 3 == 0) {
+          executor->post(task);
+          continue;
+        }
+        const auto waiter = twin_.env().make_waiter();
+        const auto wakes = [&, w = waiter.get()] {
+          task();
+          w->wake();
+        };
+        if (t % 3 == 1) {
+          executor->run_or_post(wakes);
+        } else {
+          (void)executor->run_at(twin_.env().clock().monotonic_ns() + 20'000, wakes);
+        }
+        EXPECT_TRUE(waiter->wait(30'000'000'000));  // whatever happens meanwhile, it is not forgotten
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  executor = nullptr;
+  EXPECT_EQ(ran, kThreads * kTasks);
+  EXPECT_FALSE(overlapped);
+}
+
+TEST_F(Posix, WhatIsPostedOrDueWhileATurnIsLentRunsAtItsEnd) {
+  const auto executor = twin_.env().make_executor("lends");
+  for (int i = 0; i < 200; ++i) {
+    const auto posted = twin_.env().make_waiter();
+    const auto due = twin_.env().make_waiter();
+    executor->run_or_post([&] {
+      (void)executor->run_at(twin_.env().clock().monotonic_ns() + 10'000, [&] { due->wake(); });
+      std::thread([&] { executor->post([&] { posted->wake(); }); }).join();
+      std::this_thread::sleep_for(std::chrono::microseconds(i));  // so that some timers are due before the end
+    });
+    ASSERT_TRUE(posted->wait(30'000'000'000));
+    ASSERT_TRUE(due->wait(30'000'000'000));
+  }
 }
 
 TEST_F(Posix, AWaiterMayBeDestroyedAsSoonAsItsWaitReturns) {

@@ -61,6 +61,12 @@ class SimExecutor final : public Executor {
 
   void post(Task task) override { queue.push_back(std::move(task)); }
 
+  void run_or_post(Task task) override {
+    const bool idle = !running && queue.empty() && !timer_due(world_.now_ns_);
+    queue.push_back(std::move(task));
+    if (idle && world_.random_.below(2) == 0) world_.run_task(*this);
+  }
+
   TimerId run_at(std::int64_t monotonic_ns, Task task) override {
     const TimerId timer = ++world_.last_timer_;
     const std::int64_t at = monotonic_ns - start_ns_;

@@ -59,7 +59,7 @@ void StoreCore::refuse(std::unique_ptr<Request> request, Error error) {
   owner_->post([request = std::move(request), error = std::move(error)]() mutable { request->fail(std::move(error)); });
 }
 
-void StoreCore::submit(std::unique_ptr<Request> request) {
+void StoreCore::submit(std::unique_ptr<Request> request, Caller caller) {
   request->bytes = request->measure();
   std::optional<Error> refused;
   bool start = false;
@@ -80,6 +80,8 @@ void StoreCore::submit(std::unique_ptr<Request> request) {
   }
   if (refused) {
     refuse(std::move(request), *std::move(refused));
+  } else if (start && caller == Caller::waits) {
+    owner_->run_or_post([this] { run_round(); });
   } else if (start) {
     owner_->post([this] { run_round(); });
   }

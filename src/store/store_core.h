@@ -58,8 +58,10 @@ class StoreCore final : private Decider {
   StoreCore(const StoreCore&) = delete;
   StoreCore& operator=(const StoreCore&) = delete;
 
-  // [any] The reply comes through the request on the executor, in the order of acceptance.
-  void submit(std::unique_ptr<Request> request);
+  // [any] The reply comes through the request on the executor, in the order of acceptance. A caller that waits for it lends its thread when the
+  // executor has nothing to do: the round is decided, flushed and answered right here, with no hand-off.
+  enum class Caller { goes_on, waits };
+  void submit(std::unique_ptr<Request> request, Caller caller = Caller::goes_on);
 
   // [any] Runs `task` on the executor between two rounds and waits. An error when called from the executor itself.
   [[nodiscard]] Status run(std::function<Status()> task);

@@ -82,7 +82,7 @@ Result<Appended> StoreImpl::wait_for(std::unique_ptr<AppendRequest> request) {
     answer = std::move(result);
     waiter->wake();
   };
-  core_->submit(std::move(request));
+  core_->submit(std::move(request), StoreCore::Caller::waits);
   waiter->wait();
   return *std::move(answer);
 }
