@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "os/file.h"
 
@@ -40,7 +41,7 @@ class Executor {
   virtual void post(Task task) = 0;                                  // any thread; never blocks
   // As post(), for a thread that will wait for the task anyway: when the executor has nothing to do, the task runs here and now, as one of the
   // executor's own, and two hand-offs between threads are saved. Not called from the executor's own tasks.
-  virtual void run_or_post(Task task) = 0;
+  virtual void run_or_post(Task task) { post(std::move(task)); }
   virtual TimerId run_at(std::int64_t monotonic_ns, Task task) = 0;  // any thread
   // True when the task had not started and never will.
   virtual bool cancel(TimerId timer) = 0;
