@@ -140,8 +140,10 @@ class PosixExecutor final : public Executor {
       return !lends;
     });
     if (!lends) return;
-    task();
-    task = nullptr;
+    [&]() noexcept {  // what a task throws ends the process here as it does on the executor's own thread
+      task();
+      task = nullptr;
+    }();
     wake_after([this] {
       lent_to_.store(std::thread::id(), std::memory_order_relaxed);
       return has_work_before(sleeps_until_);
