@@ -200,7 +200,7 @@ TEST_F(Posix, LentTurnsPostedTasksAndTimersExcludeEachOther) {
   auto executor = twin_.env().make_executor("lends");
   const auto task = [&] {
     overlapped |= std::exchange(inside, true);
-    ++ran;
+    for (int before = ran++, i = 0; i < 200; ++i) overlapped |= static_cast<volatile int&>(ran) != before + 1;
     inside = false;
   };
   std::vector<std::thread> threads;
@@ -234,17 +234,31 @@ TEST_F(Posix, LentTurnsPostedTasksAndTimersExcludeEachOther) {
 
 TEST_F(Posix, WhatIsPostedOrDueWhileATurnIsLentRunsAtItsEnd) {
   const auto executor = twin_.env().make_executor("lends");
+  std::atomic<bool> inside = false;
+  std::atomic<bool> overlapped = false;
   for (int i = 0; i < 200; ++i) {
+    const auto timed = twin_.env().make_waiter();
     const auto posted = twin_.env().make_waiter();
     const auto due = twin_.env().make_waiter();
+    const auto wake = [&](Env::Waiter& waiter) {
+      if (inside) overlapped = true;
+      waiter.wake();
+    };
+    // What the thread sleeps for, and what comes while it does.
+    (void)executor->run_at(twin_.env().clock().monotonic_ns() + 200'000, [&] { wake(*timed); });
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
     executor->run_or_post([&] {
-      (void)executor->run_at(twin_.env().clock().monotonic_ns() + 10'000, [&] { due->wake(); });
-      std::thread([&] { executor->post([&] { posted->wake(); }); }).join();
-      std::this_thread::sleep_for(std::chrono::microseconds(i));  // so that some timers are due before the end
+      inside = true;
+      (void)executor->run_at(twin_.env().clock().monotonic_ns() + 10'000, [&] { wake(*due); });
+      std::thread([&] { executor->post([&] { wake(*posted); }); }).join();
+      std::this_thread::sleep_for(std::chrono::microseconds(2 * i));  // so that some timers are due before the end
+      inside = false;
     });
+    ASSERT_TRUE(timed->wait(30'000'000'000));
     ASSERT_TRUE(posted->wait(30'000'000'000));
     ASSERT_TRUE(due->wait(30'000'000'000));
   }
+  EXPECT_FALSE(overlapped);
 }
 
 TEST_F(Posix, AWaiterMayBeDestroyedAsSoonAsItsWaitReturns) {
