@@ -233,31 +233,47 @@ TEST_F(Posix, LentTurnsPostedTasksAndTimersExcludeEachOther) {
 }
 
 TEST_F(Posix, WhatIsPostedOrDueWhileATurnIsLentRunsAtItsEnd) {
+  constexpr int kLent = 100;
+  constexpr std::int64_t kPatienceNs = 30'000'000'000;
+  const Clock& clock = twin_.env().clock();
   const auto executor = twin_.env().make_executor("lends");
+  const std::int64_t deadline = clock.monotonic_ns() + kPatienceNs;
   std::atomic<bool> inside = false;
   std::atomic<bool> overlapped = false;
-  for (int i = 0; i < 200; ++i) {
-    const auto timed = twin_.env().make_waiter();
-    const auto posted = twin_.env().make_waiter();
-    const auto due = twin_.env().make_waiter();
+  int lent = 0;
+  while (lent < kLent && clock.monotonic_ns() < deadline) {
+    const auto timed = twin_.env().make_waiter();  // what the thread sleeps for
+    const auto due = twin_.env().make_waiter();    // what is due, and
+    const auto posted = twin_.env().make_waiter();  // what comes, while its turn is lent
     const auto wake = [&](Env::Waiter& waiter) {
       if (inside) overlapped = true;
       waiter.wake();
     };
-    // What the thread sleeps for, and what comes while it does.
-    (void)executor->run_at(twin_.env().clock().monotonic_ns() + 200'000, [&] { wake(*timed); });
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
-    executor->run_or_post([&] {
-      inside = true;
-      (void)executor->run_at(twin_.env().clock().monotonic_ns() + 10'000, [&] { wake(*due); });
-      std::thread([&] { executor->post([&] { wake(*posted); }); }).join();
-      std::this_thread::sleep_for(std::chrono::microseconds(2 * i));  // so that some timers are due before the end
-      inside = false;
-    });
-    ASSERT_TRUE(timed->wait(30'000'000'000));
-    ASSERT_TRUE(posted->wait(30'000'000'000));
-    ASSERT_TRUE(due->wait(30'000'000'000));
+    const std::int64_t timed_ns = clock.monotonic_ns() + 200'000;
+    (void)executor->run_at(timed_ns, [&] { wake(*timed); });
+    bool is_lent = false;
+    while (!is_lent && clock.monotonic_ns() < timed_ns) {  // until the thread sleeps
+      const auto asked = twin_.env().make_waiter();
+      executor->run_or_post([&, caller = std::this_thread::get_id()] {
+        is_lent = std::this_thread::get_id() == caller;
+        if (is_lent) {
+          inside = true;
+          (void)executor->run_at(clock.monotonic_ns() + 10'000, [&] { wake(*due); });
+          std::thread([&] { executor->post([&] { wake(*posted); }); }).join();
+          while (clock.monotonic_ns() < timed_ns + 50'000) std::this_thread::yield();
+          inside = false;
+        }
+        asked->wake();
+      });
+      ASSERT_TRUE(asked->wait(kPatienceNs));
+    }
+    ASSERT_TRUE(timed->wait(kPatienceNs));
+    if (!is_lent) continue;
+    ++lent;
+    ASSERT_TRUE(posted->wait(kPatienceNs));
+    ASSERT_TRUE(due->wait(kPatienceNs));
   }
+  EXPECT_EQ(lent, kLent);
   EXPECT_FALSE(overlapped);
 }
 
