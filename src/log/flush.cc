@@ -113,12 +113,19 @@ Status RoundJob::write_in_place() {
   for (auto& part : round_.parts) {
     if (!part.part.in_place()) continue;
     find_pieces(part, {}, round_.arrival_ms);
-    BATON_TRY(write_batches(part));
+    BATON_TRY(part.direct ? write_direct(part) : write_batches(part));
   }
   for (auto& part : round_.parts) {
     if (part.part.in_place()) BATON_TRY(part.file->sync_data());
   }
   return {};
+}
+
+Status RoundJob::write_direct(const RoundPart& part) {
+  std::vector<base::ByteView> batches;
+  batches.reserve(part.group.batches.size());
+  for (const auto& batch : part.group.batches) batches.emplace_back(batch.bytes);
+  return direct_.write(*part.file, part.group.position, part.lead, batches);
 }
 
 Status RoundJob::begin_generation() {

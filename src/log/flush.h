@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "log/direct_writer.h"
 #include "log/journal.h"
 #include "log/log.h"
 #include "log/tail.h"
@@ -21,6 +22,8 @@ struct RoundPart {
   JournalPart part;                // position, length, offsets; the job fills in data_crc
   bool journalled = true;          // false: `memory`
   base::Bytes edge;                // in place: the bytes from the last sector boundary to the end of the data
+  bool direct = false;             // in place, past the page cache, and then
+  base::Bytes lead;                // the bytes from the last sector boundary to the start of the data
   std::vector<MarkBuilder::Piece> pieces;  // filled in by the job
 };
 
@@ -41,8 +44,8 @@ struct PendingRound {
 
 class RoundJob final : public FlushJob {
  public:
-  RoundJob(os::FileSystem& fs, Journal& journal, PendingRound round, base::Bytes buffer)
-      : fs_(fs), journal_(journal), round_(std::move(round)), buffer_(std::move(buffer)) {}
+  RoundJob(os::FileSystem& fs, Journal& journal, DirectWriter& direct, PendingRound round, base::Bytes buffer)
+      : fs_(fs), journal_(journal), direct_(direct), round_(std::move(round)), buffer_(std::move(buffer)) {}
   void run() override;
 
   // For end_flush.
@@ -56,12 +59,14 @@ class RoundJob final : public FlushJob {
   [[nodiscard]] Status do_run();
   [[nodiscard]] Status sync_directories();
   [[nodiscard]] Status write_in_place();
+  [[nodiscard]] Status write_direct(const RoundPart& part);
   [[nodiscard]] Status begin_generation();
   [[nodiscard]] Status write_record();
   [[nodiscard]] Status write_segments();
 
   os::FileSystem& fs_;
   Journal& journal_;
+  DirectWriter& direct_;
   PendingRound round_;
   base::Bytes buffer_;
   std::vector<std::size_t> payload_at_;  // by part; 0: not in the buffer

@@ -59,8 +59,9 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes bat
   }
   stamp_batch(batch.mutable_bytes(), tail.next, epoch_);
   // What goes in place is copied now: the round before may still be on its way to the disk.
-  const bool in_place = tail.config->durability == Durability::fsync && batch.size() >= options_.in_place_bytes;
-  if (in_place) {
+  const bool copied = tail.config->durability == Durability::fsync && batch.size() >= options_.in_place_bytes && !segment.direct &&
+                      !unread(tail, segment, new_group ? segment.staged_end : tail.staged.back().position);
+  if (copied) {
     if (const Status written = segment.file->write_at(segment.staged_end, batch); !written) return fail(written.error()).error();
   }
   if (tail.staged.empty()) dirty_.push_back(&tail);
@@ -74,7 +75,7 @@ Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes bat
   segment.staged_end += batch.size();
   group.length += batch.size();
   tail.next = staged.next;
-  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, in_place});
+  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, copied});
   return staged;
 }
 
@@ -145,8 +146,15 @@ Status LogImpl::create_segment(PartitionTail& tail) {
   SegmentList list = *tail.partition->segments();
   list.push_back(std::move(segment));
   tail.partition->set_segments(std::move(list));
+  tail.read_before = tail.partition->forget_reads();
   ++tail.list_changes;
   return {};
+}
+
+// Whether large batches at `position` go past the page cache: records that nobody is about to read, behind others that went in place or at a
+// segment's start (a change from small to large ones costs a write of the page between them). Event topics are read to be sealed.
+bool LogImpl::unread(const PartitionTail& tail, const OpenSegment& segment, std::uint64_t position) {
+  return tail.config->kind == TopicKind::plain && !tail.read_before && !tail.partition->was_read() && position == segment.large_end;
 }
 
 // The one that holds the last record of the rounds that have ended, when it is not sealed yet.
@@ -172,13 +180,21 @@ std::vector<Extent> LogImpl::extents() const {
 RoundPart LogImpl::make_part(PartitionTail& tail, StagedGroup group) {
   RoundPart part{.tail = &tail, .segment = group.segment, .file = group.segment->file, .journalled = journalled(tail)};
   if (group.position == 0) tail.edge.clear();
+  const bool in_place = tail.config->durability == Durability::fsync && group.length >= options_.in_place_bytes;
+  if (in_place) {
+    const bool copied = std::ranges::any_of(group.batches, &StagedBatch::written);
+    part.direct = !copied && unread(tail, *group.segment, group.position);
+    if (part.direct) part.lead = tail.edge;
+    group.segment->direct = part.direct;
+    group.segment->large_end = group.position + group.length;
+  }
   move_edge(tail.edge, group);
   part.part = {.key = tail.key,
                .segment_base = group.segment->segment->base(),
                .position = group.position,
                .length = static_cast<std::uint32_t>(group.length),
                .next_offset = group.batches.back().next_offset};
-  if (tail.config->durability == Durability::fsync && group.length >= options_.in_place_bytes) {
+  if (in_place) {
     part.part.flags = JournalPart::kInPlace;
     part.part.edge_bytes = static_cast<std::uint16_t>(tail.edge.size());
     part.edge = tail.edge;
@@ -210,7 +226,7 @@ std::unique_ptr<RoundJob> LogImpl::make_round(bool empty_record, bool begin_gene
   round.unsynced_before = durable_round_ < last_round_;
   round.fixed = {.round = Round(last_round_.value() + 1), .durable_round = durable_round_, .append_ms = round.arrival_ms, .epoch = epoch_};
   round.reserved = std::exchange(reserved_, 0);
-  auto job = std::make_unique<RoundJob>(fs_, *journal_, std::move(round), std::move(buffer_));
+  auto job = std::make_unique<RoundJob>(fs_, *journal_, direct_, std::move(round), std::move(buffer_));
   in_flight_ = job.get();
   return job;
 }
@@ -258,6 +274,7 @@ void LogImpl::end_part(RoundPart& part) {
     if (segment.marks.add(piece)) segment.segment->add_mark(segment.marks.finished().back());
   }
   segment.dirty = true;
+  segment.direct = false;
   if (segment.end == 0) segment.first_arrival_ms = part.pieces.front().arrival_ms;
   segment.end = part.part.end();
   segment.next_offset = tail.ended = part.part.next_offset;

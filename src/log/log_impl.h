@@ -89,6 +89,7 @@ class LogImpl final : public Log {
   [[nodiscard]] Status allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes, std::uint64_t kept_free);
   [[nodiscard]] std::uint64_t kept_free(const PartitionTail& tail) const;
   [[nodiscard]] std::unique_ptr<RoundJob> make_round(bool empty_record, bool begin_generation, bool sync_only);
+  [[nodiscard]] static bool unread(const PartitionTail& tail, const OpenSegment& segment, std::uint64_t position);
   [[nodiscard]] RoundPart make_part(PartitionTail& tail, StagedGroup group);
   [[nodiscard]] static const OpenSegment* last_segment(const PartitionTail& tail);
   [[nodiscard]] std::vector<Extent> extents() const;
@@ -157,6 +158,7 @@ class LogImpl final : public Log {
   std::uint64_t reserved_ = 0;               // in the journal, for what is staged
   RoundJob* in_flight_ = nullptr;
   base::Bytes buffer_;                       // of the last record, used again
+  DirectWriter direct_;                      // for the round that is on its way
   Round last_round_;
   Round durable_round_;
   std::vector<PartitionTail*> undurable_;    // `interval`: visible, not durable

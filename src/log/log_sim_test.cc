@@ -1,5 +1,6 @@
 // Random histories (log_simulation.h). BATON_SIM_SEED=n runs that one seed; BATON_SIM_RUNS=n so many.
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 
 #include <gtest/gtest.h>
@@ -20,6 +21,10 @@ void over_seeds(std::uint64_t runs, Run&& run) {
   const std::uint64_t first = one != 0 ? one : 1;
   const std::uint64_t last = one != 0 ? one : from_environment("BATON_SIM_RUNS", runs);
   for (std::uint64_t seed = first; seed <= last; ++seed) {
+    if (one == 0 && std::getenv("BATON_SIM_RUNS") != nullptr) {
+      std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+      std::fflush(stdout);  // also when a broken invariant ends the process
+    }
     const std::string failure = run(seed);
     ASSERT_EQ(failure, "") << "run again: BATON_SIM_SEED=" << seed << " test_log_sim";
   }

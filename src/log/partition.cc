@@ -160,6 +160,7 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
 
 Result<PartitionReader::ReadResult> Partition::read(Offset from, std::size_t bytes_max, base::Bytes& out,
                                                     std::optional<Offset> end) const {
+  note_read();
   BATON_TRY(check_bounds(from));
   const Offset limit = std::min(end.value_or(visible()), visible());
   Scan scan{.from = from, .limit = limit, .bytes_max = bytes_max, .first = {}, .next = from};
@@ -179,6 +180,7 @@ Result<PartitionReader::ReadResult> Partition::read(Offset from, std::size_t byt
 }
 
 Status Partition::read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const {
+  note_read();
   BATON_TRY(check_bounds(within));
   const auto list = segments();
   const auto segment = segment_of(*list, within);

@@ -25,6 +25,9 @@ class Partition final : public PartitionReader {
   void set_log_start(Offset start) { log_start_.store(start.value(), std::memory_order_release); }
   void publish(Offset written, Offset durable, Offset visible);
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const;
+  // Whether records were asked for since forget_reads().
+  [[nodiscard]] bool was_read() const { return was_read_.load(std::memory_order_relaxed); }
+  bool forget_reads() { return was_read_.exchange(false, std::memory_order_relaxed); }
 
   PartitionKey key() const override { return key_; }
   Bounds bounds() const override;
@@ -46,6 +49,9 @@ class Partition final : public PartitionReader {
   };
   struct Scan;
   [[nodiscard]] Offset visible() const { return Offset(visible_.load(std::memory_order_acquire)); }
+  void note_read() const {
+    if (!was_read()) was_read_.store(true, std::memory_order_relaxed);
+  }
   [[nodiscard]] Status check_bounds(Offset from) const;
   [[nodiscard]] Result<std::uint64_t> start_of(const Segment& segment, Offset from) const;
   void keep_hint(const Segment& segment, Offset next, std::uint64_t position) const;
@@ -61,6 +67,7 @@ class Partition final : public PartitionReader {
   std::atomic<std::int64_t> written_{0};
   std::atomic<std::int64_t> durable_{0};
   std::atomic<std::int64_t> visible_{0};
+  mutable std::atomic<bool> was_read_{false};
 
   mutable std::mutex mutex_;  // never held during I/O
   std::shared_ptr<const SegmentList> segments_ = std::make_shared<SegmentList>();

@@ -57,6 +57,7 @@ class Headers {
 }  // namespace
 
 Result<std::optional<PartitionReader::Slice>> Partition::slice(Offset from, std::size_t bytes_max, Offset end) const {
+  note_read();
   BATON_TRY(check_bounds(from));
   const Offset limit = std::min(end, visible());
   if (from >= limit) return std::optional<Slice>();

@@ -30,6 +30,8 @@ struct OpenSegment {
   std::uint64_t staged_end = 0;       // with all that is staged
   std::uint64_t end = 0;              // with all rounds that have ended
   std::uint64_t allocated = 0;
+  std::uint64_t large_end = 0;        // where the last part that went in place ends
+  bool direct = false;                // the round on its way writes the whole sector in which its part ends: nothing else does meanwhile
   Offset next_offset;                 // after the last record of the rounds that have ended
   MarksEnd saved;                     // what the marks file holds, or the checkpoint under way writes
   MarkBuilder marks;
@@ -60,6 +62,7 @@ struct PartitionTail {
   base::Bytes edge;                   // the bytes from the last sector boundary to the end of what was given to a round
   std::string directory;              // relative: "topics/<id>/<partition>"
   bool directory_made = false;
+  bool read_before = false;           // somebody read while the segment before this one was the last
   bool internal = false;              // the server's own: may take from the reserve of the disk
   bool undurable = false;             // has visible records that are not durable (interval):
   Offset syncing_to;                  // the sync that is under way makes those below durable,

@@ -19,6 +19,13 @@ std::string parent(std::string_view path) {
   return std::string(path.substr(0, slash));
 }
 
+Status check_direct(std::uint64_t offset, base::ByteView data) {
+  const auto address = reinterpret_cast<std::uintptr_t>(data.data());
+  if ((offset | data.size() | address) % kDirectBytes == 0) return {};
+  return Error{Code::invalid_argument, "a direct write of " + std::to_string(data.size()) + " bytes at " + std::to_string(offset) +
+                                           ": offset, length and address must be multiples of " + std::to_string(kDirectBytes)};
+}
+
 Status make_directories(FileSystem& fs, const std::string& path) {
   if (path.empty()) return Error{Code::invalid_argument, "make_directories: the path is empty"};
   const std::string above = parent(path);

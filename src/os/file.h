@@ -35,6 +35,9 @@ class SharedMapping {
   [[nodiscard]] virtual std::uint64_t size() const = 0;
 };
 
+// What a direct write is made of: the sector that disks have had from of old, which is also what the simulated one tears.
+inline constexpr std::size_t kDirectBytes = 512;
+
 enum class LockKind { shared, exclusive };
 
 class File {
@@ -48,6 +51,9 @@ class File {
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, base::ByteView data) = 0;
   // The same for several pieces that follow one another in the file.
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, std::span<const base::ByteView> pieces) = 0;
+  // write_at that leaves nothing in the page cache, where system, file system and disk can do that: for bytes that nobody is about to read.
+  // `offset`, `data.size()` and the address of `data` are multiples of kDirectBytes (invalid_argument). Durable after sync_data, as any write.
+  [[nodiscard]] virtual Status write_direct(std::uint64_t offset, base::ByteView data) = 0;
   // fdatasync. After an error the state of every earlier write is unknown, and every later call fails as well, also one that another thread
   // has begun already: the system reports an error only once, and would tell that thread that all is on the disk.
   [[nodiscard]] virtual Status sync_data() = 0;
@@ -105,6 +111,8 @@ class FileSystem {
   [[nodiscard]] virtual Status sync_all(const std::string& path) = 0;
 };
 
+// What File::write_direct asks of its arguments.
+[[nodiscard]] Status check_direct(std::uint64_t offset, base::ByteView data);
 // make_directory for every missing parent, each parent synced. In file.cc: written against the interface.
 [[nodiscard]] Status make_directories(FileSystem& fs, const std::string& path);
 // Reads a whole file of at most `limit` bytes; too_large otherwise.

@@ -1,5 +1,6 @@
 // What files and directories do, on both twins.
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "base/hash.h"
@@ -48,6 +49,58 @@ TEST_P(Files, PiecesFollowOneAnotherHoweverMany) {
   ASSERT_TRUE(file->write_at(2, std::span<const base::ByteView>(pieces)).ok());
   EXPECT_EQ(text_of(*file), whole);
   EXPECT_TRUE(file->write_at(0, std::span<const base::ByteView>()).ok());
+}
+
+// Memory at a multiple of kDirectBytes.
+base::MutableByteView aligned(base::Bytes& memory, std::size_t bytes) {
+  memory.assign(bytes + kDirectBytes, std::byte{0});
+  void* at = memory.data();
+  std::size_t room = memory.size();
+  return {static_cast<std::byte*>(std::align(kDirectBytes, bytes, at, room)), bytes};
+}
+
+TEST_P(Files, DirectAndOtherWritesSeeOneFile) {
+  const auto file = make("a");
+  ASSERT_TRUE(file->allocate(0, 16'384).ok());
+  std::string expected(16'384, '\0');
+  base::Bytes memory;
+  // A write through the cache before each direct one, into the same page, and a read after it.
+  for (std::size_t i = 0; i < 20; ++i) {
+    const std::string small(100, static_cast<char>('a' + i));
+    const std::size_t at = 500 + i * 512;
+    ASSERT_TRUE(file->write_at(at, as_bytes(small)).ok());
+    expected.replace(at, small.size(), small);
+    const auto direct = aligned(memory, i % 2 == 0 ? 512 : 5'632);
+    std::ranges::fill(direct, static_cast<std::byte>('A' + i));
+    ASSERT_TRUE(file->write_direct(1024 + i * 512, direct).ok());
+    expected.replace(1024 + i * 512, direct.size(), std::string(direct.size(), static_cast<char>('A' + i)));
+    ASSERT_EQ(text_of(*file), expected) << i;
+  }
+  ASSERT_TRUE(file->sync_data().ok());
+  EXPECT_EQ(text_of(*file), expected);
+}
+
+TEST_P(Files, ADirectWriteGrowsTheFile) {
+  const auto file = make("a");
+  base::Bytes memory;
+  const auto direct = aligned(memory, 1024);
+  std::ranges::fill(direct, std::byte{'x'});
+  ASSERT_TRUE(file->write_direct(512, direct).ok());
+  EXPECT_EQ(text_of(*file), std::string(512, '\0') + std::string(1024, 'x'));
+  EXPECT_TRUE(file->write_direct(0, {}).ok());
+}
+
+TEST_P(Files, ADirectWriteIsRefusedWhereTheDiskCouldNotTakeIt) {
+  const auto file = make("a");
+  base::Bytes memory;
+  const base::ByteView whole = aligned(memory, 1024);
+  EXPECT_EQ(file->write_direct(100, whole).error().code, Code::invalid_argument);
+  EXPECT_EQ(file->write_direct(0, whole.first(100)).error().code, Code::invalid_argument);
+  EXPECT_EQ(file->write_direct(0, whole.subspan(1, 512)).error().code, Code::invalid_argument);
+  EXPECT_EQ(*file->size(), 0U);
+  const auto reader = std::move(fs().open(path("a"), {})).value();
+  EXPECT_EQ(reader->write_direct(0, whole).error().code, Code::io_error);
+  EXPECT_EQ(*file->size(), 0U);
 }
 
 TEST_P(Files, TruncateCutsAndWhatGrowsAgainIsZero) {

@@ -1,14 +1,20 @@
 // What only the real machine can show.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,6 +38,25 @@ TEST_F(Posix, TheLimitOnOpenFilesIsRaised) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
+}
+
+TEST_F(Posix, ADirectWriteLeavesNothingInThePageCache) {
+  struct statfs info{};
+  ASSERT_EQ(::statfs(twin_.directory().c_str(), &info), 0);
+  if (info.f_type == TMPFS_MAGIC) GTEST_SKIP() << "all of this file system is in memory";
+  const auto file = std::move(fs_.open(path("a"), {.write = true, .create = true})).value();
+  constexpr std::size_t kBytes = 64u << 10;
+  const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(4096, kBytes), &std::free);
+  std::memset(memory.get(), 'x', kBytes);
+  const base::ByteView direct(static_cast<const std::byte*>(memory.get()), kBytes);
+  ASSERT_TRUE(file->allocate(0, 4 * kBytes).ok());
+  ASSERT_TRUE(file->write_at(0, direct).ok());
+  EXPECT_TRUE(in_page_cache(*file, 0, kBytes));
+  ASSERT_TRUE(file->write_direct(kBytes, direct).ok());
+  EXPECT_FALSE(in_page_cache(*file, kBytes, kBytes));
+  base::Bytes content(kBytes);
+  EXPECT_EQ(*file->read_at(kBytes, content), kBytes);
+  EXPECT_TRUE(std::ranges::equal(content, direct));
 }
 
 TEST_F(Posix, SecretsAreReadableByTheirOwnerOnly) {

@@ -43,6 +43,7 @@ struct DiskCounters {
   std::uint64_t syncs = 0;
   std::uint64_t data_syncs = 0;
   std::uint64_t writes = 0;
+  std::uint64_t direct_writes = 0;  // of them
   std::uint64_t reads = 0;
   std::uint64_t bytes_written = 0;
 };

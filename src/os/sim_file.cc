@@ -84,6 +84,13 @@ class SimFile final : public File {
     return disk_.write_file(*process_, *node_, offset, pieces, path_);
   }
 
+  // The same to this disk: unsynced sectors, of which any may get there.
+  Status write_direct(std::uint64_t offset, base::ByteView data) override {
+    BATON_TRY(check_direct(offset, data));
+    ++disk_.counters_.direct_writes;
+    return write_at(offset, data);
+  }
+
   Status sync_data() override {
     BATON_TRY(synced_);
     BATON_TRY_ASSIGN(const bool fails, disk_.begin_sync(*process_, SimDisk::Operation::sync, node_->id));

@@ -294,6 +294,7 @@ class CopiedFile : public os::File {
   }
   Status write_at(std::uint64_t, base::ByteView) override { return no(); }
   Status write_at(std::uint64_t, std::span<const base::ByteView>) override { return no(); }
+  Status write_direct(std::uint64_t, base::ByteView) override { return no(); }
   Status sync_data() override { return no(); }
   Result<std::uint64_t> size() const override { return file_->size(); }
   Status truncate(std::uint64_t) override { return no(); }

@@ -47,8 +47,8 @@ MUTANTS = [
          "  BATON_TRY(check_identity(context, partition, append));\n"),
     ]),
     ("visible-before-durable", "what is staged is shown to other processes at once", [
-        ("src/log/log_append.cc", "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, in_place});\n",
-         "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, in_place});\n"
+        ("src/log/log_append.cc", "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, copied});\n",
+         "  group.batches.push_back({std::move(batch), header.max_timestamp, staged.next, copied});\n"
          "  (void)segment.file->write_at(segment.staged_end - group.batches.back().bytes.size(), group.batches.back().bytes);\n"
          "  live_->publish(tail.live_slot, {.key = tail.key, .epoch = epoch_, .log_start = tail.partition->bounds().log_start,\n"
          "                                  .durable = tail.next, .visible = tail.next, .last_stable = tail.next,\n"
@@ -95,6 +95,13 @@ MUTANTS = [
     ("saved-checkpoint-not-synced", "a subscription's checkpoint is told to be saved before it is", [
         ("src/store/checkpoint_store.cc", "    BATON_TRY(file.sync_data());\n    BATON_TRY(fs_.rename(temporary, target));\n    return fs_.sync_directory(directory_);",
          "    return fs_.rename(temporary, target);"),
+    ]),
+]
+
+# Of the log by itself (src/log/log_simulation.h): what only plain topics do.
+LOG_MUTANTS = [
+    ("direct-without-lead", "a write past the page cache puts zeros before its data, into the sector that it shares with acknowledged data", [
+        ("src/log/log_append.cc", "    if (part.direct) part.lead = tail.edge;\n", "    if (part.direct) part.lead = base::Bytes(tail.edge.size());\n"),
     ]),
 ]
 
