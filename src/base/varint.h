@@ -111,6 +111,11 @@ class Reader {
     if (const auto first = static_cast<unsigned char>(*next_); first < 0x80) {
       ++next_;
       return first;
+    } else if (remaining() > 1) {  // what most lengths and offsets of a batch have
+      if (const auto second = static_cast<unsigned char>(next_[1]); second < 0x80) {
+        next_ += 2;
+        return static_cast<U>(first & 0x7F) | static_cast<U>(second) << 7;
+      }
     }
     return long_varint<U>();
   }
