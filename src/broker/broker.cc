@@ -98,7 +98,7 @@ std::string_view error_name(TopicError error) noexcept {
   return "UNKNOWN_SERVER_ERROR";
 }
 
-Broker::Broker(store::StoreCore& core, const BrokerOptions& options) : core_(core), options_(options) {}
+Broker::Broker(store::StoreCore& core, const BrokerOptions& options) : core_(core), options_(options), rights_(options.rights) {}
 
 Result<std::unique_ptr<Broker>> Broker::make(store::StoreCore& core, const BrokerOptions& options) {
   std::unique_ptr<Broker> broker(new Broker(core, options));
@@ -110,6 +110,7 @@ Status Broker::start() {
   store_id_ = base::to_hex(std::as_bytes(std::span(core_.log().catalogue().store_id)));
   epoch_ = core_.log().epoch().value();
   quotas_.set(core_.log().catalogue().quotas);
+  rights_.set(core_.log().catalogue().acls);
   group_topic_ = std::make_unique<GroupTopic>(core_);
   groups_ = std::make_unique<Groups>(core_.env(), core_.executor(), *group_topic_, options_.groups);
   BATON_TRY(group_topic_->open([this](base::ByteView record) { return groups_->load(record); }));
@@ -370,6 +371,37 @@ void Broker::alter_quota(const log::QuotaEntity& entity, QuotaChange change, boo
         return {};
       },
       std::move(done));
+}
+
+void Broker::add_acls(log::AclTable acls, std::function<void(Status)> done) {
+  core_.run_async(
+      [this, acls = std::move(acls)]() -> Status {
+        for (const log::Acl& acl : acls) BATON_TRY(check_acl(acl));
+        BATON_TRY(core_.log().change_acls({}, acls));
+        rights_.set(core_.log().catalogue().acls);
+        return {};
+      },
+      std::move(done));
+}
+
+void Broker::remove_acls(std::vector<AclFilter> filters, std::function<void(Result<std::vector<log::AclTable>>)> done) {
+  auto removed = std::make_shared<std::vector<log::AclTable>>(filters.size());
+  core_.run_async(
+      [this, filters = std::move(filters), removed]() -> Status {
+        log::AclTable all;
+        for (const log::Acl& acl : core_.log().catalogue().acls) {
+          for (std::size_t i = 0; i < filters.size(); ++i) {
+            if (filters[i].fits(acl)) (*removed)[i].insert(acl), all.insert(acl);
+          }
+        }
+        BATON_TRY(core_.log().change_acls(all, {}));
+        rights_.set(core_.log().catalogue().acls);
+        return {};
+      },
+      [removed, done = std::move(done)](const Status& status) {
+        if (!status) return done(status.error());
+        done(std::move(*removed));
+      });
 }
 
 void Broker::produce(EventBatch batch, ProduceDone done) {

@@ -21,6 +21,7 @@
 #include "broker/groups.h"
 #include "broker/quotas.h"
 #include "broker/retention.h"
+#include "broker/rights.h"
 #include "store/store_core.h"
 
 namespace baton::broker {
@@ -33,6 +34,7 @@ struct BrokerOptions {
   std::int64_t retention_ms = -1;        // of a new plain topic that does not say (log.retention.ms); -1: for ever
   std::int64_t retention_check_ms = 0;   // how often segments are looked at that may leave; 0: never
   GroupOptions groups;
+  RightsOptions rights;
 };
 
 // How a request about topics ends. Named as Kafka's errors.
@@ -124,6 +126,12 @@ class Broker {
   // `validate_only`: nothing is changed, and the status says how it would end. invalid_argument, too_large (there are too many), or what the log says.
   void alter_quota(const log::QuotaEntity& entity, QuotaChange change, bool validate_only, std::function<void(Status)> done);
 
+  [[nodiscard]] const Rights& rights() const { return rights_; }
+  // All or none. invalid_argument, too_large (there are too many), or what the log says.
+  void add_acls(log::AclTable acls, std::function<void(Status)> done);
+  // Those that fit one of the filters. The reply has a table for each filter: what it removed.
+  void remove_acls(std::vector<AclFilter> filters, std::function<void(Result<std::vector<log::AclTable>>)> done);
+
   // An id that no producer of this store has had: the store's epoch, which each opening raises durably, and a counter.
   [[nodiscard]] std::int64_t new_producer_id() { return (std::int64_t{epoch_} << 32) | next_producer_++; }
 
@@ -154,6 +162,7 @@ class Broker {
   std::atomic<std::uint32_t> next_producer_{0};
   FetchWaiters waiters_;
   Quotas quotas_;
+  Rights rights_;
   // The executor's.
   std::unique_ptr<GroupTopic> group_topic_;
   std::unique_ptr<Groups> groups_;

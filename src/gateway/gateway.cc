@@ -87,6 +87,22 @@ std::optional<Response> check_query(const Route& route, const Call::Parameters& 
   return std::nullopt;
 }
 
+// Kafka's names.
+std::string name_of(broker::Operation operation) {
+  switch (operation) {
+    case broker::Operation::read: return "Read";
+    case broker::Operation::write: return "Write";
+    case broker::Operation::create: return "Create";
+    case broker::Operation::remove: return "Delete";
+    case broker::Operation::alter: return "Alter";
+    case broker::Operation::alter_configs: return "AlterConfigs";
+    case broker::Operation::describe: return "Describe";
+    default: return "All";
+  }
+}
+
+Response forbidden(const std::string& needed) { return problem(403, "forbidden", "this needs the right to " + needed); }
+
 // As they are configured: "Events.Example", "2001:db8::5".
 GatewayOptions with_host_names(GatewayOptions options) {
   for (auto& host : options.http.hosts) host = host_name(host);
@@ -156,7 +172,39 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
   if (route.takes.empty() && !call->request.body.empty()) return call->respond(problem(400, "invalid-argument", "this request takes no body", code_name(Code::invalid_argument)));
   call->path = std::move(parameters);
   call->query = *std::move(query);
+  if (auto refused = refuse(*call)) return call->respond(*std::move(refused));
   route.run(*this, call);
+}
+
+bool Gateway::may(const Request& request, broker::Operation operation, broker::Resource resource, std::string_view name) const {
+  return broker_.rights().may({"User:ANONYMOUS", request.host, request.local}, operation, resource, name);
+}
+
+std::optional<Response> Gateway::refuse(const Request& request, broker::Operation operation, std::string_view context) const {
+  if (may(request, operation, broker::Resource::topic, context)) return std::nullopt;
+  return forbidden(name_of(operation) + " on context '" + std::string(context) + "' (as a topic)");
+}
+
+std::optional<Response> Gateway::refuse(const Call& call) const {
+  using broker::Operation;
+  const auto on_context = [&](Operation operation) { return refuse(call.request, operation, call.in_path("context")); };
+  const auto on_store = [&](Operation operation) -> std::optional<Response> {
+    if (may(call.request, operation, broker::Resource::cluster, broker::kClusterName)) return std::nullopt;
+    return forbidden(name_of(operation) + " on the cluster");
+  };
+  switch (call.route().right) {
+    case Right::open:
+    case Right::handler: return std::nullopt;
+    case Right::read: return on_context(Operation::read);
+    case Right::write: return on_context(Operation::write);
+    case Right::create: return on_store(Operation::create) ? on_context(Operation::create) : std::nullopt;  // one of the two
+    case Right::remove: return on_context(Operation::remove);
+    case Right::alter_configs: return on_context(Operation::alter_configs);
+    case Right::describe: return on_context(Operation::describe);
+    case Right::describe_store: return on_store(Operation::describe);
+    case Right::alter_store: return on_store(Operation::alter);
+  }
+  return forbidden("what nobody has");
 }
 
 void Gateway::read(const CallPtr& call, std::function<Result<Response>()> read, ReadLanes::Lane lane) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <baton/store.h>
@@ -52,6 +53,10 @@ class Gateway {
   [[nodiscard]] view::ViewManager* views() const { return views_; }
   [[nodiscard]] const GatewayOptions& options() const { return options_; }
   [[nodiscard]] ReadLanes& readers() { return readers_; }
+  // What the client of a request may do: its rights (broker/rights.h).
+  [[nodiscard]] bool may(const Request& request, broker::Operation operation, broker::Resource resource, std::string_view name) const;
+  // On a context. Nothing: yes; otherwise the answer.
+  [[nodiscard]] std::optional<Response> refuse(const Request& request, broker::Operation operation, std::string_view context) const;
   // Runs `read` on a reader and answers with what it returns; an error when too many reads wait.
   void read(const CallPtr& call, std::function<Result<Response>()> read, ReadLanes::Lane lane = ReadLanes::Lane::reads);
 
@@ -65,6 +70,7 @@ class Gateway {
     std::array<std::atomic<std::uint64_t>, 6> by_class{};
     Histogram seconds;
   };
+  [[nodiscard]] std::optional<Response> refuse(const Call& call) const;
   void count(std::size_t route, int status, std::int64_t began_ns);
 
   os::Env& env_;

@@ -22,6 +22,7 @@ struct Request {
   std::string target;  // as it came: path and query
   std::vector<HeaderField> headers;
   std::string body;
+  std::string host;         // the client's address
   bool local = false;       // through the unix socket
   bool keep_alive = true;
   bool http_1_0 = false;

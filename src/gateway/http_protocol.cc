@@ -269,6 +269,7 @@ class Http final : public net::Protocol {
     request.method = std::string(message.method_string());
     request.target = std::string(message.target());
     request.local = info_.local;
+    request.host = info_.host();
     request.http_1_0 = message.version() < 11;
     request.keep_alive = message.keep_alive();
     // Not of the message: that has what came behind the chunks, too, which nobody has checked.

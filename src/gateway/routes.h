@@ -1,6 +1,7 @@
 // The routes of the HTTP API: one table (routes.cc), from which requests are told apart, their parameters are checked, and the OpenAPI document is made.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,14 @@ struct Parameter {
   std::string_view what;
 };
 
+// What a client needs for a request of a route (broker/rights.h): on the context in its path, or on the store as a whole. Kafka's rights: a context is a topic.
+enum class Right : std::uint8_t {
+  open,              // nothing
+  handler,           // the handler asks, when it knows about what
+  read, write, create, remove, alter_configs, describe,  // on the context
+  describe_store, alter_store
+};
+
 struct Route {
   std::string_view method;
   std::string_view path;  // "/streams/{context}/{stream}"
@@ -28,6 +37,7 @@ struct Route {
   std::vector<std::string_view> takes;  // media types of the body; none: there is no body
   std::vector<std::pair<int, std::string_view>> answers;  // statuses, besides those that every route may give
   std::string_view gives;               // the media type of a good answer
+  Right right;
   void (*run)(Gateway& gateway, const CallPtr& call);  // on the core of the connection; does not block
 };
 

@@ -21,8 +21,15 @@ class Session;
 class Call : public std::enable_shared_from_this<Call> {
  public:
   using Done = std::function<void(net::ReplyResult)>;
-  Call(Node& node, Endpoint advertised, os::Executor& core, base::Buffer frame, Done done)
-      : node_(node), advertised_(std::move(advertised)), core_(core), frame_(std::move(frame)), done_(std::move(done)), in_(frame_.bytes()) {}
+  // `host`: the client's address.
+  Call(Node& node, Endpoint advertised, std::string host, os::Executor& core, base::Buffer frame, Done done)
+      : node_(node),
+        advertised_(std::move(advertised)),
+        host_(std::move(host)),
+        core_(core),
+        frame_(std::move(frame)),
+        done_(std::move(done)),
+        in_(frame_.bytes()) {}
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -39,6 +46,17 @@ class Call : public std::enable_shared_from_this<Call> {
   [[nodiscard]] std::int16_t version() const { return header_.request_api_version; }
   // Who the client is: nobody in particular, as long as listeners do not ask.
   [[nodiscard]] static std::string_view user() { return "ANONYMOUS"; }
+  // What the client may do: its rights (broker/rights.h).
+  [[nodiscard]] bool may(broker::Operation operation, broker::Resource resource, std::string_view name) const {
+    return broker().rights().may({kPrincipal, host_}, operation, resource, name);
+  }
+  [[nodiscard]] bool may(broker::Operation operation) const { return may(operation, broker::Resource::cluster, broker::kClusterName); }
+  [[nodiscard]] bool may_with_any(broker::Operation operation, broker::Resource resource) const {
+    return broker().rights().may_with_any({kPrincipal, host_}, operation, resource);
+  }
+  [[nodiscard]] std::int32_t operations(broker::Resource resource, std::string_view name, std::int32_t bits) const {
+    return broker().rights().operations({kPrincipal, host_}, resource, name, bits);
+  }
   [[nodiscard]] std::string_view client_id() const { return header_.client_id.value_or(std::string_view()); }
   [[nodiscard]] base::ByteView frame() const { return frame_.bytes(); }
   // A part of the frame, for one who keeps it, and the call with it, and may write to it; each part at most once.
@@ -70,11 +88,13 @@ class Call : public std::enable_shared_from_this<Call> {
   void close(Error error) { end(std::move(error)); }
 
  private:
+  static constexpr std::string_view kPrincipal = "User:ANONYMOUS";  // of user()
   void finish(const Status& encoded, wire::Encoder& out, std::vector<net::FileSlice> files = {});
   void end(net::ReplyResult result);
 
   Node& node_;
   const Endpoint advertised_;
+  const std::string host_;
   os::Executor& core_;
   base::Buffer frame_;
   Done done_;

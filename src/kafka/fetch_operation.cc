@@ -40,9 +40,15 @@ void FetchOperation::open_slots(const wire::FetchRequest& request) {
     out.topic_id = topic.topic_id;
     const auto name = call_->version() < kFirstWithIds ? topic.topic : std::string_view();
     const auto found = view == nullptr ? nullptr : find_topic(*view, name, topic.topic_id);
+    const bool by_unknown_id = found == nullptr && call_->version() >= kFirstWithIds;
+    const bool may = by_unknown_id || call_->may(Operation::read, Resource::topic, found == nullptr ? topic.topic : found->name);
     for (const auto& partition : topic.partitions) {
       out.partitions.emplace_back().partition_index = partition.partition;
-      slots_.push_back(open_slot(found, partition));
+      if (may) {
+        slots_.push_back(open_slot(found, partition));
+      } else {
+        slots_.emplace_back().error = wire::ErrorCode::topic_authorization_failed;
+      }
       failed_ = failed_ || slots_.back().error != wire::ErrorCode::none || !slots_.back().diverging.is_default();
     }
   }
@@ -223,7 +229,8 @@ void FetchOperation::answer() {
         out.records = wire::Records{.bytes = {}, .elsewhere_bytes = static_cast<std::uint32_t>(slot.found->length), .source = files.size()};
         files.push_back({.file = slot.found->file, .offset = slot.found->offset, .length = slot.found->length, .after = {}});
       }
-      const bool unknown = slot.error == wire::ErrorCode::unknown_topic_or_partition || slot.error == wire::ErrorCode::unknown_topic_id;
+      const bool unknown = slot.error == wire::ErrorCode::unknown_topic_or_partition || slot.error == wire::ErrorCode::unknown_topic_id ||
+                           slot.error == wire::ErrorCode::topic_authorization_failed;
       if (!unknown || waited) out.aborted_transactions.reset();  // null or empty as with Kafka
       if (slot.topic == nullptr) continue;
       const log::Bounds bounds = slot.topic->partitions[static_cast<std::size_t>(slot.partition.value())]->bounds();

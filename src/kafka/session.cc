@@ -11,13 +11,14 @@ Session::Session(Node& node, Endpoint advertised, const net::ConnectionInfo& inf
       advertised_(std::move(advertised)),
       core_(*info.core),
       peer_(info.peer),
+      host_(info.host()),
       checker_(log::BatchLimits{.uncompressed_bytes_max = node.limits.unpacked_bytes_max}),
       event_reader_(log::BatchLimits{.uncompressed_bytes_max = node.limits.unpacked_bytes_max}) {}
 
 Session::~Session() = default;
 
 void Session::handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) {
-  const auto call = std::make_shared<Call>(node_, advertised_, core_, std::move(frame), std::move(done));
+  const auto call = std::make_shared<Call>(node_, advertised_, host_, core_, std::move(frame), std::move(done));
   if (const Status started = call->start(); !started) {
     call->close(started.error());
     return;

@@ -41,6 +41,7 @@ class Session final : public net::FrameHandler {
   const Endpoint advertised_;
   os::Executor& core_;
   const std::string peer_;
+  const std::string host_;  // the peer's address
   broker::BatchChecker checker_;
   broker::EventBatchReader event_reader_;
   std::list<std::shared_ptr<Ongoing>> ongoing_;

@@ -136,6 +136,15 @@ TEST_F(Corpus, HasARequestOfEachApi) {
   wire::DescribeClientQuotasRequest quotas_of;
   quotas_of.components.push_back({.entity_type = "client-id", .match_type = 0, .match = "c"});
   seed(quotas_of);
+  wire::CreateAclsRequest acls;
+  acls.creations.push_back({.resource_type = 2, .resource_name = "t", .resource_pattern_type = 3, .principal = "User:a", .host = "*", .operation = 3, .permission_type = 3});
+  seed(acls);
+  wire::DescribeAclsRequest acls_of;
+  acls_of.resource_type_filter = acls_of.pattern_type_filter = acls_of.operation = acls_of.permission_type = 1;
+  seed(acls_of);
+  wire::DeleteAclsRequest no_acls;
+  no_acls.filters.push_back({.resource_type_filter = 2, .resource_name_filter = "t", .pattern_type_filter = 1, .principal_filter = {}, .host_filter = {}, .operation = 1, .permission_type = 1});
+  seed(no_acls);
   wire::DeleteRecordsRequest records;
   records.topics.push_back({.name = "t", .partitions = {{.partition_index = 0, .offset = -1}}});
   seed(records);

@@ -87,6 +87,7 @@ class Machine {
     options.journal_bytes = 1u << 20;
     store_ = store::StoreCore::open(env_, "/data", options).value();
     broker::BrokerOptions limits;
+    limits.rights = {.enabled = true, .allow_without_acl = true};
     limits.topics_max = 100;
     limits.partitions_max = 200;
     broker_ = broker::Broker::make(*store_, limits).value();

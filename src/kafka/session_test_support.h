@@ -27,7 +27,7 @@ class SessionTest : public ::testing::Test {
     auto opened = store::StoreCore::open(*env_, "/data", options);
     ASSERT_TRUE(opened) << opened.error().to_string();
     store_ = *std::move(opened);
-    auto broker = broker::Broker::make(*store_, broker::BrokerOptions{});
+    auto broker = broker::Broker::make(*store_, broker_options_);
     ASSERT_TRUE(broker) << broker.error().to_string();
     broker_ = *std::move(broker);
     node_.emplace(Node{.broker = *broker_, .clock = env_->clock(), .id = 1, .limits = {}});
@@ -52,7 +52,7 @@ class SessionTest : public ::testing::Test {
   void connect() {
     on_core([&] {
       session_ = std::make_unique<Session>(*node_, Endpoint{"127.0.0.1", 9092},
-                                           net::ConnectionInfo{.peer = "127.0.0.1:1", .listener = "kafka", .core = core_.get()});
+                                           net::ConnectionInfo{.peer = peer_, .listener = "kafka", .core = core_.get()});
     });
   }
   void disconnect() {
@@ -187,6 +187,8 @@ class SessionTest : public ::testing::Test {
     return out;
   }
 
+  broker::BrokerOptions broker_options_;  // from the next start on
+  std::string peer_ = "127.0.0.1:1";      // of the next connection
   os::SimWorld world_{os::SimOptions{.seed = 1}};
   std::unique_ptr<os::SimEnv> env_;
   std::unique_ptr<store::StoreCore> store_;

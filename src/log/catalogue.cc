@@ -145,6 +145,8 @@ Status Catalogue::mark_clean_close(Round round) { return append(CatalogueRecord:
 
 Status Catalogue::add_note(std::string_view text) { return append(CatalogueRecord::note, note_payload(text)); }
 
+Status Catalogue::change_acls(const AclTable& removed, const AclTable& added) { return append(CatalogueRecord::acls, acls_payload(removed, added)); }
+
 Status Catalogue::set_quota(const QuotaEntity& entity, const Settings& values) { return append(CatalogueRecord::quota, quota_payload(entity, values)); }
 
 Hash256 next_root(const Hash256& root, base::ByteView seal_payload) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,25 @@ struct QuotaEntity {
 };
 using QuotaTable = std::map<QuotaEntity, Settings>;  // key: "producer_byte_rate", ...; value: a number as text
 
+// Who may, or must not, do what to what: an access control list has one line of this kind. Names and numbers are Kafka's, as its clients send them.
+struct Acl {
+  enum class Resource : std::uint8_t { topic = 2, group = 3, cluster = 4, transactional_id = 5 };
+  enum class Pattern : std::uint8_t { literal = 3, prefixed = 4 };  // literal "*": every name
+  enum class Operation : std::uint8_t {
+    all = 2, read, write, create, remove, alter, describe, cluster_action, describe_configs, alter_configs, idempotent_write
+  };
+  enum class Permission : std::uint8_t { deny = 2, allow = 3 };
+  Resource resource = Resource::topic;
+  Pattern pattern = Pattern::literal;
+  std::string name;
+  std::string principal;  // "User:alice"; "User:*": everyone
+  std::string host;       // an address as text; "*": any
+  Operation operation = Operation::all;
+  Permission permission = Permission::allow;
+  friend auto operator<=>(const Acl&, const Acl&) = default;
+};
+using AclTable = std::set<Acl>;
+
 struct EpochStart {
   Epoch epoch;
   Offset start;  // the first offset that this epoch could write
@@ -81,6 +101,7 @@ struct CatalogueState {
   std::map<PartitionKey, Offset> log_start;                // absent: 0
   std::map<PartitionKey, Offset> heads_snapshot;           // newest snapshot named by a start record
   QuotaTable quotas;                                       // of clients; none is empty
+  AclTable acls;
   Hash256 root{};
   bool clean_close = false;  // the last record is a clean close
   Round clean_round;
@@ -125,6 +146,8 @@ class Catalogue {
   [[nodiscard]] Status add_note(std::string_view text);
   // All that the entity has from now on.
   [[nodiscard]] Status set_quota(const QuotaEntity& entity, const Settings& values);
+  // Both in one record. One that is there already is added, and one that is not is removed, without an effect.
+  [[nodiscard]] Status change_acls(const AclTable& removed, const AclTable& added);
   // For a reader beside the writer: takes in what was appended since. True when something was.
   [[nodiscard]] Result<bool> refresh();
 

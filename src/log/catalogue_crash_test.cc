@@ -110,7 +110,7 @@ TEST(Catalogue, AfterRandomStepsItReloadsToTheStateThatItHad) {
       const auto last = before.last_seal.find(key);
       const Hash256 previous = last == before.last_seal.end() ? Hash256{} : before.seals[last->second].hash;
       Status done;
-      switch (below(10)) {
+      switch (below(11)) {
         case 0: done = c->add_topic(topic(t, "t" + std::to_string(below(5)), 1 + below(3))); break;
         case 1: done = c->set_topic(topic_id(t), {{std::to_string(below(3)), std::string(below(600), 'v')}}); break;
         case 2: done = below(10) == 0 ? c->remove_topic(topic_id(t)) : Status(); break;
@@ -119,6 +119,7 @@ TEST(Catalogue, AfterRandomStepsItReloadsToTheStateThatItHad) {
         case 5: done = c->set_log_start(key, Offset(below(200)), below(2) == 0, Offset(below(2) * i)); break;
         case 7: done = c->set_quota({.client = QuotaEntity::Of(below(3)), .client_id = below(2) == 0 ? "c" : ""}, below(2) == 0 ? Settings{{"k", "1"}} : Settings{}); break;
         case 8: done = c->add_partitions(topic_id(t), 1 + below(5)); break;
+        case 9: done = c->change_acls({acl(std::to_string(below(4)))}, {acl(std::to_string(below(4)))}); break;
         case 6: done = c->mark_clean_close(Round(static_cast<std::uint64_t>(i))); break;
         default: done = c->add_note(std::string(below(1500), 'n')); break;
       }

@@ -58,6 +58,11 @@ inline Hash256 hash_of(std::uint8_t n) {
   return h;
 }
 
+inline Acl acl(const std::string& who) {
+  return {.resource = Acl::Resource::topic, .pattern = Acl::Pattern::prefixed, .name = "rides", .principal = "User:" + who, .host = "*",
+          .operation = Acl::Operation::read, .permission = Acl::Permission::allow};
+}
+
 // A machine with a store's directory on it.
 struct Machine {
   explicit Machine(std::uint64_t seed = 1) : world({.seed = seed}), env(std::make_unique<os::SimEnv>(world)) {
@@ -101,6 +106,8 @@ inline const std::vector<std::function<Status(Catalogue&)>>& steps() {
       },
       [](Catalogue& c) { return c.set_quota({.user = QuotaEntity::Of::named, .user_name = "alice"}, {{"consumer_byte_rate", "0.5"}}); },
       [](Catalogue& c) { return c.set_quota({.user = QuotaEntity::Of::named, .user_name = "alice"}, {}); },
+      [](Catalogue& c) { return c.change_acls({}, {acl("alice"), acl("bob"), acl("carol")}); },
+      [](Catalogue& c) { return c.change_acls({acl("bob"), acl("nobody")}, {acl("alice"), acl("dave")}); },
       [](Catalogue& c) { return c.add_partitions(topic_id(2), 3); },
       [](Catalogue& c) { return c.remove_topic(topic_id(2)); },
       [](Catalogue& c) { return c.mark_clean_close(Round(77)); },

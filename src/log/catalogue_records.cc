@@ -347,6 +347,44 @@ Status apply_quota(CatalogueState& state, PayloadReader in, bool change) {
   return {};
 }
 
+// A number that is one of an enumeration's, from `first` on; false: it is none.
+template <typename E>
+bool read_one_of(PayloadReader& in, E first, E last, E& out) {
+  const auto value = in.number<std::uint8_t>();
+  if (value < static_cast<std::uint8_t>(first) || value > static_cast<std::uint8_t>(last)) return false;
+  out = static_cast<E>(value);
+  return true;
+}
+
+bool read_acls(PayloadReader& in, AclTable& out) {
+  constexpr std::size_t kBytesMin = 10;  // four numbers, three lengths
+  const std::size_t count = in.list<std::uint32_t>(kBytesMin);
+  for (std::size_t i = 0; i < count; ++i) {
+    Acl acl;
+    bool known = read_one_of(in, Acl::Resource::topic, Acl::Resource::transactional_id, acl.resource);
+    known = read_one_of(in, Acl::Pattern::literal, Acl::Pattern::prefixed, acl.pattern) && known;
+    acl.name = in.text();
+    acl.principal = in.text();
+    acl.host = in.text();
+    known = read_one_of(in, Acl::Operation::all, Acl::Operation::idempotent_write, acl.operation) && known;
+    known = read_one_of(in, Acl::Permission::deny, Acl::Permission::allow, acl.permission) && known;
+    if (!known) return false;
+    out.insert(std::move(acl));
+  }
+  return true;
+}
+
+Status apply_acls(CatalogueState& state, PayloadReader in, bool change) {
+  AclTable removed;
+  AclTable added;
+  const bool known = read_acls(in, removed) && read_acls(in, added);
+  if (!known || !in.good()) return bad_payload("acls");
+  if (!change) return {};
+  for (const Acl& acl : removed) state.acls.erase(acl);
+  state.acls.merge(std::move(added));
+  return {};
+}
+
 Status apply_known(CatalogueState& state, std::uint16_t type, base::ByteView payload, bool change) {
   PayloadReader in(payload);
   switch (static_cast<CatalogueRecord>(type)) {
@@ -360,6 +398,7 @@ Status apply_known(CatalogueState& state, std::uint16_t type, base::ByteView pay
     case CatalogueRecord::clean_close: return apply_clean_close(state, in, change);
     case CatalogueRecord::note: (void)in.text(); return in.good() ? Status() : Status(bad_payload("note"));
     case CatalogueRecord::topic_partitions: return apply_topic_partitions(state, in, change);
+    case CatalogueRecord::acls: return apply_acls(state, in, change);
     case CatalogueRecord::quota: return apply_quota(state, in, change);
   }
   if (type >= kFirstSkippableType) return {};
@@ -425,6 +464,19 @@ Result<base::Bytes> start_payload(PartitionKey partition, Offset start, bool ask
 Result<base::Bytes> clean_close_payload(Round round) { return PayloadWriter().number<std::uint64_t>(round.value()).finish(); }
 
 Result<base::Bytes> note_payload(std::string_view text) { return PayloadWriter().text(text).finish(); }
+
+Result<base::Bytes> acls_payload(const AclTable& removed, const AclTable& added) {
+  PayloadWriter out;
+  for (const AclTable* table : {&removed, &added}) {
+    out.number<std::uint32_t>(static_cast<std::uint32_t>(table->size()));
+    for (const Acl& acl : *table) {
+      out.number<std::uint8_t>(static_cast<std::uint8_t>(acl.resource)).number<std::uint8_t>(static_cast<std::uint8_t>(acl.pattern));
+      out.text(acl.name).text(acl.principal).text(acl.host);
+      out.number<std::uint8_t>(static_cast<std::uint8_t>(acl.operation)).number<std::uint8_t>(static_cast<std::uint8_t>(acl.permission));
+    }
+  }
+  return out.finish();
+}
 
 Result<base::Bytes> quota_payload(const QuotaEntity& entity, const Settings& values) {
   return PayloadWriter()

@@ -31,6 +31,7 @@ enum class CatalogueRecord : std::uint16_t {
   clean_close = 8,
   note = 9,
   topic_partitions = 10,
+  acls = 11,
   quota = 128,  // the first that a reader which does not know it passes over
 };
 inline constexpr std::uint16_t kFirstSkippableType = 128;
@@ -46,6 +47,7 @@ inline constexpr std::uint16_t kFirstSkippableType = 128;
 [[nodiscard]] Result<base::Bytes> start_payload(PartitionKey partition, Offset start, bool asked, Offset heads_snapshot);
 [[nodiscard]] Result<base::Bytes> clean_close_payload(Round round);
 [[nodiscard]] Result<base::Bytes> note_payload(std::string_view text);
+[[nodiscard]] Result<base::Bytes> acls_payload(const AclTable& removed, const AclTable& added);
 [[nodiscard]] Result<base::Bytes> quota_payload(const QuotaEntity& entity, const Settings& values);
 
 // What a record does to the state: all of it, or, with an error, nothing. `change` false: only says whether it could.

@@ -70,6 +70,7 @@ TEST(Catalogue, WhatWasAppendedIsThereAfterOpening) {
   EXPECT_EQ(s.log_start.at(partition(1)), Offset(100));
   EXPECT_EQ(s.heads_snapshot.at(partition(1)), Offset(100));
   EXPECT_EQ(s.quotas, (QuotaTable{{{.user = QuotaEntity::Of::others, .client = QuotaEntity::Of::named, .user_name = "", .client_id = "slow"}, {{"producer_byte_rate", "1024"}}}}));
+  EXPECT_EQ(s.acls, (AclTable{acl("alice"), acl("carol"), acl("dave")}));
   EXPECT_TRUE(s.clean_close);
   EXPECT_EQ(s.clean_round, Round(77));
   EXPECT_EQ(m.state(true), s);
@@ -217,7 +218,7 @@ TEST(Catalogue, ANewerFormatIsRefusedBeforeAnythingIsChanged) {
   base::Bytes flagged = file_of({{1, store}, {9, note_payload("").value()}});
   flagged[512 + 14] = std::byte{1};
   base::store_le<std::uint32_t>(flagged.data() + 512 + 4, base::crc32c(0, base::ByteView(flagged).subspan(512 + 8, 26)));
-  for (base::Bytes file : {file_of({{1, newer}}), file_of({{1, store}, {11, {}}}), file_of({{1, store}, {127, {}}}), flagged}) {
+  for (base::Bytes file : {file_of({{1, newer}}), file_of({{1, store}, {12, {}}}), file_of({{1, store}, {127, {}}}), flagged}) {
     base::put_bytes(file, base::as_bytes("a torn tail"));
     Machine m;
     m.set_content(file);
@@ -273,6 +274,10 @@ TEST(Catalogue, WhatContradictsTheStateIsRefusedAndNotWritten) {
   EXPECT_EQ(code(c->add_partitions(topic_id(9), 5)), Code::not_found);
   EXPECT_EQ(code(c->set_quota({}, {{"producer_byte_rate", "1"}})), Code::invalid_argument) << "nobody's";
   EXPECT_EQ(code(c->set_quota({.user = QuotaEntity::Of::others, .user_name = "x"}, {})), Code::corrupt) << "a name that names nobody";
+  EXPECT_EQ(code(c->change_acls({}, {acl(std::string(65'536, 'n'))})), Code::too_large);
+  Acl unknown = acl("alice");
+  unknown.operation = Acl::Operation(13);
+  EXPECT_EQ(code(c->change_acls({}, {unknown})), Code::corrupt) << "an operation that there is not";
   EXPECT_EQ(c->state(), state);
   EXPECT_EQ(m.content(), before);
   EXPECT_TRUE(c->add_topic(topic(4, "payments")).ok()) << "the name of a removed topic is free again";

@@ -151,6 +151,8 @@ class Log {
   [[nodiscard]] virtual Status add_partitions(const TopicId& id, std::int32_t partitions) = 0;
   // [owner] All that the entity has from now on; nothing: it has none. Durable when it returns. too_large: there are too many.
   [[nodiscard]] virtual Status set_quota(const QuotaEntity& entity, const Settings& values) = 0;
+  // [owner] Durable, both or neither, when it returns. too_large: there would be too many.
+  [[nodiscard]] virtual Status change_acls(const AclTable& removed, const AclTable& added) = 0;
   [[nodiscard]] virtual Status remove_topic(const TopicId& id) = 0;                        // [owner]
   [[nodiscard]] virtual std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const = 0;  // [any]; null: unknown
 

@@ -33,6 +33,7 @@ class LogImpl final : public Log {
   Status set_topic(const TopicId& id, const Settings& changed) override;
   Status add_partitions(const TopicId& id, std::int32_t partitions) override;
   Status set_quota(const QuotaEntity& entity, const Settings& values) override;
+  Status change_acls(const AclTable& removed, const AclTable& added) override;
   Status remove_topic(const TopicId& id) override;
   std::shared_ptr<const PartitionReader> reader(const PartitionKey& key) const override;
   std::int64_t append_time_ms() override { return clock_->now_ms(); }

@@ -100,6 +100,24 @@ Status LogImpl::set_quota(const QuotaEntity& entity, const Settings& values) {
   return {};
 }
 
+Status LogImpl::change_acls(const AclTable& removed, const AclTable& added) {
+  constexpr std::size_t kAclsMax = 10'000;
+  BATON_TRY(check_open());
+  AclTable after = catalogue_->state().acls;
+  for (const Acl& acl : removed) after.erase(acl);
+  after.insert(added.begin(), added.end());
+  if (after == catalogue_->state().acls) return {};
+  if (after.size() > kAclsMax && after.size() > catalogue_->state().acls.size()) {
+    return Error{Code::too_large, "there would be " + std::to_string(after.size()) + " access control entries, and at most " +
+                                      std::to_string(kAclsMax) + " are kept"};
+  }
+  const auto changed = catalogue_->change_acls(removed, added);
+  if (!changed && changed.error().code == Code::io_error) return fail(changed.error());
+  BATON_TRY(changed);
+  live_->set_catalogue_bytes(catalogue_->bytes());
+  return {};
+}
+
 Status LogImpl::remove_topic(const TopicId& id) {
   BATON_TRY(check_open());
   const auto removed = catalogue_->remove_topic(id);

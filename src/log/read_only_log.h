@@ -38,6 +38,7 @@ class ReadOnlyLog final : public Log {
   Status set_topic(const TopicId&, const Settings&) override { return refused_; }
   Status add_partitions(const TopicId&, std::int32_t) override { return refused_; }
   Status set_quota(const QuotaEntity&, const Settings&) override { return refused_; }
+  Status change_acls(const AclTable&, const AclTable&) override { return refused_; }
   Status remove_topic(const TopicId&) override { return refused_; }
   Result<std::optional<ProducedBatch>> check_producer(const PartitionKey&, const BatchHeader&) const override { return refused_; }
   Result<std::map<std::int64_t, ProducerTable::Producer>> producers(const PartitionKey&) const override { return refused_; }

@@ -115,6 +115,12 @@ struct ConnectionInfo {
   std::string peer;      // "127.0.0.1:54321"; "local" on the unix socket
   std::string listener;  // the name of the listener in the configuration: "kafka"
   bool local = false;    // came through the unix socket: the user of the data directory
+  // The address of the peer without its port: "127.0.0.1", "::1"; "local" on the unix socket.
+  [[nodiscard]] std::string host() const {
+    std::string_view host = std::string_view(peer).substr(0, peer.rfind(':'));
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    return std::string(host);
+  }
   // The core of the connection: its tasks and timers run on its thread. It outlives the protocol, and each `done`.
   os::Executor* core = nullptr;
 };

@@ -59,6 +59,13 @@ struct Topics {
   std::uint64_t retention_check_ms = 300'000;
 };
 
+// What may be set of broker::RightsOptions.
+struct AccessSettings {
+  bool enabled = false;
+  bool allow_without_acl = false;
+  std::string super_users;  // with commas between them
+};
+
 // What may be set of broker::GroupOptions.
 struct GroupSettings {
   std::int32_t initial_rebalance_delay_ms = 0;
@@ -80,6 +87,7 @@ struct Config {
   std::uint64_t network_threads = 2;
   Topics topics;
   GroupSettings groups;
+  AccessSettings access;
   Limits limits;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;

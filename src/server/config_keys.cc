@@ -115,6 +115,13 @@ bool is_path(const std::string& s) {
   return !s.empty() && s.size() <= 4096 && std::ranges::none_of(s, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 bool is_ip_address(const std::string& s) { return reach_of(s).has_value(); }
+bool is_list(const std::string& s);
+bool is_principal_list(const std::string& s) {
+  return is_list(s) && std::ranges::all_of(split_list(s), [](const std::string& one) {
+           const auto colon = one.find(':');
+           return colon != std::string::npos && colon > 0 && colon + 1 < one.size() && one[colon + 1] != '@' && !one.ends_with('@');
+         });
+}
 bool is_list(const std::string& s) {
   return s.size() <= 16'384 && std::ranges::none_of(s, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
@@ -186,6 +193,13 @@ std::vector<ConfigKey> make_keys() {
                        "`retention.ms` of a new plain topic whose maker does not say (`log.retention.ms`). -1: its records are kept for ever."),
       number("topics.retention_check_ms", BATON_FIELD(topics.retention_check_ms), 10, kDayMs,
              "How often segments are removed that `retention.ms` and `retention.bytes` of their topics let go."),
+
+      choice("access.enabled", BATON_FIELD(access.enabled), {"false", "true"},
+             "Nobody may do what no access control entry allows (`authorizer.class.name`); see docs/kafka.md."),
+      choice("access.allow_without_acl", BATON_FIELD(access.allow_without_acl), {"false", "true"},
+             "What no entry names is everybody's (`allow.everyone.if.no.acl.found`)."),
+      text("access.super_users", BATON_FIELD(access.super_users), "principals with commas between them, each for any address or, with @ADDRESS, for one", is_principal_list,
+           "Who may do everything (`super.users`): `User:ANONYMOUS@127.0.0.1` is whoever connects from this machine."),
 
       number("groups.initial_rebalance_delay_ms", BATON_FIELD(groups.initial_rebalance_delay_ms), 0, 300'000,
              "How long the first member of an empty group waits for others (`group.initial.rebalance.delay.ms`)."),

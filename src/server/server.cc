@@ -27,6 +27,13 @@ broker::GroupOptions group_options(const GroupSettings& settings) {
   return options;
 }
 
+broker::RightsOptions rights_options(const AccessSettings& settings) {
+  const auto super_users = split_list(settings.super_users);
+  return {.enabled = settings.enabled,
+          .allow_without_acl = settings.allow_without_acl,
+          .super_users = {super_users.begin(), super_users.end()}};
+}
+
 broker::BrokerOptions broker_options(const Config& config) {
   return {.default_partitions = config.topics.default_partitions,
           .auto_create = config.topics.auto_create,
@@ -34,7 +41,8 @@ broker::BrokerOptions broker_options(const Config& config) {
           .partitions_max = config.topics.partitions_max,
           .retention_ms = config.topics.retention_ms,
           .retention_check_ms = static_cast<std::int64_t>(config.topics.retention_check_ms),
-          .groups = group_options(config.groups)};
+          .groups = group_options(config.groups),
+          .rights = rights_options(config.access)};
 }
 
 }  // namespace

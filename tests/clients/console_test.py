@@ -110,6 +110,29 @@ class Quotas(ConsoleCase):
         self.assertIn("request_percentage", self.tool(CONFIGS, *clients, "--alter", "--add-config", "request_percentage=50", expect=1))
 
 
+class Acls(ConsoleCase):
+    settings = ("access.enabled=true", "access.allow_without_acl=true")
+
+    def test_entries_are_added_listed_obeyed_and_removed(self):
+        self.topics("--create", "--topic", "rides")
+        entry = ("--allow-principal", "User:alice", "--allow-host", "10.0.0.7", "--producer", "--topic", "rides")
+        self.tool("AclCommand", "--add", *entry)
+        listed = self.tool("AclCommand", "--list", "--topic", "rides")
+        for operation in ("WRITE", "DESCRIBE", "CREATE"):
+            self.assertIn(f"(principal=User:alice, host=10.0.0.7, operation={operation}, permissionType=ALLOW)", listed)
+        self.assertNotIn("rides", self.topics("--list"), "what the tool, which is nobody in particular, must not know of now")
+        sender = subprocess.run([PEERS / "kafka", "run", TOOLS + "ConsoleProducer", "--bootstrap-server", self.bootstrap, "--topic", "rides"], input="one\n",
+                                capture_output=True, text=True, timeout=3 * WAIT)
+        self.assertIn("TOPIC_AUTHORIZATION_FAILED", sender.stdout + sender.stderr)
+        self.tool("AclCommand", "--add", "--allow-principal", "User:ANONYMOUS", "--producer", "--topic", "ri", "--resource-pattern-type", "prefixed")
+        self.produce("rides", "two\n")
+        self.kill_and_restart()
+        self.tool("AclCommand", "--remove", *entry, "--force")
+        self.tool("AclCommand", "--remove", "--topic", "ri", "--resource-pattern-type", "prefixed", "--force")
+        self.assertNotIn("principal", self.tool("AclCommand", "--list"))
+        self.assertEqual(self.consume("rides", 1, "--from-beginning"), ["two"])
+
+
 class Records(ConsoleCase):
     def test_what_the_console_producer_sends_the_console_consumer_shows(self):
         self.topics("--create", "--topic", "rides", "--partitions", 3)

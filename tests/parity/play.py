@@ -17,7 +17,7 @@ WARM_UP = (("FindCoordinator", 4, {"keyType": 0, "coordinatorKeys": ["warm-up"]}
            ("OffsetFetch", 8, {"groups": [{"groupId": "warm-up", "topics": None}]}),
            ("Heartbeat", 4, {"groupId": "warm-up", "generationId": 1, "memberId": "none"}))
 # Kafka answers these when its controller has decided, a moment before the broker that answers the next request has heard of it.
-CHANGES = ("CreateTopics", "DeleteTopics", "CreatePartitions", "AlterConfigs", "IncrementalAlterConfigs", "AlterClientQuotas")
+CHANGES = ("CreateTopics", "DeleteTopics", "CreatePartitions", "AlterConfigs", "IncrementalAlterConfigs", "AlterClientQuotas", "CreateAcls", "DeleteAcls")
 LOADING = {14, 15, 16}  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
 WAIT_S = 20  # for everything that must come; then it is a failure
 

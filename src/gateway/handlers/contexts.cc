@@ -93,8 +93,9 @@ Result<Response> context_response(Gateway& gateway, const std::string& name, int
 }  // namespace
 
 void list_contexts(Gateway& gateway, const CallPtr& call) {
-  gateway.read(call, [&gateway]() -> Result<Response> {
-    BATON_TRY_ASSIGN(const auto contexts, gateway.store().contexts());
+  gateway.read(call, [&gateway, call]() -> Result<Response> {
+    BATON_TRY_ASSIGN(auto contexts, gateway.store().contexts());
+    std::erase_if(contexts, [&](const auto& context) { return gateway.refuse(call->request, broker::Operation::describe, context.name).has_value(); });
     std::string body = "{\"contexts\":[";
     for (const auto& context : contexts) {
       if (&context != contexts.data()) body += ',';

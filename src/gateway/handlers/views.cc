@@ -113,13 +113,21 @@ Result<std::string> condition_of(std::string_view text) {
   return "t." + quoted_name(text.substr(0, equals)) + " = " + quoted_text(text.substr(equals + 1));
 }
 
+// Who may read the events that a view is made of may read the view.
+Result<std::optional<Response>> refuse_view(Gateway& gateway, const Call& call) {
+  if (gateway.views() == nullptr || !gateway.broker().rights().enabled()) return std::optional<Response>();
+  BATON_TRY_ASSIGN(const auto info, gateway.views()->info(call.in_path("view")));
+  return gateway.refuse(call.request, broker::Operation::read, info.context);
+}
+
 }  // namespace
 
 void list_views(Gateway& gateway, const CallPtr& call) {
-  gateway.read(call, [&gateway]() -> Result<Response> {
+  gateway.read(call, [&gateway, call]() -> Result<Response> {
     std::string body = "{\"views\":[";
     if (gateway.views() != nullptr) {
-      BATON_TRY_ASSIGN(const auto views, gateway.views()->list());
+      BATON_TRY_ASSIGN(auto views, gateway.views()->list());
+      std::erase_if(views, [&](const auto& view) { return gateway.refuse(call->request, broker::Operation::describe, view.context).has_value(); });
       for (const auto& view : views) {
         if (&view != views.data()) body += ',';
         put_view(body, view);
@@ -133,6 +141,8 @@ void query_view(Gateway& gateway, const CallPtr& call) {
   const auto limit = call->number("limit", kRowsDefault, 1, kRowsMax);
   if (!limit) return call->fail(limit.error());
   gateway.read(call, [&gateway, call, limit = *limit]() -> Result<Response> {
+    BATON_TRY_ASSIGN(auto refused, refuse_view(gateway, *call));
+    if (refused) return *std::move(refused);
     if (call->has("sql")) {
       BATON_TRY_ASSIGN(const auto result, run(gateway, *call, std::string(call->given("sql")), static_cast<std::size_t>(limit)));
       return json_response(result_body(result));
@@ -165,6 +175,8 @@ void read_view_table(Gateway& gateway, const CallPtr& call) {
     where += (where.empty() ? " WHERE " : " AND ") + *condition;
   }
   gateway.read(call, [&gateway, call, where, limit = *limit, offset = *offset]() -> Result<Response> {
+    BATON_TRY_ASSIGN(auto refused, refuse_view(gateway, *call));
+    if (refused) return *std::move(refused);
     const auto& table = call->in_path("table");
     BATON_TRY_ASSIGN(const auto known, run(gateway, *call, "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = " + quoted_text(table), 1));
     if (known.rows.empty() || table.starts_with("sqlite_") || table.starts_with("baton_"))

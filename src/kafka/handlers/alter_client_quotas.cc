@@ -57,6 +57,11 @@ void handle(Session&, const CallPtr& call, wire::AlterClientQuotasRequest reques
     Change change;
     auto wrong = read_entity(request.entries[i], change.entity);
     if (!wrong) wrong = read_values(request.entries[i], change.values);
+    if (!call->may(Operation::alter_configs)) {
+      out.error_code = wire::ErrorCode::cluster_authorization_failed;
+      out.error_message = "needs AlterConfigs on the cluster";
+      continue;
+    }
     if (wrong) {
       out.error_code = wire::ErrorCode::invalid_request;
       out.error_message = *std::move(wrong);

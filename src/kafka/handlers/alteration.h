@@ -59,6 +59,10 @@ void alter_configs(const CallPtr& call, const Request& request, Plan plan) {
     Alteration todo;
     if (times(asked) > 1) {
       todo = refusal(wire::ErrorCode::invalid_request, "Each resource must appear at most once.");
+    } else if (of_topic && !call->may(Operation::alter_configs, Resource::topic, asked.resource_name)) {
+      todo = refusal(wire::ErrorCode::topic_authorization_failed, "needs AlterConfigs on the topic");
+    } else if (!of_topic && !call->may(Operation::alter_configs)) {
+      todo = refusal(wire::ErrorCode::cluster_authorization_failed, "needs AlterConfigs on the cluster");
     } else if (!of_topic) {
       todo = refuse_resource(asked.resource_type, asked.resource_name, call->node().id);
     } else if (asked.resource_name.empty()) {

@@ -41,6 +41,8 @@ class Addition : public std::enable_shared_from_this<Addition> {
       const auto topic = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
       if (times > 1) {
         refuse(out, wire::ErrorCode::invalid_request, "the topic is named more than once in this request");
+      } else if (!call_->may(Operation::alter, Resource::topic, asked.name)) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
       } else if (topic == nullptr) {
         out.error_code = wire::ErrorCode::unknown_topic_or_partition;
       } else if (auto bad = check_placement(asked, topic->partitions.size(), call_->node().id)) {

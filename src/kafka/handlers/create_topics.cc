@@ -64,6 +64,8 @@ class Creation : public std::enable_shared_from_this<Creation> {
       if (times_named_.at(asked.name) > 1) {
         refuse(out, wire::ErrorCode::invalid_request, "the topic is named more than once in this request");
         times_named_[asked.name] = 0;
+      } else if (!call_->may(Operation::create) && !call_->may(Operation::create, Resource::topic, asked.name)) {
+        refuse(out, wire::ErrorCode::topic_authorization_failed, "Authorization failed.");
       } else if (const auto bad = check_placement(asked, call_->node().id)) {
         refuse(out, bad->first, bad->second);
       } else if (const auto* empty = find_without_value(asked)) {
@@ -110,6 +112,13 @@ class Creation : public std::enable_shared_from_this<Creation> {
 
   // A topic that is not made, since the request only asks whether it could be, would have the settings of the request.
   void describe(Result& out, const log::TopicId& id) const {
+    if (!call_->may(Operation::describe_configs, Resource::topic, out.name)) {
+      out.topic_config_error_code = wire::ErrorCode::topic_authorization_failed;
+      out.num_partitions = -1;
+      out.replication_factor = -1;
+      out.configs.reset();
+      return;
+    }
     const broker::Broker& broker = call_->broker();
     const auto view = broker.view();
     const auto topic = view == nullptr ? nullptr : view->find_topic(id);

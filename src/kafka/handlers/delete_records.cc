@@ -19,9 +19,14 @@ void handle(Session&, const CallPtr& call, wire::DeleteRecordsRequest request) {
   for (std::size_t t = 0; t < request.topics.size(); ++t) {
     const auto& asked = request.topics[t];
     const auto topic = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
+    const bool may = call->may(Operation::remove, Resource::topic, asked.name);
     for (std::size_t p = 0; p < asked.partitions.size(); ++p) {
       auto& out = removal->response.topics[t].partitions[p];
       const std::int32_t index = asked.partitions[p].partition_index;
+      if (!may) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
+        continue;
+      }
       if (topic == nullptr || index < 0 || static_cast<std::size_t>(index) >= topic->partitions.size()) {
         out.error_code = wire::ErrorCode::unknown_topic_or_partition;
         continue;

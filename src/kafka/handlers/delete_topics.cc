@@ -65,6 +65,13 @@ void handle(Session&, const CallPtr& call, wire::DeleteTopicsRequest request) {
       continue;
     }
     const auto topic = view == nullptr ? nullptr : find_topic(*view, asked.name.value_or(std::string_view()), asked.topic_id);
+    const std::string_view named = topic == nullptr ? asked.name.value_or(std::string_view()) : topic->name;
+    const bool may_all = call->may(Operation::remove);  // on the cluster
+    const bool may_know = may_all || named.empty() || call->may(Operation::describe, Resource::topic, named);
+    if (!may_know) {
+      refuse(out, wire::ErrorCode::topic_authorization_failed, "needs Describe on the topic");
+      continue;
+    }
     if (topic == nullptr) {
       refuse(out, asked.name ? wire::ErrorCode::unknown_topic_or_partition : wire::ErrorCode::unknown_topic_id,
              "there is no such topic");
@@ -80,6 +87,10 @@ void handle(Session&, const CallPtr& call, wire::DeleteTopicsRequest request) {
       continue;
     }
     out.name = topic->name;
+    if (!may_all && !call->may(Operation::remove, Resource::topic, topic->name)) {
+      refuse(out, wire::ErrorCode::topic_authorization_failed, "needs Delete on the topic");
+      continue;
+    }
     out.topic_id = to_wire(topic->id);
     call->broker().delete_topic(topic->id, [deletion, &out](broker::TopicReply reply) {
       out.error_code = to_wire(reply.error);

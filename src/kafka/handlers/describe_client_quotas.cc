@@ -64,6 +64,12 @@ bool fits(const std::optional<Match>& match, std::string_view wanted, bool stric
 
 void handle(Session&, const CallPtr& call, wire::DescribeClientQuotasRequest request) {
   wire::DescribeClientQuotasResponse response;
+  if (!call->may(Operation::describe_configs)) {
+    response.error_code = wire::ErrorCode::cluster_authorization_failed;
+    response.error_message.reset();
+    response.entries.reset();
+    return call->reply(response);
+  }
   Filter filter;
   if (auto wrong = read_filter(request, filter)) {
     response.error_code = wrong->error;

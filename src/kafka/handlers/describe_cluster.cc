@@ -11,7 +11,9 @@ void handle(Session&, const CallPtr& call, wire::DescribeClusterRequest request)
     return call->reply(response);
   }
   response.endpoint_type = kBrokers;
-  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+  if (request.include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = call->operations(Resource::cluster, broker::kClusterName, kClusterOperations);
+  }
   response.cluster_id = call->node().cluster_id();
   response.controller_id = call->node().id;
   response.brokers.push_back({.broker_id = call->node().id, .host = call->advertised().host, .port = call->advertised().port, .rack = {}});

@@ -50,6 +50,9 @@ void describe(Response::DescribeConfigsResult& out, std::vector<Config> configs,
 void describe_topic(Response::DescribeConfigsResult& out, const Call& call, const wire::DescribeConfigsRequest& request,
                     const wire::DescribeConfigsRequest::DescribeConfigsResource& asked) {
   const std::string name(asked.resource_name);
+  if (!call.may(Operation::describe_configs, Resource::topic, name)) {
+    return fail(out, wire::ErrorCode::topic_authorization_failed, "needs DescribeConfigs on the topic");
+  }
   if (const Status named = log::check_topic(name, log::TopicKind::plain, 1); !named) {
     return fail(out, wire::ErrorCode::invalid_topic_exception, named.error().detail);
   }
@@ -71,7 +74,9 @@ void handle(Session&, const CallPtr& call, wire::DescribeConfigsRequest request)
     switch (static_cast<ResourceType>(asked.resource_type)) {
       case ResourceType::topic: describe_topic(out, *call, request, asked); break;
       case ResourceType::broker:
-        if (auto wrong = check_broker_name(asked.resource_name, call->node().id)) {
+        if (!call->may(Operation::describe_configs)) {
+          fail(out, wire::ErrorCode::cluster_authorization_failed, "needs DescribeConfigs on the cluster");
+        } else if (auto wrong = check_broker_name(asked.resource_name, call->node().id)) {
           fail(out, wire::ErrorCode::invalid_request, *std::move(wrong));
         } else {
           describe(out, broker_configs(*call), request, asked);

@@ -42,8 +42,11 @@ void handle(Session&, const CallPtr& call, wire::DescribeGroupsRequest request) 
     groups[i].group_id = std::string(request.groups[i]);
     groups[i].error_code = wire::ErrorCode::coordinator_not_available;  // until it is known
   }
-  const bool may = request.include_authorized_operations;
-  call->broker().with_groups([description = std::move(description), may](broker::Groups& from) {
+  for (auto& out : groups) {
+    if (!call->may(Operation::describe, Resource::group, out.group_id)) out.error_code = wire::ErrorCode::group_authorization_failed;
+  }
+  const bool operations = request.include_authorized_operations;
+  call->broker().with_groups([call, description = std::move(description), operations](broker::Groups& from) {
     // Each once, so that an answer is no larger than what there is.
     std::set<std::string_view> asked;
     for (auto& out : description->response.groups) {
@@ -51,11 +54,12 @@ void handle(Session&, const CallPtr& call, wire::DescribeGroupsRequest request) 
         out.error_code = wire::ErrorCode::invalid_request;
         continue;
       }
-      from.describe({.group = group_id(out.group_id)},
-                    [description, may, &out](broker::DescribeReply reply) {
-                      fill(out, std::move(reply), description->version());
-                      if (may && out.error_code == wire::ErrorCode::none) out.authorized_operations = kGroupOperations;
-                    });
+      if (out.error_code == wire::ErrorCode::group_authorization_failed) continue;
+      from.describe({.group = group_id(out.group_id)}, [call, description, operations, &out](broker::DescribeReply reply) {
+        fill(out, std::move(reply), description->version());
+        if (!operations || out.error_code != wire::ErrorCode::none) return;
+        out.authorized_operations = call->operations(Resource::group, out.group_id, kGroupOperations);
+      });
     }
   });
 }

@@ -34,6 +34,10 @@ void add_topic(Directory& out, const store::TopicView& topic, const std::vector<
 
 void handle(Session&, const CallPtr& call, wire::DescribeLogDirsRequest request) {
   wire::DescribeLogDirsResponse response;
+  if (!call->may(Operation::describe)) {
+    response.error_code = wire::ErrorCode::cluster_authorization_failed;
+    return call->reply(response);
+  }
   store::StoreCore& core = call->broker().core();
   Directory& out = response.results.emplace_back();
   out.log_dir = core.directory();

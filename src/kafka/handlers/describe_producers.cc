@@ -17,7 +17,13 @@ void handle(Session&, const CallPtr& call, wire::DescribeProducersRequest reques
   const auto view = call->broker().view();
   for (auto& topic : shared->response.topics) {
     const auto found = view == nullptr ? nullptr : find_topic(*view, topic.name, {});
+    const bool may = call->may(Operation::read, Resource::topic, topic.name);
     for (Partition& out : topic.partitions) {
+      if (!may) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
+        out.error_message = "needs Read on the topic";
+        continue;
+      }
       out.error_code = check_partition(found.get(), out.partition_index, -1, -1);
       if (found == nullptr) out.error_message = "there is no topic '" + topic.name + "'";
       if (out.error_code != wire::ErrorCode::none) continue;

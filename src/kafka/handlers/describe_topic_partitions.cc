@@ -11,20 +11,25 @@ namespace {
 using Response = wire::DescribeTopicPartitionsResponse;
 constexpr std::int32_t kPartitionsMax = 2'000;  // of one page
 
-void add_missing(Response& response, std::string_view name) {
+void add_missing(Response& response, const Call& call, std::string_view name) {
   auto& out = response.topics.emplace_back();
   out.name = std::string(name);
-  out.topic_authorized_operations = kTopicOperations;
+  if (!call.may(Operation::describe, Resource::topic, name)) {
+    out.error_code = wire::ErrorCode::topic_authorization_failed;
+    return;
+  }
+  out.topic_authorized_operations = call.operations(Resource::topic, name, kTopicOperations);
   out.error_code = log::check_topic(std::string(name), log::TopicKind::plain, 1) ? wire::ErrorCode::unknown_topic_or_partition
                                                                                   : wire::ErrorCode::invalid_topic_exception;
 }
 
 // Partitions from `first` on, `room` at most. Returns the first one that did not fit, or the number of partitions.
-std::size_t add_topic(Response& response, const Node& node, const store::TopicView& topic, std::size_t first, std::size_t room) {
+std::size_t add_topic(Response& response, const Call& call, const store::TopicView& topic, std::size_t first, std::size_t room) {
   auto& out = response.topics.emplace_back();
   out.name = topic.name;
   out.topic_id = to_wire(topic.id);
-  out.topic_authorized_operations = kTopicOperations;
+  out.topic_authorized_operations = call.operations(Resource::topic, topic.name, kTopicOperations);
+  const Node& node = call.node();
   const std::size_t end = std::min(topic.partitions.size(), first + room);
   for (std::size_t i = first; i < end; ++i) {
     auto& partition = out.partitions.emplace_back();
@@ -49,7 +54,8 @@ void handle(Session&, const CallPtr& call, wire::DescribeTopicPartitionsRequest 
   for (const auto& asked : request.topics) names.emplace(asked.name);
   if (request.topics.empty()) {
     for (const auto& topic : view->topics()) {
-      if (!broker::Broker::is_internal(topic->name)) names.insert(topic->name);
+      if (broker::Broker::is_internal(topic->name) || !call->may(Operation::describe, Resource::topic, topic->name)) continue;
+      names.insert(topic->name);
     }
   }
   if (request.cursor && request.cursor->partition_index < 0) {
@@ -69,11 +75,11 @@ void handle(Session&, const CallPtr& call, wire::DescribeTopicPartitionsRequest 
       response.next_cursor = Response::Cursor{.topic_name = *name, .partition_index = 0};
       break;
     }
-    if (topic == nullptr) {
-      if (!request.topics.empty()) add_missing(response, *name);
+    if (topic == nullptr || !call->may(Operation::describe, Resource::topic, *name)) {
+      if (!request.topics.empty()) add_missing(response, *call, *name);
       continue;
     }
-    const std::size_t next = add_topic(response, call->node(), *topic, first, room);
+    const std::size_t next = add_topic(response, *call, *topic, first, room);
     if (next < topic->partitions.size()) {
       response.next_cursor = Response::Cursor{.topic_name = *name, .partition_index = static_cast<std::int32_t>(next)};
       break;

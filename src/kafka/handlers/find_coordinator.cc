@@ -12,12 +12,13 @@ struct Found {
   std::optional<std::string> message;
 };
 
-Found find(std::int8_t type, std::string_view key) {
+Found find(const Call& call, std::int8_t type, std::string_view key) {
   if (type == kTransaction) {
     // Final to every client, where COORDINATOR_NOT_AVAILABLE would have it ask for a minute.
     return {wire::ErrorCode::transactional_id_authorization_failed, "transactions are not supported yet"};
   }
   if (type != kGroup) return {wire::ErrorCode::invalid_request, "there are coordinators of groups only"};
+  if (!call.may(Operation::describe, Resource::group, key)) return {wire::ErrorCode::group_authorization_failed, std::nullopt};
   if (key.empty()) return {wire::ErrorCode::invalid_group_id, "a group has a name"};
   return {};
 }
@@ -27,7 +28,7 @@ Found find(std::int8_t type, std::string_view key) {
 void handle(Session&, const CallPtr& call, wire::FindCoordinatorRequest request) {
   wire::FindCoordinatorResponse response;
   if (call->version() < kFirstWithLists) {
-    const Found found = find(request.key_type, request.key);
+    const Found found = find(*call, request.key_type, request.key);
     response.error_code = found.error;
     response.error_message = found.message;
     response.node_id = found.error == wire::ErrorCode::none ? call->node().id : -1;
@@ -36,7 +37,7 @@ void handle(Session&, const CallPtr& call, wire::FindCoordinatorRequest request)
     return call->reply(response);
   }
   for (const std::string_view key : request.coordinator_keys) {
-    const Found found = find(request.key_type, key);
+    const Found found = find(*call, request.key_type, key);
     auto& out = response.coordinators.emplace_back();
     out.key = std::string(key);
     out.error_code = found.error;

@@ -7,11 +7,14 @@
 #include "kafka/wire/alter_client_quotas.h"
 #include "kafka/wire/alter_configs.h"
 #include "kafka/wire/api_versions.h"
+#include "kafka/wire/create_acls.h"
 #include "kafka/wire/create_partitions.h"
 #include "kafka/wire/create_topics.h"
+#include "kafka/wire/delete_acls.h"
 #include "kafka/wire/delete_groups.h"
 #include "kafka/wire/delete_records.h"
 #include "kafka/wire/delete_topics.h"
+#include "kafka/wire/describe_acls.h"
 #include "kafka/wire/describe_client_quotas.h"
 #include "kafka/wire/describe_cluster.h"
 #include "kafka/wire/describe_configs.h"
@@ -39,6 +42,8 @@
 namespace baton::kafka {
 
 using CallPtr = std::shared_ptr<Call>;
+using broker::Operation;
+using broker::Resource;
 
 // A reply that several completions write into, each its own slot: it is sent when none of them can any more. A slot says an error until it is
 // known, since a completion may be dropped with its request.
@@ -59,11 +64,14 @@ class SharedReply {
 void handle(Session& session, const CallPtr& call, wire::AlterClientQuotasRequest request);
 void handle(Session& session, const CallPtr& call, wire::AlterConfigsRequest request);
 void handle(Session& session, const CallPtr& call, wire::ApiVersionsRequest request);
+void handle(Session& session, const CallPtr& call, wire::CreateAclsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreatePartitionsRequest request);
 void handle(Session& session, const CallPtr& call, wire::CreateTopicsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DeleteAclsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteGroupsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteRecordsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DeleteTopicsRequest request);
+void handle(Session& session, const CallPtr& call, wire::DescribeAclsRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeClientQuotasRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeClusterRequest request);
 void handle(Session& session, const CallPtr& call, wire::DescribeConfigsRequest request);
@@ -88,7 +96,7 @@ void handle(Session& session, const CallPtr& call, wire::OffsetForLeaderEpochReq
 void handle(Session& session, const CallPtr& call, wire::ProduceRequest request);
 void handle(Session& session, const CallPtr& call, wire::SyncGroupRequest request);
 
-// Without access control a client may do everything: bits of Kafka's AclOperation.
+// What there is to allow, and, without access control, is allowed: bits of Kafka's AclOperation.
 inline constexpr std::int32_t kClusterOperations = 0x1fa0;  // create, alter, describe, cluster action, settings, idempotent write
 inline constexpr std::int32_t kTopicOperations = 0xdf8;     // read, write, create, delete, alter, describe, settings
 inline constexpr std::int32_t kGroupOperations = 0xd48;     // read, delete, describe, settings

@@ -4,6 +4,11 @@
 namespace baton::kafka {
 
 void handle(Session&, const CallPtr& call, wire::HeartbeatRequest request) {
+  if (!call->may(Operation::read, Resource::group, request.group_id)) {
+    wire::HeartbeatResponse refused;
+    refused.error_code = wire::ErrorCode::group_authorization_failed;
+    return call->reply(refused);
+  }
   broker::HeartbeatRequest heartbeat{.group = group_id(request.group_id),
                                      .generation = broker::GenerationId(request.generation_id),
                                      .member = member_id(request.member_id),

@@ -6,7 +6,7 @@ namespace baton::kafka {
 namespace {
 
 using Asked = wire::IncrementalAlterConfigsRequest::AlterConfigsResource;
-enum class Operation : std::int8_t { set = 0, remove = 1, append = 2, subtract = 3 };
+enum class ConfigOperation : std::int8_t { set = 0, remove = 1, append = 2, subtract = 3 };
 
 std::vector<std::string> split(std::string_view list) {
   std::vector<std::string> out;
@@ -20,12 +20,12 @@ std::vector<std::string> split(std::string_view list) {
 }
 
 // What is there already is not added again.
-std::string changed_list(std::string_view now, Operation operation, std::string_view value) {
+std::string changed_list(std::string_view now, ConfigOperation operation, std::string_view value) {
   std::vector<std::string> elements = split(now);
   for (const std::string& element : split(value)) {
     const bool there = std::ranges::find(elements, element) != elements.end();
-    if (operation == Operation::subtract) std::erase(elements, element);
-    if (operation == Operation::append && !there) elements.push_back(element);
+    if (operation == ConfigOperation::subtract) std::erase(elements, element);
+    if (operation == ConfigOperation::append && !there) elements.push_back(element);
   }
   std::string out;
   for (const std::string& element : elements) out += (out.empty() ? "" : ",") + element;
@@ -40,22 +40,22 @@ Alteration plan(const broker::Broker& broker, const store::TopicView& topic, con
   }
   for (const auto& config : asked.configs) {
     const std::string name(config.name);
-    const auto operation = static_cast<Operation>(config.config_operation);
+    const auto operation = static_cast<ConfigOperation>(config.config_operation);
     if (config.config_operation < 0 || config.config_operation > 3) {
       return refusal(wire::ErrorCode::invalid_request, "Unknown operation type " + std::to_string(config.config_operation) + " for key " + name);
     }
-    if (operation == Operation::remove) {
+    if (operation == ConfigOperation::remove) {
       out.removed.push_back(name);
       continue;
     }
     if (!config.value) return refusal(wire::ErrorCode::invalid_request, "Null value not supported for : " + name);
-    if (operation == Operation::set) {
+    if (operation == ConfigOperation::set) {
       if (!is_fixed_as_it_is(topic, config.name, *config.value)) out.changed[name] = std::string(*config.value);
       continue;
     }
     const log::TopicSetting* setting = log::find_topic_setting(config.name);
     if (setting == nullptr || setting->type != log::TopicSetting::Type::list) {
-      return refusal(wire::ErrorCode::invalid_config, std::string("Can't ") + (operation == Operation::append ? "APPEND" : "SUBTRACT") + " to key " +
+      return refusal(wire::ErrorCode::invalid_config, std::string("Can't ") + (operation == ConfigOperation::append ? "APPEND" : "SUBTRACT") + " to key " +
                                                           name + " because its type is not LIST.");
     }
     const auto set = topic.settings.find(name);

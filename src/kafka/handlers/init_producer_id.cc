@@ -12,6 +12,8 @@ void handle(Session&, const CallPtr& call, wire::InitProducerIdRequest request) 
   } else if (request.transactional_id) {
     // There is no transaction coordinator yet; FindCoordinator says so, too.
     response.error_code = wire::ErrorCode::transactional_id_authorization_failed;
+  } else if (!call->may(Operation::idempotent_write) && !call->may_with_any(Operation::write, Resource::topic)) {
+    response.error_code = wire::ErrorCode::cluster_authorization_failed;
   } else {
     // An idempotent producer that has lost its sequence gets a new id as well, as from Kafka; it raises its epoch by itself (KIP-360).
     response.producer_id = call->broker().new_producer_id();

@@ -45,6 +45,13 @@ void answer(Call& call, broker::JoinReply reply) {
 }  // namespace
 
 void handle(Session& session, const CallPtr& call, wire::JoinGroupRequest request) {
+  if (!call->may(Operation::read, Resource::group, request.group_id)) {
+    wire::JoinGroupResponse refused;
+    refused.error_code = wire::ErrorCode::group_authorization_failed;
+    refused.generation_id = -1;
+    if (call->version() >= kFirstWithNullProtocol) refused.protocol_name.reset();
+    return call->reply(refused);
+  }
   call->broker().with_groups([call, join = read(session, *call, request)](broker::Groups& groups) mutable {
     groups.join(std::move(join), [call](broker::JoinReply reply) { answer(*call, std::move(reply)); });
   });

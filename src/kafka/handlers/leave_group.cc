@@ -24,6 +24,11 @@ void answer(Call& call, const broker::LeaveRequest& request, const broker::Leave
 }  // namespace
 
 void handle(Session&, const CallPtr& call, wire::LeaveGroupRequest request) {
+  if (!call->may(Operation::read, Resource::group, request.group_id)) {
+    wire::LeaveGroupResponse refused;
+    refused.error_code = wire::ErrorCode::group_authorization_failed;
+    return call->reply(refused);
+  }
   broker::LeaveRequest leave{.group = group_id(request.group_id), .members = {}};
   if (call->version() < kFirstWithMembers) leave.members.push_back({.member = member_id(request.member_id), .instance = {}});
   for (const auto& member : request.members) {

@@ -10,7 +10,9 @@ void handle(Session&, const CallPtr& call, wire::ListGroupsRequest request) {
     groups.list(list, [call](broker::ListReply reply) {
       wire::ListGroupsResponse response;
       response.error_code = to_wire(reply.error);
+      const bool all = call->may(Operation::describe);
       for (auto& group : reply.groups) {
+        if (!all && !call->may(Operation::describe, Resource::group, group.group.value)) continue;
         response.groups.push_back({.group_id = std::move(group.group.value),
                                    .protocol_type = std::move(group.protocol_type),
                                    .group_state = std::string(state_name(group.state)),

@@ -99,13 +99,14 @@ void answer(const CallPtr& call, const wire::ListOffsetsRequest& request, bool w
     auto& topic = response.topics.emplace_back();
     topic.name = std::string(asked.name);
     const auto found = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
+    const bool may = call->may(Operation::describe, Resource::topic, asked.name);
     for (const auto& partition : asked.partitions) {
       const int named = std::exchange(times_named[{asked.name, partition.partition_index}], 0);
       if (named == 0) continue;  // it has been answered
       Partition& out = topic.partitions.emplace_back();
       out.partition_index = partition.partition_index;
-      if (named > 1) {
-        out.error_code = wire::ErrorCode::invalid_request;
+      if (!may || named > 1) {
+        out.error_code = may ? wire::ErrorCode::invalid_request : wire::ErrorCode::topic_authorization_failed;
         continue;
       }
       out.error_code = check_partition(found.get(), partition.partition_index, partition.current_leader_epoch, call->broker().epoch());

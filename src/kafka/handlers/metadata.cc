@@ -42,10 +42,16 @@ wire::MetadataResponse about_the_broker(const Call& call) {
   return response;
 }
 
-void add_operations(wire::MetadataResponse& response, const wire::MetadataRequest& request) {
-  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+void add_operations(wire::MetadataResponse& response, const Call& call, const wire::MetadataRequest& request) {
+  if (request.include_cluster_authorized_operations) {
+    const bool may = call.may(Operation::describe);
+    response.cluster_authorized_operations = may ? call.operations(Resource::cluster, broker::kClusterName, kClusterOperations) : 0;
+  }
   if (!request.include_topic_authorized_operations) return;
-  for (Topic& topic : response.topics) topic.topic_authorized_operations = kTopicOperations;
+  for (Topic& topic : response.topics) {
+    if (topic.error_code == wire::ErrorCode::topic_authorization_failed) continue;
+    topic.topic_authorized_operations = call.operations(Resource::topic, topic.name.value_or(std::string()), kTopicOperations);
+  }
 }
 
 // Makes the topics that are missing, one after the other, and answers when all are there or refused.
@@ -90,9 +96,10 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
   const bool all = !request.topics || (call->version() == 0 && request.topics->empty());
   if (all) {
     for (const auto& topic : view->topics()) {
-      if (!broker::Broker::is_internal(topic->name)) response.topics.push_back(describe(*topic, call->node()));
+      if (broker::Broker::is_internal(topic->name) || !call->may(Operation::describe, Resource::topic, topic->name)) continue;
+      response.topics.push_back(describe(*topic, call->node()));
     }
-    add_operations(response, request);
+    add_operations(response, *call, request);
     return call->reply(response);
   }
   const bool may_make = call->broker().options().auto_create && request.allow_auto_topic_creation;
@@ -102,7 +109,11 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
     if (!answered.emplace(asked.name, from_wire(asked.topic_id)).second) continue;
     const std::string_view name = asked.name.value_or(std::string_view());
     const auto topic = find_topic(*view, name, asked.topic_id);
-    if (topic != nullptr) {
+    const std::string_view known = topic == nullptr ? name : topic->name;
+    if (!known.empty() && !call->may(Operation::describe, Resource::topic, known)) {
+      response.topics.push_back(missing(name, asked.topic_id, wire::ErrorCode::topic_authorization_failed));
+      if (name.empty()) response.topics.back().name.reset();  // who asks by an id does not learn whose it is
+    } else if (topic != nullptr) {
       response.topics.push_back(describe(*topic, call->node()));
     } else if (name.empty()) {
       response.topics.push_back(missing(name, asked.topic_id, asked.name ? wire::ErrorCode::invalid_topic_exception : wire::ErrorCode::unknown_topic_id));
@@ -111,12 +122,16 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
     } else if (!log::check_topic(std::string(name), log::TopicKind::plain, 1)) {
       response.topics.push_back(missing(name, {}, wire::ErrorCode::invalid_topic_exception));
     } else {
+      if (may_make && !call->may(Operation::create) && !call->may(Operation::create, Resource::topic, name)) {
+        response.topics.push_back(missing(name, {}, wire::ErrorCode::topic_authorization_failed));
+        continue;
+      }
       // LEADER_NOT_AVAILABLE marks those that are about to be made.
       response.topics.push_back(missing(name, {}, may_make ? wire::ErrorCode::leader_not_available : wire::ErrorCode::unknown_topic_or_partition));
       makes = makes || may_make;
     }
   }
-  add_operations(response, request);
+  add_operations(response, *call, request);
   if (!makes) return call->reply(response);
   std::make_shared<MakeTopics>(call, std::move(response))->go_on();
 }

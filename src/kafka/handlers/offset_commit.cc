@@ -45,18 +45,24 @@ void handle(Session&, const CallPtr& call, wire::OffsetCommitRequest request) {
   const auto view = call->broker().view();
   auto& topics = commit->response.topics;
   topics.resize(request.topics.size());
+  const bool may_use_group = call->may(Operation::read, Resource::group, request.group_id);
   for (std::size_t t = 0; t < topics.size(); ++t) {
     const auto& asked = request.topics[t];
     const auto topic = view == nullptr ? nullptr : find_topic(*view, by_id ? std::string_view() : asked.name, asked.topic_id);
     topics[t].name = std::string(asked.name);
     topics[t].topic_id = asked.topic_id;
     topics[t].partitions.resize(asked.partitions.size());
+    const bool may = call->may(Operation::read, Resource::topic, topic == nullptr ? asked.name : topic->name);
     for (std::size_t p = 0; p < asked.partitions.size(); ++p) {
       const auto& given = asked.partitions[p];
       Partition& out = topics[t].partitions[p];
       out.partition_index = given.partition_index;
-      if (topic == nullptr && by_id) {
+      if (!may_use_group) {
+        out.error_code = wire::ErrorCode::group_authorization_failed;
+      } else if (topic == nullptr && by_id) {
         out.error_code = wire::ErrorCode::unknown_topic_id;
+      } else if (!may) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
       } else if (topic == nullptr || given.partition_index < 0 || static_cast<std::size_t>(given.partition_index) >= topic->partitions.size()) {
         out.error_code = wire::ErrorCode::unknown_topic_or_partition;
       } else {

@@ -27,6 +27,11 @@ struct Deletion {
 }  // namespace
 
 void handle(Session&, const CallPtr& call, wire::OffsetDeleteRequest request) {
+  if (!call->may(Operation::remove, Resource::group, request.group_id)) {
+    Response refused;
+    refused.error_code = wire::ErrorCode::group_authorization_failed;
+    return call->reply(refused);
+  }
   auto deletion = std::make_shared<Deletion>();
   deletion->call = call;
   broker::DeleteOffsetsRequest ask{.group = group_id(request.group_id), .partitions = {}};
@@ -38,9 +43,14 @@ void handle(Session&, const CallPtr& call, wire::OffsetDeleteRequest request) {
     const auto topic = view == nullptr ? nullptr : find_topic(*view, asked.name, {});
     topics[t].name = std::string(asked.name);
     topics[t].partitions.resize(asked.partitions.size());
+    const bool may = call->may(Operation::read, Resource::topic, asked.name);
     for (std::size_t p = 0; p < asked.partitions.size(); ++p) {
       Partition& out = topics[t].partitions[p];
       out.partition_index = asked.partitions[p].partition_index;
+      if (!may) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
+        continue;
+      }
       if (topic == nullptr || out.partition_index < 0 || static_cast<std::size_t>(out.partition_index) >= topic->partitions.size()) {
         out.error_code = wire::ErrorCode::unknown_topic_or_partition;
         continue;

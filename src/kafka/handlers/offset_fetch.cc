@@ -56,6 +56,11 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
         out.error_code = wire::ErrorCode::invalid_request;
         continue;
       }
+      if (!call_->may(Operation::describe, Resource::group, out.group_id)) {
+        if (asked_[i].topics) copy(*asked_[i].topics, out);
+        refuse(out, wire::ErrorCode::group_authorization_failed);
+        continue;
+      }
       Question& question = questions_.emplace_back(&out);
       question.request.group = group_id(out.group_id);
       question.request.require_stable = require_stable_;
@@ -85,6 +90,15 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
   };
   [[nodiscard]] bool by_id() const { return call_->version() >= kFirstWithIds; }
 
+  // What was asked for, without an answer yet: versions without an error of the whole say it with each partition.
+  static void copy(const std::vector<wire::OffsetFetchRequest::OffsetFetchRequestTopics>& asked, Group& out) {
+    for (const auto& wanted : asked) {
+      Topic& topic = out.topics.emplace_back();
+      topic.name = std::string(wanted.name);
+      for (const std::int32_t index : wanted.partition_indexes) topic.partitions.push_back(none_committed(index, wire::ErrorCode::none));
+    }
+  }
+
   void prepare(const std::vector<wire::OffsetFetchRequest::OffsetFetchRequestTopics>& asked, Group& out, std::vector<broker::TopicPartition>& partitions) const {
     std::set<broker::TopicPartition> seen;
     for (const auto& wanted : asked) {
@@ -94,8 +108,10 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
       // By name, nobody asks whether the topic is there: without one there is no offset.
       const auto found = by_id() && view_ != nullptr ? find_topic(*view_, {}, wanted.topic_id) : nullptr;
       if (found != nullptr) topic.name = found->name;
+      const bool may = call_->may(Operation::describe, Resource::topic, topic.name);
       for (const std::int32_t index : wanted.partition_indexes) {
         auto error = by_id() && found == nullptr ? wire::ErrorCode::unknown_topic_id : wire::ErrorCode::none;
+        if (error == wire::ErrorCode::none && !may) error = wire::ErrorCode::topic_authorization_failed;
         broker::TopicPartition partition{.topic = topic.name, .partition = log::PartitionId(index)};
         if (error == wire::ErrorCode::none && !seen.insert(partition).second) error = wire::ErrorCode::invalid_request;
         if (error == wire::ErrorCode::none) partitions.push_back(std::move(partition));
@@ -123,6 +139,7 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
         name = &offset.partition.topic;
         topic = view_ == nullptr ? nullptr : find_topic(*view_, *name, {});
       }
+      if (!call_->may(Operation::describe, Resource::topic, *name)) continue;
       if (by_id() && (topic == nullptr || is_of_other(offset, topic->id))) continue;
       if (out.topics.empty() || out.topics.back().name != *name) {
         out.topics.push_back({.name = *name, .topic_id = topic == nullptr ? wire::Uuid{} : to_wire(topic->id), .partitions = {}});
@@ -134,7 +151,11 @@ class OffsetFetch : public std::enable_shared_from_this<OffsetFetch> {
   void refuse(Group& out, broker::GroupError error) const {
     // A group whose removal is not durable yet may stay: its consumers ask again, instead of starting from nothing.
     if (error == broker::GroupError::group_id_not_found) error = broker::GroupError::coordinator_not_available;
-    out.error_code = to_wire(error);
+    refuse(out, to_wire(error));
+  }
+
+  void refuse(Group& out, wire::ErrorCode error) const {
+    out.error_code = error;
     if (call_->version() >= kFirstWithError) return out.topics.clear();
     for (Topic& topic : out.topics) {
       for (Partition& partition : topic.partitions) partition.error_code = out.error_code;

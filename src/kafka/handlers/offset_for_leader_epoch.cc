@@ -9,9 +9,14 @@ void handle(Session&, const CallPtr& call, wire::OffsetForLeaderEpochRequest req
     auto& topic = response.topics.emplace_back();
     topic.topic = std::string(asked.topic);
     const auto found = view == nullptr ? nullptr : find_topic(*view, asked.topic, {});
+    const bool may = call->may(Operation::cluster_action) || call->may(Operation::describe, Resource::topic, asked.topic);
     for (const auto& partition : asked.partitions) {
       auto& out = topic.partitions.emplace_back();
       out.partition = partition.partition;
+      if (!may) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
+        continue;
+      }
       out.error_code = check_partition(found.get(), partition.partition, partition.current_leader_epoch, call->broker().epoch());
       if (out.error_code != wire::ErrorCode::none) continue;
       const auto& reader = *found->partitions[static_cast<std::size_t>(partition.partition)];

@@ -118,10 +118,13 @@ void handle(Session& session, const CallPtr& call, wire::ProduceRequest request)
   for (std::size_t t = 0; t < request.topic_data.size(); ++t) {
     const auto& asked = request.topic_data[t];
     auto topic = find_topic(*view, call->version() < kFirstWithIds ? asked.name : std::string_view(), asked.topic_id);
+    const bool may = call->may(Operation::write, Resource::topic, topic == nullptr ? asked.name : topic->name);
     for (std::size_t p = 0; p < asked.partition_data.size(); ++p) {
       Partition& out = response.responses[t].partition_responses[p];
       if (topic == nullptr && call->version() >= kFirstWithIds) {
         out.error_code = wire::ErrorCode::unknown_topic_id;
+      } else if (!may) {
+        out.error_code = wire::ErrorCode::topic_authorization_failed;
       } else {
         produce(session, *call, topic, asked.partition_data[p], production, out);
       }

@@ -20,6 +20,11 @@ void answer(Call& call, broker::SyncReply reply) {
 }  // namespace
 
 void handle(Session&, const CallPtr& call, wire::SyncGroupRequest request) {
+  if (!call->may(Operation::read, Resource::group, request.group_id)) {
+    wire::SyncGroupResponse refused;
+    refused.error_code = wire::ErrorCode::group_authorization_failed;
+    return call->reply(refused);
+  }
   if (call->version() >= kFirstWithProtocol && (!request.protocol_type || !request.protocol_name)) {
     return answer(*call, {.error = broker::GroupError::inconsistent_group_protocol});
   }
