@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "os/socket.h"
+
 namespace baton::broker {
 namespace {
 
@@ -9,10 +11,6 @@ using log::Acl;
 
 constexpr std::string_view kEveryone = "User:*";
 constexpr std::string_view kAny = "*";
-
-bool is_about(const Acl& acl, const Subject& who) {
-  return (acl.principal == who.principal || acl.principal == kEveryone) && (acl.host == kAny || acl.host == who.host);
-}
 
 // Whether an entry that allows `given` allows `asked`.
 bool implies(Operation given, Operation asked) {
@@ -47,7 +45,10 @@ Status check_acl(const Acl& acl) {
     if (text->size() > kAclTextBytesMax) return refuse("a name, a principal or a host of an entry has at most " + std::to_string(kAclTextBytesMax) + " bytes");
   }
   if (acl.name.empty()) return refuse("Resource name should not be empty");
-  if (acl.host.empty()) return refuse("an entry's host is an address, or * for any");
+  // A name would never be the client's: what it denies would be allowed.
+  if (acl.host != kAny && !os::canonical_address(acl.host)) {
+    return refuse("the host of an entry is an IP address, or * for any; '" + acl.host.substr(0, 64) + "' is none");
+  }
   const auto colon = acl.principal.find(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == acl.principal.size()) {
     return refuse("Could not parse principal from `" + acl.principal + "`: it is a type and a name, User:alice");
@@ -58,15 +59,28 @@ Status check_acl(const Acl& acl) {
   return {};
 }
 
+Rights::Rights(RightsOptions options) : options_(std::move(options)) {
+  for (const std::string& user : options_.super_users) {
+    const auto at = user.rfind('@');
+    const auto address = at == std::string::npos ? std::nullopt : os::canonical_address(std::string_view(user).substr(at + 1));
+    super_users_.emplace(address ? user.substr(0, at) : user, address.value_or(""));
+  }
+}
+
+bool Rights::is_about(const Entry& entry, const Subject& who) {
+  return (entry.acl->principal == who.principal || entry.acl->principal == kEveryone) && (entry.host == kAny || entry.host == who.host);
+}
+
 void Rights::set(const log::AclTable& table) {
   auto lists = std::make_shared<Lists>();
   lists->table = table;
   for (const Acl& acl : lists->table) {
     Index& index = lists->by_resource[static_cast<std::size_t>(acl.resource)];
+    const Entry entry{&acl, os::canonical_address(acl.host).value_or(acl.host)};
     if (acl.pattern == Acl::Pattern::literal) {
-      index.literal[acl.name].push_back(&acl);
+      index.literal[acl.name].push_back(entry);
     } else {
-      index.prefixed[acl.name].push_back(&acl);
+      index.prefixed[acl.name].push_back(entry);
       index.prefix_bytes.insert(acl.name.size());
     }
   }
@@ -86,9 +100,9 @@ std::shared_ptr<const log::AclTable> Rights::table() const {
 
 bool Rights::is_super(const Subject& who) const {
   if (who.owner) return true;
-  if (options_.super_users.empty()) return false;
+  if (super_users_.empty()) return false;
   const std::string principal(who.principal);
-  return options_.super_users.contains(principal) || options_.super_users.contains(principal + "@" + std::string(who.host));
+  return super_users_.contains({principal, std::string()}) || super_users_.contains({principal, std::string(who.host)});
 }
 
 bool Rights::decide(const Lists& lists, const Subject& who, Operation operation, Resource resource, std::string_view name) const {
@@ -100,10 +114,10 @@ bool Rights::decide(const Lists& lists, const Subject& who, Operation operation,
     const auto found = at.find(key);
     if (found == at.end()) return;
     any = true;
-    for (const Acl* acl : found->second) {
-      if (!is_about(*acl, who)) continue;
-      if (acl->permission == Acl::Permission::deny) denied = denied || denies(*acl, operation);
-      else allowed = allowed || implies(acl->operation, operation);
+    for (const Entry& entry : found->second) {
+      if (!is_about(entry, who)) continue;
+      if (entry.acl->permission == Acl::Permission::deny) denied = denied || denies(*entry.acl, operation);
+      else allowed = allowed || implies(entry.acl->operation, operation);
     }
   };
   look(index.literal, name);
@@ -129,10 +143,12 @@ bool Rights::may_with_any(const Subject& who, Operation operation, Resource reso
   const Index& index = all->by_resource[static_cast<std::size_t>(resource)];
   for (const auto* entries : {&index.literal, &index.prefixed}) {
     for (const auto& [name, acls] : *entries) {
-      const bool allows = std::ranges::any_of(acls, [&](const Acl* acl) {
-        return acl->permission == Acl::Permission::allow && is_about(*acl, who) && implies(acl->operation, operation);
+      const bool allows = std::ranges::any_of(acls, [&](const Entry& entry) {
+        return entry.acl->permission == Acl::Permission::allow && is_about(entry, who) && implies(entry.acl->operation, operation);
       });
-      if (allows && decide(*all, who, operation, resource, name)) return true;
+      // Of names with a prefix there is one that no entry is about by its whole name.
+      const std::string one = entries == &index.literal ? std::string(name) : std::string(name) + '\0';
+      if (allows && decide(*all, who, operation, resource, one)) return true;
     }
   }
   return false;

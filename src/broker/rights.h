@@ -37,7 +37,7 @@ struct RightsOptions {
 // Who asks. As long as listeners do not ask who a client is, its principal is "User:ANONYMOUS".
 struct Subject {
   std::string_view principal;
-  std::string_view host;  // its address
+  std::string_view host;  // its address, as os::canonical_address writes it
   bool owner = false;     // came through the unix socket: the user of the data directory, who may do everything
 };
 
@@ -54,12 +54,12 @@ struct AclFilter {
   [[nodiscard]] bool fits(const log::Acl& acl) const;
 };
 
-// invalid_argument: a name or a principal that cannot be. An operation that its resource does not have is taken, as by Kafka, and allows nothing.
+// invalid_argument: a name, a principal or an address that cannot be. An operation that its resource does not have is taken, as by Kafka, and allows nothing.
 [[nodiscard]] Status check_acl(const log::Acl& acl);
 
 class Rights {
  public:
-  explicit Rights(RightsOptions options) : options_(std::move(options)) {}
+  explicit Rights(RightsOptions options);
 
   // [any] The entries from now on.
   void set(const log::AclTable& table);
@@ -73,7 +73,11 @@ class Rights {
   [[nodiscard]] std::int32_t operations(const Subject& who, Resource resource, std::string_view name, std::int32_t bits) const;
 
  private:
-  using Entries = std::vector<const log::Acl*>;
+  struct Entry {
+    const log::Acl* acl;
+    std::string host;  // in the one way to write it
+  };
+  using Entries = std::vector<Entry>;
   // The entries of one kind of resource, so that those about a name are found without a look at all.
   struct Index {
     std::map<std::string_view, Entries> literal, prefixed;
@@ -84,10 +88,12 @@ class Rights {
     std::array<Index, 6> by_resource;  // by the number of the resource
   };
   [[nodiscard]] std::shared_ptr<const Lists> lists() const;
+  [[nodiscard]] static bool is_about(const Entry& entry, const Subject& who);
   [[nodiscard]] bool is_super(const Subject& who) const;
   [[nodiscard]] bool decide(const Lists& lists, const Subject& who, Operation operation, Resource resource, std::string_view name) const;
 
   const RightsOptions options_;
+  std::set<std::pair<std::string, std::string>, std::less<>> super_users_;  // principal and address; "": from wherever it comes
   mutable std::mutex mutex_;
   std::shared_ptr<const Lists> lists_ = std::make_shared<const Lists>();
 };

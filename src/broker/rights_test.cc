@@ -62,6 +62,26 @@ TEST_F(RightsTest, AnEntryIsForItsPrincipalHostOperationAndName) {
   EXPECT_FALSE(rights_->may(kAlice, Operation::read, Resource::group, "rides")) << "another kind of resource";
 }
 
+TEST_F(RightsTest, AnAddressIsTheSameHoweverItIsWritten) {
+  const Subject six{"User:alice", "2001:db8::1"};
+  have({allow(Operation::all, "*", "User:alice"), deny(Operation::all, "rides", "User:*")});
+  for (const char* host : {"::ffff:10.0.0.1", "10.0.0.1"}) {
+    Acl denied = deny(Operation::all, "rides");
+    denied.host = host;
+    have({allow(Operation::all, "*", "User:alice"), denied});
+    EXPECT_FALSE(may(kAlice, Operation::read, "rides")) << host;
+    EXPECT_TRUE(may(six, Operation::read, "rides"));
+  }
+  for (const char* host : {"2001:db8::1", "2001:DB8:0:0:0:0:0:1"}) {
+    Acl denied = deny(Operation::all, "rides");
+    denied.host = host;
+    have({allow(Operation::all, "*", "User:alice"), denied});
+    EXPECT_FALSE(may(six, Operation::read, "rides")) << host;
+  }
+  have({}, {.enabled = true, .super_users = {"User:alice@::ffff:10.0.0.1"}});
+  EXPECT_TRUE(may(kAlice, Operation::read, "rides"));
+}
+
 TEST_F(RightsTest, PrefixesAndTheStarAreAboutManyNames) {
   have({prefixed(allow(Operation::read, "rides-")), prefixed(allow(Operation::read, "r")), allow(Operation::write, "*")});
   EXPECT_TRUE(may(kAlice, Operation::read, "rides-1"));
@@ -121,6 +141,8 @@ TEST_F(RightsTest, ARightOnSomeThingIsOneThatNothingDenies) {
   EXPECT_FALSE(may_some(kAlice, Operation::write));
   have({prefixed(allow(Operation::write, "rides-")), prefixed(deny(Operation::write, "rides"))});
   EXPECT_FALSE(may_some(kAlice, Operation::write));
+  have({prefixed(allow(Operation::write, "rides")), deny(Operation::write, "rides")});
+  EXPECT_TRUE(may_some(kAlice, Operation::write)) << "on rides-1";
   have({allow(Operation::write, "*"), deny(Operation::write, "rides")});
   EXPECT_TRUE(may_some(kAlice, Operation::write));
 }
@@ -157,6 +179,7 @@ TEST(Acls, WhatCannotBeIsRefused) {
   EXPECT_FALSE(check_acl(allow(Operation::read, "rides", "User:")).ok());
   EXPECT_FALSE(check_acl(allow(Operation::read, "rides", "User:alice", "")).ok());
   EXPECT_FALSE(check_acl(allow(Operation::read, std::string(1'001, 'n'))).ok());
+  EXPECT_FALSE(check_acl(allow(Operation::read, "rides", "User:alice", "laptop.example")).ok()) << "what it denies would be allowed";
   Acl cluster = allow(Operation::alter, std::string(kClusterName));
   cluster.resource = Resource::cluster;
   EXPECT_TRUE(check_acl(cluster).ok());

@@ -35,8 +35,9 @@ net::Stream::Piece piece_of(std::string_view text, bool last = false) {
 // A state machine on the core: asked -> reading -> given, or -> waiting for the partitions to grow.
 class Source : public std::enable_shared_from_this<Source> {
  public:
-  Source(Gateway& gateway, os::Executor& core, ReadContext read, std::vector<log::PartitionKey> partitions)
-      : gateway_(gateway), core_(core), read_(std::move(read)), partitions_(std::move(partitions)) {
+  Source(Gateway& gateway, os::Executor& core, ReadContext read, std::vector<log::PartitionKey> partitions,
+         std::function<std::optional<Response>()> refused)
+      : gateway_(gateway), core_(core), read_(std::move(read)), partitions_(std::move(partitions)), refused_(std::move(refused)) {
     read_.limit = kEventsAtOnce;
     ++gateway_.open_streams();
   }
@@ -84,11 +85,8 @@ class Source : public std::enable_shared_from_this<Source> {
   void on_page(Result<ContextPage> page, std::string_view text) {
     reading_ = false;
     if (closed_) return;
-    if (!page) {
-      std::string out = "event: error\n";
-      put_data(out, problem_of(page.error()).body);
-      return give(piece_of(out + '\n', true));
-    }
+    if (const auto refused = refused_()) return fail(*refused);
+    if (!page) return fail(problem_of(page.error()));
     read_.after = page->next;
     if (!text.empty()) return give(piece_of(text));
     // Also while there is a lot that the filter does not let through.
@@ -110,13 +108,22 @@ class Source : public std::enable_shared_from_this<Source> {
     set_timer(left, &Source::heartbeat);
   }
 
+  void fail(const Response& problem) {
+    std::string out = "event: error\n";
+    put_data(out, problem.body);
+    give(piece_of(out + '\n', true));
+  }
+
   void on_moved() {
     moved_ = true;
     if (!closed_ && give_ && !reading_) read();
   }
 
   // So that a client that has gone is noticed, and what stands between does not end the connection.
-  void heartbeat() { give(piece_of(": \n\n")); }
+  void heartbeat() {
+    if (const auto refused = refused_()) return fail(*refused);
+    give(piece_of(": \n\n"));
+  }
 
   void give(net::Stream::Piece piece) {
     stop_timer();
@@ -140,6 +147,7 @@ class Source : public std::enable_shared_from_this<Source> {
   os::Executor& core_;
   ReadContext read_;
   const std::vector<log::PartitionKey> partitions_;
+  const std::function<std::optional<Response>()> refused_;
   std::function<void(net::Stream::Piece)> give_;  // while asked
   std::int64_t asked_ns_ = 0;                     // since when
   std::unique_ptr<broker::FetchWaiters::Waiter> waiter_;
@@ -163,8 +171,8 @@ class EventStream final : public net::Stream {
 }  // namespace
 
 std::unique_ptr<net::Stream> stream_events(Gateway& gateway, os::Executor& core, ReadContext read,
-                                           std::vector<log::PartitionKey> partitions) {
-  return std::make_unique<EventStream>(std::make_shared<Source>(gateway, core, std::move(read), std::move(partitions)));
+                                           std::vector<log::PartitionKey> partitions, std::function<std::optional<Response>()> refused) {
+  return std::make_unique<EventStream>(std::make_shared<Source>(gateway, core, std::move(read), std::move(partitions), std::move(refused)));
 }
 
 }  // namespace baton::gateway

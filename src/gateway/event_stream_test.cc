@@ -45,7 +45,7 @@ class EventStreamTest : public testing::Test {
     const auto topic = broker_->view()->find_topic("c");
     ReadContext read{.context = "c"};
     read.filter.types = std::move(types);
-    on_core([&] { stream_ = stream_events(*gateway_, *core_, std::move(read), {{topic->id, log::PartitionId(0)}}); });
+    on_core([&] { stream_ = stream_events(*gateway_, *core_, std::move(read), {{topic->id, log::PartitionId(0)}}, [] { return std::optional<Response>(); }); });
   }
   void ask() {
     on_core([&] {

@@ -101,8 +101,6 @@ std::string name_of(broker::Operation operation) {
   }
 }
 
-Response forbidden(const std::string& needed) { return problem(403, "forbidden", "this needs the right to " + needed); }
-
 // As they are configured: "Events.Example", "2001:db8::5".
 GatewayOptions with_host_names(GatewayOptions options) {
   for (auto& host : options.http.hosts) host = host_name(host);
@@ -185,6 +183,10 @@ std::optional<Response> Gateway::refuse(const Request& request, broker::Operatio
   return forbidden(name_of(operation) + " on context '" + std::string(context) + "' (as a topic)");
 }
 
+bool Gateway::may_describe_store(const Request& request) const {
+  return may(request, broker::Operation::describe, broker::Resource::cluster, broker::kClusterName);
+}
+
 std::optional<Response> Gateway::refuse(const Call& call) const {
   using broker::Operation;
   const auto on_context = [&](Operation operation) { return refuse(call.request, operation, call.in_path("context")); };
@@ -192,12 +194,18 @@ std::optional<Response> Gateway::refuse(const Call& call) const {
     if (may(call.request, operation, broker::Resource::cluster, broker::kClusterName)) return std::nullopt;
     return forbidden(name_of(operation) + " on the cluster");
   };
+  const auto may_create = [&] { return on_store(Operation::create) ? on_context(Operation::create) : std::nullopt; };  // one of the two
   switch (call.route().right) {
     case Right::open:
     case Right::handler: return std::nullopt;
     case Right::read: return on_context(Operation::read);
-    case Right::write: return on_context(Operation::write);
-    case Right::create: return on_store(Operation::create) ? on_context(Operation::create) : std::nullopt;  // one of the two
+    case Right::write: {
+      auto refused = on_context(Operation::write);
+      if (refused || !broker_.rights().enabled()) return refused;
+      const auto view = broker_.view();  // an append to a context that is not there makes it
+      return view == nullptr || view->find(call.in_path("context")) != nullptr ? std::nullopt : may_create();
+    }
+    case Right::create: return may_create();
     case Right::remove: return on_context(Operation::remove);
     case Right::alter_configs: return on_context(Operation::alter_configs);
     case Right::describe: return on_context(Operation::describe);

@@ -55,6 +55,7 @@ class Gateway {
   [[nodiscard]] ReadLanes& readers() { return readers_; }
   // What the client of a request may do: its rights (broker/rights.h).
   [[nodiscard]] bool may(const Request& request, broker::Operation operation, broker::Resource resource, std::string_view name) const;
+  [[nodiscard]] bool may_describe_store(const Request& request) const;
   // On a context. Nothing: yes; otherwise the answer.
   [[nodiscard]] std::optional<Response> refuse(const Request& request, broker::Operation operation, std::string_view context) const;
   // Runs `read` on a reader and answers with what it returns; an error when too many reads wait.

@@ -71,7 +71,7 @@ void put_answers(std::string& out, const Route& route) {
     const bool good = status < 300;
     put(std::to_string(status), what, good ? route.gives : status < 400 ? "" : "application/problem+json");
   }
-  if (route.right != Right::open) put("403", "Access control is on, and the client has not the right.", "application/problem+json");
+  if (route.right != Right::open && route.id != "list_contexts" && route.id != "list_views") put("403", "Access control is on, and the client has not the right.", "application/problem+json");
   put("default", "Problem details (RFC 9457): 400 for a request that is wrong, 503 when it cannot be done now.", "application/problem+json");
   answers.end();
 }

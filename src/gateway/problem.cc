@@ -25,6 +25,8 @@ Response problem_of(const Error& error) {
   return problem(status_of(error.code), type, error.detail, code_name(error.code));
 }
 
+Response forbidden(std::string_view needed) { return problem(403, "forbidden", "this needs the right to " + std::string(needed)); }
+
 int status_of(Code code) {
   switch (code) {
     case Code::invalid_argument: return 400;

@@ -14,5 +14,7 @@ namespace baton::gateway {
 [[nodiscard]] Response problem(int status, std::string_view type, std::string_view detail, std::string_view code = {});
 [[nodiscard]] Response problem_of(const Error& error);
 [[nodiscard]] int status_of(Code code);
+// 403: `needed` is what is missing, as "Read on context 'rides'".
+[[nodiscard]] Response forbidden(std::string_view needed);
 
 }  // namespace baton::gateway

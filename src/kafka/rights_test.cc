@@ -370,6 +370,7 @@ TEST_F(RightsOverTheProtocol, TheNameOfATopicIsNotToldToWhoKnowsItsIdOnly) {
   as(kClient);
   wire::MetadataRequest request;
   request.topics.emplace().push_back({.topic_id = to_wire(id), .name = std::nullopt});
+  EXPECT_EQ(call<wire::MetadataResponse>(request, 10).topics.at(0).error_code, ErrorCode::topic_authorization_failed);
   const auto topic = call<wire::MetadataResponse>(request, 12).topics.at(0);
   EXPECT_EQ(topic.error_code, ErrorCode::topic_authorization_failed);
   EXPECT_FALSE(topic.name.has_value());

@@ -216,6 +216,7 @@ Result<FilePosition> Partition::check(const Mapped& mapped, FilePosition positio
 }
 
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int64_t ms) const {
+  note_read();
   const Offset limit = visible();
   const auto start = Offset(log_start_.load(std::memory_order_acquire));
   const auto list = segments();

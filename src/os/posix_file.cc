@@ -231,8 +231,9 @@ Result<std::size_t> PosixFile::try_direct(std::uint64_t offset, base::ByteView d
   while (direct.get() >= 0 && done < data.size()) {
     const auto rest = data.subspan(done);
     const ssize_t put = retry([&] { return ::pwrite(direct.get(), rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
-    if (put < 0 && errno != EINVAL) return failed("write");
-    if (put < 0) break;  // larger sectors, or none at all
+    const bool cannot = put < 0 && (errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS);  // larger sectors, or none at all
+    if (put < 0 && !cannot) return failed("write");
+    if (put <= 0) break;
     done += static_cast<std::size_t>(put);
     if (static_cast<std::size_t>(put) % kDirectBytes != 0) break;
   }
@@ -259,6 +260,7 @@ Status PosixFile::allocate(std::uint64_t offset, std::uint64_t length) {
   const int error_number = errno;
   Status result = posix_error("allocate space for", path_, error_number);
   if (error_number == EOPNOTSUPP || error_number == ENOSYS) {
+    direct_.store(false, std::memory_order_relaxed);  // zeros are written beside other writes then: those go the same way
     // Holes below the old end stay holes on such a file system; the log never makes any.
     result = write_zeros(std::max(offset, old_size), offset + length);
   }

@@ -1,9 +1,11 @@
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -74,6 +76,20 @@ Result<std::unique_ptr<LocalConnection>> LocalConnection::connect(const std::str
     return Error{Code::unavailable, path + ": nobody listens there: " + std::strerror(errno)};
   }));
   return std::unique_ptr<LocalConnection>(new LocalConnection(socket.release()));
+}
+
+std::optional<std::string> canonical_address(std::string_view text) {
+  const std::string given(text);
+  std::array<char, INET6_ADDRSTRLEN> out{};
+  in6_addr six{};
+  in_addr four{};
+  if (::inet_pton(AF_INET6, given.c_str(), &six) == 1) {
+    if (!IN6_IS_ADDR_V4MAPPED(&six)) return std::string(::inet_ntop(AF_INET6, &six, out.data(), out.size()));
+    std::memcpy(&four, six.s6_addr + 12, sizeof four);
+  } else if (::inet_pton(AF_INET, given.c_str(), &four) != 1) {
+    return std::nullopt;
+  }
+  return std::string(::inet_ntop(AF_INET, &four, out.data(), out.size()));
 }
 
 LocalConnection::~LocalConnection() { ::close(socket_); }

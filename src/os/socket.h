@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <baton/result.h>
 
@@ -19,6 +21,9 @@ namespace baton::os {
 
 // Whether a range of `file` seems to be in the page cache, so that send_file() does not wait for the disk: a byte of each 64 KiB is asked for. True when the system cannot tell.
 [[nodiscard]] bool in_page_cache(const File& file, std::uint64_t offset, std::uint64_t length);
+
+// The one way to write an IP address: "10.0.0.7" also for "::ffff:10.0.0.7", "::1" also for "0:0:0:0:0:0:0:1". nullopt: it is none.
+[[nodiscard]] std::optional<std::string> canonical_address(std::string_view text);
 
 // How many descriptors this process may have open.
 [[nodiscard]] std::uint64_t descriptor_limit();

@@ -32,8 +32,11 @@ std::optional<Tcp::endpoint> tcp_endpoint(const asio::generic::stream_protocol::
   return out;
 }
 
+// An IPv4 client of a listener on an IPv6 address is shown, and has its rights, by its own address.
 std::string text_of(const std::optional<Tcp::endpoint>& peer) {
-  return peer ? host_and_port(peer->address().to_string(), peer->port()) : "local";
+  if (!peer) return "local";
+  const std::string address = peer->address().to_string();
+  return host_and_port(os::canonical_address(address).value_or(address), peer->port());
 }
 
 // The process or the machine is out of something that may come back.

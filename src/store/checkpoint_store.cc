@@ -47,8 +47,8 @@ Status check_name(std::string_view name) {
 }
 
 Error other_context(const StoredCheckpoint& stored, std::string_view context) {
-  return {Code::invalid_argument, "checkpoint '" + stored.name + "' belongs to context " + stored.context + ", not to " +
-                                      std::string(context) + ": use another name"};
+  return {Code::invalid_argument, "checkpoint '" + stored.name + "' belongs to another context than " + std::string(context) +
+                                      ": use another name"};
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ from api import Answer, HttpCase, main
 from harness import WAIT
 
 ADMINISTRATOR = "127.0.0.2"
-TOPIC, CLUSTER = 2, 4
+TOPIC, GROUP, CLUSTER = 2, 3, 4
 READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 3, 4, 5, 6, 7, 8, 10, 11
 OPEN = None
 # What each operation of the OpenAPI document needs: one of these rights.
@@ -66,13 +66,14 @@ class Rights(HttpCase):
     def append_beside(self):
         self.run_program("--data", str(self.data), "append", "c", "s", "--type", "Opened", expect=0)
 
-    def grant(self, server, resource, operation):
-        """The only right that the client has from now on."""
+    def grant(self, server, *rights):
+        """All that the client may do from now on: (resource, operation)."""
         ask_kafka(server.kafka_port, 31, struct.pack(">i", 1) + struct.pack(">bhbhhbb", 1, -1, 1, -1, -1, 1, 1))
-        name = "kafka-cluster" if resource == CLUSTER else "c"
-        entry = struct.pack(">b", resource) + text(name) + struct.pack(">b", 3) + text("User:ANONYMOUS") + text("127.0.0.1") + struct.pack(">bb", operation, 3)
-        answer = ask_kafka(server.kafka_port, 30, struct.pack(">i", 1) + entry)
-        self.assertEqual(struct.unpack(">iih", answer[:10]), (0, 1, 0), answer)
+        for resource, operation in rights:
+            name = {TOPIC: "c", GROUP: "n", CLUSTER: "kafka-cluster"}[resource]
+            entry = struct.pack(">b", resource) + text(name) + struct.pack(">b", 3) + text("User:ANONYMOUS") + text("127.0.0.1") + struct.pack(">bb", operation, 3)
+            answer = ask_kafka(server.kafka_port, 30, struct.pack(">i", 1) + entry)
+            self.assertEqual(struct.unpack(">iih", answer[:10]), (0, 1, 0), answer)
 
     def operations(self, server):
         """(id, method, path) of each, with names in the place of parameters."""
@@ -92,7 +93,7 @@ class Rights(HttpCase):
         rights = [(TOPIC, n) for n in (READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)]
         rights += [(CLUSTER, n) for n in (CREATE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)]
         for resource, given in rights:
-            self.grant(server, resource, given)
+            self.grant(server, (resource, given), (GROUP, READ))  # a checkpoint needs both
             has = {(resource, n) for n in {given} | BRINGS.get(given, set())}
             for name, method, path in operations:
                 status = server.api.ask(method, path).status
@@ -112,7 +113,7 @@ class Rights(HttpCase):
             return [v["name"] for v in self.check(server.api.get("/views"), 200).json["views"]]
         self.assertEqual(contexts(lambda *request: self.administrator(server, *request)), ["c", "d"])
         self.assertEqual((contexts(server.api.ask), views()), ([], []))
-        self.grant(server, TOPIC, READ)
+        self.grant(server, (TOPIC, READ))
         self.assertEqual((contexts(server.api.ask), views()), (["c"], ["totals"]))
         self.check(server.api.get("/streams/c/s"), 200)
         refused = self.check(server.api.get("/streams/d/s"), 403)
@@ -122,7 +123,7 @@ class Rights(HttpCase):
     def test_the_owner_of_the_directory_may_do_everything_and_a_restart_keeps_the_entries(self):
         server = self.begin()
         self.append_beside()
-        self.grant(server, TOPIC, READ)
+        self.grant(server, (TOPIC, READ))
         self.check(server.api.get("/streams/c/s"), 200)
         server.kill()
         server.end()
@@ -130,6 +131,50 @@ class Rights(HttpCase):
         self.check(again.api.get("/streams/c/s"), 200)
         self.check(again.api.append("c", "s", "Opened", {}), 403)
         self.append_beside()
+
+
+    def test_who_may_write_makes_no_context_and_asks_nothing(self):
+        server = self.begin()
+        self.grant(server, (TOPIC, WRITE))
+        self.check(server.api.append("c", "s", "Opened", {}), 403)
+        self.check(server.api.ask("POST", "/contexts/c/append", {"streams": [{"stream": "s", "events": [{"type": "Opened", "data": {}}]}]}), 403)
+        self.grant(server, (TOPIC, WRITE), (TOPIC, CREATE))
+        self.check(server.api.append("c", "s", "Opened", {}, "&tag=customer:1"), 201)
+        self.grant(server, (TOPIC, WRITE))
+        self.check(server.api.append("c", "s", "Opened", {}), 200)
+        asking = {"streams": [{"stream": "s", "events": [{"type": "Opened", "data": {}}]}], "unless": {"query": [{"tags": ["customer:1"]}]}}
+        self.check(server.api.ask("POST", "/contexts/c/append", asking), 403)
+        self.grant(server, (TOPIC, WRITE), (TOPIC, READ))
+        self.check(server.api.ask("POST", "/contexts/c/append", asking), 409)
+
+    def test_a_stream_of_events_ends_when_the_right_is_taken_away(self):
+        server = self.begin("--set", "http.event_streams=5")
+        self.administrator(server, "POST", "/streams/c/s?type=Opened", "{}")
+        self.grant(server, (TOPIC, READ))
+        events = self.events(server, "/contexts/c/events")
+        self.assertEqual(events.next()[1]["type"], "Opened")
+        self.grant(server)
+        self.administrator(server, "POST", "/streams/c/s?type=Secret", "{}")
+        _, problem, kind = events.next()
+        self.assertEqual((kind, problem["status"]), ("error", 403))
+        self.assertIsNone(events.next())
+
+    def test_a_view_that_a_client_must_not_read_is_like_one_that_is_not_there(self):
+        server = self.begin()
+        self.administrator(server, "POST", "/streams/d/s?type=Opened", "{}")
+        refused = [self.check(server.api.get(path), 403).json["detail"] for path in ("/views/totals", "/views/totals/account", "/views/none")]
+        self.assertEqual(len(set(refused)), 1, refused)
+        self.assertNotIn("'c'", refused[0])
+        self.check(self.administrator(server, "GET", "/views/none"), 404)
+
+    def test_a_checkpoint_is_moved_by_who_may_use_its_name(self):
+        server = self.begin()
+        position = self.administrator(server, "POST", "/streams/c/s?type=Opened", "{}").json["position"]
+        path = f"/contexts/c/checkpoints/n?position={position}"
+        self.grant(server, (TOPIC, READ))
+        self.check(server.api.ask("PUT", path), 403)
+        self.grant(server, (TOPIC, READ), (GROUP, READ))
+        self.check(server.api.ask("PUT", path), 204)
 
 
 if __name__ == "__main__":

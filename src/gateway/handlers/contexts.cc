@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "gateway/handlers/handlers.h"
 #include "gateway/json.h"
+#include "gateway/problem.h"
 
 namespace baton::gateway {
 namespace {
@@ -144,6 +145,10 @@ void find_position(Gateway& gateway, const CallPtr& call) {
 }
 
 void put_checkpoint(Gateway& gateway, const CallPtr& call) {
+  // What a consumer group is to Kafka's clients.
+  if (!gateway.may(call->request, broker::Operation::read, broker::Resource::group, call->in_path("name"))) {
+    return call->respond(forbidden("Read on group '" + call->in_path("name") + "' (the checkpoint)"));
+  }
   gateway.read(call, [&gateway, call]() -> Result<Response> {
     if (!call->has("position")) return bad("parameter 'position' is missing: of the last event that was handled");
     SubscribeOptions options{.context = call->in_path("context"), .live = false};

@@ -95,7 +95,13 @@ Status begin_stream(Gateway& gateway, const CallPtr& call, ReadContext read) {
     Response response;
     response.content_type = kEventStream;
     response.headers.emplace_back("Cache-Control", "no-store");
-    response.stream = stream_events(gateway, call->core(), std::move(start), partitions);
+    const auto refused = [&gateway, host = call->request.host, local = call->request.local, context = call->in_path("context")] {
+      Request from;
+      from.host = host;
+      from.local = local;
+      return gateway.refuse(from, broker::Operation::read, context);
+    };
+    response.stream = stream_events(gateway, call->core(), std::move(start), partitions, refused);
     call->respond(std::move(response));
   };
   // Where it begins is looked at first: a position that leads nowhere is an error, not a stream that a browser would ask for again for ever.
@@ -167,6 +173,10 @@ void post_events(Gateway& gateway, const CallPtr& call) {
 void append_to_context(Gateway& gateway, const CallPtr& call) {
   auto request = read_append(call->request.body, call->in_path("context"));
   if (!request) return call->fail(request.error());
+  // The answer to a condition on what is there tells what is there.
+  if (request->unless) {
+    if (auto refused = gateway.refuse(call->request, broker::Operation::read, call->in_path("context"))) return call->respond(*std::move(refused));
+  }
   append(gateway, call, *std::move(request));
 }
 

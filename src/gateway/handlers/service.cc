@@ -32,17 +32,21 @@ void get_health(Gateway& gateway, const CallPtr& call) {
 
 // Appends are taken, and no view has stopped.
 void get_ready(Gateway& gateway, const CallPtr& call) {
-  gateway.read(call, [&gateway]() -> Result<Response> {
-    if (const Status health = gateway.broker().health(); !health) return problem(503, "unavailable", health.error().to_string(), code_name(health.error().code));
+  gateway.read(call, [&gateway, call]() -> Result<Response> {
+    const bool told = gateway.may_describe_store(call->request);  // what is wrong may name paths, streams and events
+    if (const Status health = gateway.broker().health(); !health) {
+      return problem(503, "unavailable", told ? health.error().to_string() : "the store takes no appends", code_name(health.error().code));
+    }
     std::string body;
     JsonObject out(body);
     out.text("status", "pass");
     if (gateway.views() != nullptr) {
       BATON_TRY_ASSIGN(const auto views, gateway.views()->list());
       for (const auto& view : views) {
-        if (view.state == view::ViewInfo::State::stopped) return problem(503, "unavailable", "view '" + view.name + "' has stopped: " + view.detail);
+        if (view.state != view::ViewInfo::State::stopped) continue;
+        return problem(503, "unavailable", told ? "view '" + view.name + "' has stopped: " + view.detail : "a view has stopped");
       }
-      out.number("views", views.size());
+      if (told) out.number("views", views.size());
     }
     out.end();
     return json_response(std::move(body));

@@ -113,11 +113,13 @@ Result<std::string> condition_of(std::string_view text) {
   return "t." + quoted_name(text.substr(0, equals)) + " = " + quoted_text(text.substr(equals + 1));
 }
 
-// Who may read the events that a view is made of may read the view.
-Result<std::optional<Response>> refuse_view(Gateway& gateway, const Call& call) {
-  if (gateway.views() == nullptr || !gateway.broker().rights().enabled()) return std::optional<Response>();
-  BATON_TRY_ASSIGN(const auto info, gateway.views()->info(call.in_path("view")));
-  return gateway.refuse(call.request, broker::Operation::read, info.context);
+// Who may read the events that a view is made of may read the view. Who may not does not learn whether there is one of this name, or of what.
+std::optional<Response> refuse_view(Gateway& gateway, const Call& call) {
+  if (gateway.views() == nullptr || !gateway.broker().rights().enabled()) return std::nullopt;
+  const auto info = gateway.views()->info(call.in_path("view"));
+  if (info && !info->context.empty() && !gateway.refuse(call.request, broker::Operation::read, info->context)) return std::nullopt;
+  if (!info && gateway.may_describe_store(call.request)) return std::nullopt;  // and hears what is wrong
+  return forbidden("Read on the view's context");
 }
 
 }  // namespace
@@ -127,7 +129,13 @@ void list_views(Gateway& gateway, const CallPtr& call) {
     std::string body = "{\"views\":[";
     if (gateway.views() != nullptr) {
       BATON_TRY_ASSIGN(auto views, gateway.views()->list());
-      std::erase_if(views, [&](const auto& view) { return gateway.refuse(call->request, broker::Operation::describe, view.context).has_value(); });
+      std::erase_if(views, [&](const auto& view) {
+        if (view.context.empty()) return !gateway.may_describe_store(call->request);  // its definition cannot be read
+        return gateway.refuse(call->request, broker::Operation::describe, view.context).has_value();
+      });
+      for (auto& view : views) {
+        if (gateway.refuse(call->request, broker::Operation::read, view.context)) view.detail.clear();  // names streams and events
+      }
       for (const auto& view : views) {
         if (&view != views.data()) body += ',';
         put_view(body, view);
@@ -141,8 +149,7 @@ void query_view(Gateway& gateway, const CallPtr& call) {
   const auto limit = call->number("limit", kRowsDefault, 1, kRowsMax);
   if (!limit) return call->fail(limit.error());
   gateway.read(call, [&gateway, call, limit = *limit]() -> Result<Response> {
-    BATON_TRY_ASSIGN(auto refused, refuse_view(gateway, *call));
-    if (refused) return *std::move(refused);
+    if (auto refused = refuse_view(gateway, *call)) return *std::move(refused);
     if (call->has("sql")) {
       BATON_TRY_ASSIGN(const auto result, run(gateway, *call, std::string(call->given("sql")), static_cast<std::size_t>(limit)));
       return json_response(result_body(result));
@@ -175,8 +182,7 @@ void read_view_table(Gateway& gateway, const CallPtr& call) {
     where += (where.empty() ? " WHERE " : " AND ") + *condition;
   }
   gateway.read(call, [&gateway, call, where, limit = *limit, offset = *offset]() -> Result<Response> {
-    BATON_TRY_ASSIGN(auto refused, refuse_view(gateway, *call));
-    if (refused) return *std::move(refused);
+    if (auto refused = refuse_view(gateway, *call)) return *std::move(refused);
     const auto& table = call->in_path("table");
     BATON_TRY_ASSIGN(const auto known, run(gateway, *call, "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = " + quoted_text(table), 1));
     if (known.rows.empty() || table.starts_with("sqlite_") || table.starts_with("baton_"))

@@ -12,7 +12,8 @@ void handle(Session&, const CallPtr& call, wire::DescribeClusterRequest request)
   }
   response.endpoint_type = kBrokers;
   if (request.include_cluster_authorized_operations) {
-    response.cluster_authorized_operations = call->operations(Resource::cluster, broker::kClusterName, kClusterOperations);
+    const bool may = call->may(Operation::describe);
+    response.cluster_authorized_operations = !may ? 0 : call->operations(Resource::cluster, broker::kClusterName, kClusterOperations);
   }
   response.cluster_id = call->node().cluster_id();
   response.controller_id = call->node().id;

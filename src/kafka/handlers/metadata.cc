@@ -112,7 +112,8 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
     const std::string_view known = topic == nullptr ? name : topic->name;
     if (!known.empty() && !call->may(Operation::describe, Resource::topic, known)) {
       response.topics.push_back(missing(name, asked.topic_id, wire::ErrorCode::topic_authorization_failed));
-      if (name.empty()) response.topics.back().name.reset();  // who asks by an id does not learn whose it is
+      if (!asked.name) response.topics.back().name.reset();  // who asks by an id does not learn whose it is
+      if (call->version() < 12) response.topics.back().name = std::string(name);
     } else if (topic != nullptr) {
       response.topics.push_back(describe(*topic, call->node()));
     } else if (name.empty()) {
