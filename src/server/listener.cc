@@ -80,6 +80,7 @@ Status Listener::bind_local(const std::string& path) {
   error_code error;
   acceptor_.assign(asio::generic::stream_protocol(AF_UNIX, 0), socket, error);
   if (error) return Error{Code::unavailable, "listener " + name_ + ": " + path + ": " + error.message()};
+  local_ = true;
   return {};
 }
 
@@ -185,7 +186,7 @@ void Listener::admit(Core& core, Socket socket, const Peer& from) {
   ++state_.accepted;
   core.reserve();
   core.mailbox()->post([&core, socket = std::move(socket), address = peer ? std::optional(peer->address()) : std::nullopt,
-                        factory = factory_, info = net::ConnectionInfo{text_of(peer), name_, !peer, &core.executor()}]() mutable {
+                        factory = factory_, info = net::ConnectionInfo{text_of(peer), name_, local_, &core.executor()}]() mutable {
     auto connection = std::make_shared<Connection>(core, std::move(socket), std::move(address), std::move(info));
     core.add(connection);
     if (core.draining()) return connection->close();

@@ -42,6 +42,7 @@ class Listener {
   NetworkState& state_;
   const std::vector<std::unique_ptr<Core>>& cores_;
   std::string name_;
+  bool local_ = false;  // the unix socket: who comes is the owner of the data directory
   Acceptor acceptor_;
   asio::steady_timer timer_;
   std::shared_ptr<const net::ProtocolFactory> factory_;
