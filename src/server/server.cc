@@ -92,6 +92,11 @@ Status Server::open_store() {
 Status Server::start() {
   BATON_TRY(open_store());
   BATON_TRY_ASSIGN(broker_, broker::Broker::make(*core_, broker_options(config_)));
+  const auto& access = config_.access;
+  if (access.enabled && !access.allow_without_acl && access.super_users.empty() && broker_->rights().table()->empty()) {
+    logger_.log(LogLevel::warning, "access control is on and nobody has a right",
+                {{"hint", "access.super_users says who may make the first entries: User:ANONYMOUS@127.0.0.1"}});
+  }
   BATON_TRY_ASSIGN(const auto info, store_->info());
   epoch_ = info.epoch;
   BATON_TRY(start_views());

@@ -177,5 +177,11 @@ class Rights(HttpCase):
         self.check(server.api.ask("PUT", path), 204)
 
 
+    def test_a_server_that_nobody_may_use_says_so(self):
+        server = self.serve("--set", "access.enabled=true")
+        self.assertIn("access.super_users says who", self.stop(server))
+        self.assertNotIn("access.super_users says who", self.stop(self.begin()))
+
+
 if __name__ == "__main__":
     main(__name__)
