@@ -59,8 +59,8 @@ Status check_acl(const Acl& acl) {
   return {};
 }
 
-Rights::Rights(RightsOptions options) : options_(std::move(options)) {
-  for (const std::string& user : options_.super_users) {
+Rights::Rights(const RightsOptions& options) : enabled_(options.enabled), allow_without_acl_(options.allow_without_acl) {
+  for (const std::string& user : options.super_users) {
     const auto at = user.rfind('@');
     const auto address = at == std::string::npos ? std::nullopt : os::canonical_address(std::string_view(user).substr(at + 1));
     super_users_.emplace(address ? user.substr(0, at) : user, address.value_or(""));
@@ -127,16 +127,16 @@ bool Rights::decide(const Lists& lists, const Subject& who, Operation operation,
     look(index.prefixed, name.substr(0, bytes));
   }
   if (denied) return false;
-  return any ? allowed : options_.allow_without_acl;
+  return any ? allowed : allow_without_acl_;
 }
 
 bool Rights::may(const Subject& who, Operation operation, Resource resource, std::string_view name) const {
-  if (!options_.enabled || is_super(who)) return true;
+  if (!enabled_ || is_super(who)) return true;
   return decide(*lists(), who, operation, resource, name);
 }
 
 bool Rights::may_with_any(const Subject& who, Operation operation, Resource resource) const {
-  if (!options_.enabled || is_super(who)) return true;
+  if (!enabled_ || is_super(who)) return true;
   const auto all = lists();
   // A name that nothing is about (as in Kafka): what is said about every name, and about those without an entry.
   if (decide(*all, who, operation, resource, "hardcode")) return true;
@@ -155,7 +155,7 @@ bool Rights::may_with_any(const Subject& who, Operation operation, Resource reso
 }
 
 std::int32_t Rights::operations(const Subject& who, Resource resource, std::string_view name, std::int32_t bits) const {
-  if (!options_.enabled || is_super(who)) return bits;
+  if (!enabled_ || is_super(who)) return bits;
   const auto all = lists();
   std::int32_t out = 0;
   for (auto one = static_cast<int>(Operation::read); one <= static_cast<int>(Operation::idempotent_write); ++one) {

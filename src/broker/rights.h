@@ -25,6 +25,7 @@ namespace baton::broker {
 using Operation = log::Acl::Operation;
 using Resource = log::Acl::Resource;
 
+inline constexpr std::string_view kAnonymous = "User:ANONYMOUS";   // whoever has not said who it is: as long as listeners do not ask, everybody
 inline constexpr std::string_view kClusterName = "kafka-cluster";  // the one name of the resource `cluster`
 inline constexpr std::size_t kAclTextBytesMax = 1'000;             // of a name, a principal, a host
 
@@ -34,7 +35,7 @@ struct RightsOptions {
   std::set<std::string> super_users = {}; // "User:alice", or "User:alice@127.0.0.1": may do everything
 };
 
-// Who asks. As long as listeners do not ask who a client is, its principal is "User:ANONYMOUS".
+// Who asks.
 struct Subject {
   std::string_view principal;
   std::string_view host;  // its address, as os::canonical_address writes it
@@ -59,12 +60,12 @@ struct AclFilter {
 
 class Rights {
  public:
-  explicit Rights(RightsOptions options);
+  explicit Rights(const RightsOptions& options);
 
   // [any] The entries from now on.
   void set(const log::AclTable& table);
   [[nodiscard]] std::shared_ptr<const log::AclTable> table() const;
-  [[nodiscard]] bool enabled() const { return options_.enabled; }
+  [[nodiscard]] bool enabled() const { return enabled_; }
 
   [[nodiscard]] bool may(const Subject& who, Operation operation, Resource resource, std::string_view name) const;
   // On some thing of this kind, whatever its name.
@@ -92,7 +93,8 @@ class Rights {
   [[nodiscard]] bool is_super(const Subject& who) const;
   [[nodiscard]] bool decide(const Lists& lists, const Subject& who, Operation operation, Resource resource, std::string_view name) const;
 
-  const RightsOptions options_;
+  const bool enabled_;
+  const bool allow_without_acl_;
   std::set<std::pair<std::string, std::string>, std::less<>> super_users_;  // principal and address; "": from wherever it comes
   mutable std::mutex mutex_;
   std::shared_ptr<const Lists> lists_ = std::make_shared<const Lists>();

@@ -175,7 +175,7 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
 }
 
 bool Gateway::may(const Request& request, broker::Operation operation, broker::Resource resource, std::string_view name) const {
-  return broker_.rights().may({"User:ANONYMOUS", request.host, request.local}, operation, resource, name);
+  return broker_.rights().may({broker::kAnonymous, request.host, request.local}, operation, resource, name);
 }
 
 std::optional<Response> Gateway::refuse(const Request& request, broker::Operation operation, std::string_view context) const {

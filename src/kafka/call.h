@@ -48,14 +48,14 @@ class Call : public std::enable_shared_from_this<Call> {
   [[nodiscard]] static std::string_view user() { return "ANONYMOUS"; }
   // What the client may do: its rights (broker/rights.h).
   [[nodiscard]] bool may(broker::Operation operation, broker::Resource resource, std::string_view name) const {
-    return broker().rights().may({kPrincipal, host_}, operation, resource, name);
+    return broker().rights().may({broker::kAnonymous, host_}, operation, resource, name);
   }
   [[nodiscard]] bool may(broker::Operation operation) const { return may(operation, broker::Resource::cluster, broker::kClusterName); }
   [[nodiscard]] bool may_with_any(broker::Operation operation, broker::Resource resource) const {
-    return broker().rights().may_with_any({kPrincipal, host_}, operation, resource);
+    return broker().rights().may_with_any({broker::kAnonymous, host_}, operation, resource);
   }
   [[nodiscard]] std::int32_t operations(broker::Resource resource, std::string_view name, std::int32_t bits) const {
-    return broker().rights().operations({kPrincipal, host_}, resource, name, bits);
+    return broker().rights().operations({broker::kAnonymous, host_}, resource, name, bits);
   }
   [[nodiscard]] std::string_view client_id() const { return header_.client_id.value_or(std::string_view()); }
   [[nodiscard]] base::ByteView frame() const { return frame_.bytes(); }
@@ -88,7 +88,6 @@ class Call : public std::enable_shared_from_this<Call> {
   void close(Error error) { end(std::move(error)); }
 
  private:
-  static constexpr std::string_view kPrincipal = "User:ANONYMOUS";  // of user()
   void finish(const Status& encoded, wire::Encoder& out, std::vector<net::FileSlice> files = {});
   void end(net::ReplyResult result);
 

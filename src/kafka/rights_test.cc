@@ -149,7 +149,7 @@ std::vector<RightsOverTheProtocol::Row> RightsOverTheProtocol::rows() {
                  request.validate_only = true;
                  return call<wire::IncrementalAlterConfigsResponse>(request, 1).responses.at(0).error_code;
                }),
-      // Two of the same name, so that nothing is removed or made.
+      // Of a topic of its own, which the last question of its row removes.
       of_topic(delete_topics, Operation::remove,
                [this] {
                  wire::DeleteTopicsRequest request;

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "os/posix_descriptor.h"
 #include "os/posix_error.h"
 #include "os/socket.h"
 
@@ -35,21 +36,6 @@ auto retry(F&& call) {
   } while (result == -1 && errno == EINTR);
   return result;
 }
-
-// A descriptor that is closed at the end of the scope.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  int value_;
-};
 
 class MemoryMap {
  public:

@@ -11,26 +11,12 @@
 #include <utility>
 
 #include "base/try.h"
+#include "os/posix_descriptor.h"
 #include "os/posix_error.h"
 #include "os/socket.h"
 
 namespace baton::os {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 // Calls `use` with an address for `path`: the path itself, or, when that is too long, one through a descriptor of its directory.
 template <typename Use>
@@ -80,6 +66,7 @@ Result<std::unique_ptr<LocalConnection>> LocalConnection::connect(const std::str
 
 std::optional<std::string> canonical_address(std::string_view text) {
   const std::string given(text);
+  if (given.contains('\0')) return std::nullopt;  // the system would not look at what is behind it
   std::array<char, INET6_ADDRSTRLEN> out{};
   in6_addr six{};
   in_addr four{};

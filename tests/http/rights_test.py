@@ -177,6 +177,13 @@ class Rights(HttpCase):
         self.check(server.api.ask("PUT", path), 204)
 
 
+    def test_an_address_is_the_clients_own_whatever_the_listener_is_bound_to(self):
+        server = self.begin("--set", "http.address=::ffff:127.0.0.1")
+        self.check(self.administrator(server, "POST", "/streams/c/s?type=Opened", "{}"), 201)
+        self.check(server.api.get("/streams/c/s"), 403)
+        self.grant(server, (TOPIC, READ))
+        self.check(server.api.get("/streams/c/s"), 200)
+
     def test_a_server_that_nobody_may_use_says_so(self):
         server = self.serve("--set", "access.enabled=true")
         self.assertIn("access.super_users says who", self.stop(server))

@@ -18,6 +18,15 @@ bool read_one_of(std::int8_t value, E first, E last, std::optional<E>& out) {
 
 }  // namespace
 
+std::optional<AclRefusal> refuse_acls(const Call& call, broker::Operation operation) {
+  if (!call.broker().rights().enabled()) {
+    return AclRefusal{wire::ErrorCode::security_disabled, "No Authorizer is configured: access.enabled is false"};
+  }
+  if (call.may(operation)) return std::nullopt;
+  return AclRefusal{wire::ErrorCode::cluster_authorization_failed,
+                    operation == broker::Operation::describe ? "needs Describe on the cluster" : "needs Alter on the cluster"};
+}
+
 std::optional<broker::AclFilter> read_acl_filter(std::int8_t resource, std::int8_t pattern, std::int8_t operation, std::int8_t permission) {
   broker::AclFilter out;
   if (resource != kAny && !read_one_of(resource, Acl::Resource::topic, Acl::Resource::transactional_id, out.resource)) return std::nullopt;

@@ -6,11 +6,16 @@
 #include <string_view>
 
 #include "broker/rights.h"
-#include "kafka/wire/types.h"
+#include "kafka/call.h"
 
 namespace baton::kafka {
 
-inline constexpr std::string_view kNoRights = "No Authorizer is configured: access.enabled is false";
+// Why the client gets no answer: there is no access control, or it has not the right to look (describe) or to change (alter).
+struct AclRefusal {
+  wire::ErrorCode error;
+  std::string_view text;
+};
+[[nodiscard]] std::optional<AclRefusal> refuse_acls(const Call& call, broker::Operation operation);
 
 // As the fields of DescribeAcls and DeleteAcls say it. nullopt: a number that is none.
 [[nodiscard]] std::optional<broker::AclFilter> read_acl_filter(std::int8_t resource, std::int8_t pattern, std::int8_t operation, std::int8_t permission);

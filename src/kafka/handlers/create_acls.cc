@@ -8,14 +8,10 @@ void handle(Session&, const CallPtr& call, wire::CreateAclsRequest request) {
   auto shared = std::make_shared<SharedReply<wire::CreateAclsResponse>>(call);
   auto& results = shared->response.results;
   results.resize(request.creations.size());
-  const auto all = [&](wire::ErrorCode error, std::string_view text) {
-    for (auto& result : results) {
-      result.error_code = error;
-      result.error_message = std::string(text);
-    }
-  };
-  if (!call->broker().rights().enabled()) return all(wire::ErrorCode::security_disabled, kNoRights);
-  if (!call->may(Operation::alter)) return all(wire::ErrorCode::cluster_authorization_failed, "needs Alter on the cluster");
+  if (const auto refused = refuse_acls(*call, Operation::alter)) {
+    for (auto& result : results) result.error_code = refused->error, result.error_message = std::string(refused->text);
+    return;
+  }
   log::AclTable good;
   std::vector<std::size_t> waiting;
   for (std::size_t i = 0; i < results.size(); ++i) {

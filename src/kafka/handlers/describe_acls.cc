@@ -11,8 +11,7 @@ void handle(Session&, const CallPtr& call, wire::DescribeAclsRequest request) {
     response.error_message = std::string(text);
     call->reply(response);
   };
-  if (!call->broker().rights().enabled()) return refuse(wire::ErrorCode::security_disabled, kNoRights);
-  if (!call->may(Operation::describe)) return refuse(wire::ErrorCode::cluster_authorization_failed, "needs Describe on the cluster");
+  if (const auto refused = refuse_acls(*call, Operation::describe)) return refuse(refused->error, refused->text);
   auto filter = read_acl_filter(request.resource_type_filter, request.pattern_type_filter, request.operation, request.permission_type);
   if (!filter) return refuse(wire::ErrorCode::invalid_request, "a resource, pattern, operation or permission that Baton does not know");
   if (request.resource_name_filter) filter->name = std::string(*request.resource_name_filter);
