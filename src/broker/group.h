@@ -77,6 +77,8 @@ class Group {
     std::vector<base::Bytes> records;
     std::uint64_t write;
   };
+  // Who made the group empty, until the write that says so begins: told the outcome of that write.
+  std::vector<std::move_only_function<void(const Status&)>> when_empty;
   std::size_t in_flight = 0;
   bool snapshot_waits = false;
   std::deque<HeldWrite> held;

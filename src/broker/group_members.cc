@@ -1,5 +1,6 @@
 // Members of a generation: SyncGroup, Heartbeat, LeaveGroup, and sessions that end.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "broker/coordinator.h"
@@ -170,8 +171,19 @@ void Coordinator::leave(const LeaveRequest& request, Reply<LeaveReply> reply) {
   for (const auto& who : request.members) {
     out.members.push_back(group == nullptr ? GroupError::unknown_member_id : leave_one(*group, who));
   }
-  if (group != nullptr) after_departure(*group, members);
-  answer(reply, std::move(out));
+  // What is acknowledged is on the disk: a restart does not wait for a member of a group that everybody has left. That one of several has left
+  // is known to the log with their next generation, as in Kafka: until then a restart waits for it as long as its session lasts.
+  const auto tell = [this, reply = std::make_shared<Reply<LeaveReply>>(std::move(reply))](LeaveReply value) {
+    answer(*reply, std::move(value));
+  };
+  if (group != nullptr) {
+    group->when_empty.push_back([tell, out](const Status& status) {
+      tell(status ? out : LeaveReply{.error = GroupError::coordinator_not_available, .members = {}});
+    });
+    after_departure(*group, members);
+    if (std::exchange(group->when_empty, {}).empty()) return;  // the write has them
+  }
+  tell(std::move(out));
   forget_if_void(request.group);
 }
 

@@ -148,12 +148,16 @@ void Coordinator::become_empty(Group& group) {
   if (group.members_recorded) record_empty(group);
 }
 
-// Nobody waits for it. When it fails, a restart would find members that never come back, and whose sessions end; the sweep tries again.
+// Who has left last waits for it. When it fails, a restart would find members that never come back, and whose sessions end; the sweep tries
+// again.
 void Coordinator::record_empty(Group& group) {
   auto bytes = encode_group_record(group.generation_record());
   std::vector<base::Bytes> records;
   records.push_back(bytes);
-  write(group, std::move(records), [bytes = std::move(bytes)](Group& then, const Status& status) mutable {
+  auto waiting = std::exchange(group.when_empty, {});
+  write(group, std::move(records),
+        [bytes = std::move(bytes), waiting = std::move(waiting)](Group& then, const Status& status) mutable {
+    for (auto& tell : waiting) tell(status);
     if (!status) return;
     then.recorded_generation = std::move(bytes);
     if (then.state == GroupState::empty) then.members_recorded = false;

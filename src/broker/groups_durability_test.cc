@@ -86,15 +86,43 @@ TEST(Restart, AGroupThatWasLeftIsEmpty) {
   EXPECT_EQ(t.describe("g").protocol_type, "consumer");
 }
 
+TEST(Restart, WhoLeavesLastIsAnsweredWhenTheLogKnowsIt) {
+  GroupsBench t;
+  const auto [a, b] = t.pair("g");
+  t.log->held = true;
+  auto first = t.send_leave("g", {{a.member, std::nullopt}});
+  EXPECT_TRUE(first.there());  // the other one goes on: known with its next generation
+  auto last = t.send_leave("g", {{b.member, std::nullopt}});
+  auto again = t.send_leave("g", {{b.member, std::nullopt}});
+  t.settle();
+  EXPECT_FALSE(last.there());
+  EXPECT_EQ(again->members.at(0), GroupError::unknown_member_id);
+  EXPECT_EQ(t.state("g"), GroupState::empty);
+  t.log->release();
+  EXPECT_EQ(t.wait(last).members.at(0), GroupError::none);
+  t.restart();
+  EXPECT_EQ(t.state("g"), GroupState::empty);
+}
+
+TEST(Restart, WhoLeavesAGroupThatTheLogDoesNotKnowIsAnsweredAtOnce) {
+  GroupsBench t;
+  const auto told = t.join("g", {.two_step = true});
+  t.log->held = true;
+  EXPECT_EQ(t.leave("g", {{told.member, std::nullopt}}).at(0), GroupError::none);
+  EXPECT_EQ(t.leave("other", {{told.member, std::nullopt}}).at(0), GroupError::unknown_member_id);
+}
+
 TEST(Stop, AnswersAllThatWaitsExactlyOnceAndNothingAfterwards) {
   GroupsBench t;
-  const auto a = t.alone("g");
+  const auto a = t.alone("g"), k = t.alone("k");
   auto join = t.send_join("g", {});
   t.settle();
   t.log->held = true;
   auto commit = t.send_commit(GroupsBench::committing("h", 1));
   auto first = t.send_join("i", {});
+  auto leave = t.send_leave("k", {{k.member, std::nullopt}});
   t.groups->stop();
+  EXPECT_EQ(leave->error, GroupError::coordinator_not_available);
   EXPECT_EQ(join->error, GroupError::coordinator_not_available);
   EXPECT_EQ(first->error, GroupError::coordinator_not_available);
   EXPECT_EQ(commit->errors.at(0), GroupError::coordinator_not_available);
@@ -103,6 +131,7 @@ TEST(Stop, AnswersAllThatWaitsExactlyOnceAndNothingAfterwards) {
   EXPECT_EQ(join.times(), 1);
   EXPECT_EQ(commit.times(), 1);
   EXPECT_EQ(first.times(), 1);
+  EXPECT_EQ(leave.times(), 1);
   EXPECT_EQ(t.join("g").error, GroupError::coordinator_not_available);
   EXPECT_EQ(t.heartbeat("g", a), GroupError::coordinator_not_available);
 }
@@ -172,7 +201,7 @@ TEST(FailedWrite, ThatAGroupIsEmptyIsWrittenLater) {
   const auto a = t.alone("g");
   EXPECT_EQ(t.commit("g", 1, a), GroupError::none);
   t.log->fails = [] { return true; };
-  EXPECT_EQ(t.leave("g", {{a.member, std::nullopt}}).at(0), GroupError::none);
+  EXPECT_EQ(t.wait(t.send_leave("g", {{a.member, std::nullopt}})).error, GroupError::coordinator_not_available);
   EXPECT_EQ(t.state("g"), GroupState::empty);
   t.log->fails = [] { return false; };
   t.run_ms(600'100);  // the sweep

@@ -147,10 +147,13 @@ class GroupsBench {
     groups->heartbeat(request, answer.reply());
     return wait(answer).error;
   }
-  std::vector<GroupError> leave(const std::string& group, std::vector<LeaveRequest::Member> members) {
+  Answer<LeaveReply> send_leave(const std::string& group, std::vector<LeaveRequest::Member> members) {
     Answer<LeaveReply> answer;
     groups->leave({.group = {group}, .members = std::move(members)}, answer.reply());
-    return wait(answer).members;
+    return answer;
+  }
+  std::vector<GroupError> leave(const std::string& group, std::vector<LeaveRequest::Member> members) {
+    return wait(send_leave(group, std::move(members))).members;
   }
   DescribeReply describe(const std::string& group) {
     Answer<DescribeReply> answer;

@@ -7,6 +7,7 @@
 //   - the number of a generation is given out once, and each is above all before it, across restarts
 //   - an offset that was acknowledged is never older when it is read again; what is read was committed
 //   - a commit of a generation below one that somebody was assigned in is refused (F40)
+//   - a group whose last member was told that it has left is empty, also for the next coordinator, until somebody joins
 //   - each request that reached a coordinator is answered exactly once, at the latest when it stops
 // And after the storm: all members that live are in one stable generation, which assigns every partition once.
 #pragma once
@@ -67,6 +68,7 @@ class GroupsSimulation final : public SimNetwork {
   void storm();
   void act();
   [[nodiscard]] std::string settled() const;
+  [[nodiscard]] DescribeReply describe() const;
   void check_offsets();
   void fail(const std::string& what);
   // A message takes its time, and may get lost.
@@ -96,6 +98,7 @@ class GroupsSimulation final : public SimNetwork {
 
   bool storming_ = false;
   bool stopping_ = false;
+  bool left_empty_ = false;  // somebody was told that it has left and was the last, and nobody has asked to join since
 
   std::set<std::uint64_t> open_;  // requests of this coordinator that are not answered
   std::uint64_t last_request_ = 0;

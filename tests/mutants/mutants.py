@@ -125,6 +125,9 @@ GROUP_MUTANTS = [
     ("failed-commit-kept", "a commit whose write failed is seen all the same", [
         ("src/broker/group_offsets.cc", "          if (status) {\n            for (auto& [partition, offset]", "          {\n            for (auto& [partition, offset]"),
     ]),
+    ("left-before-durable", "who leaves last is told so before the log knows that the group is empty", [
+        ("src/broker/group_members.cc", "    if (std::exchange(group->when_empty, {}).empty()) return;", "    group->when_empty.clear();"),
+    ]),
     ("old-generation-commits", "a commit of an old generation is taken", [
         ("src/broker/group_offsets.cc", "  if (request.generation != group->generation) return GroupError::illegal_generation;\n", ""),
     ]),
