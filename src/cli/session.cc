@@ -129,6 +129,7 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
   add_produce_command(app, session);
   add_consume_command(app, session);
   add_groups_commands(app, session);
+  add_acls_commands(app, session);
   add_serve_commands(app, session, std::move(services));
   try {
     app.parse(argc, argv);

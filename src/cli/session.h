@@ -70,6 +70,7 @@ void add_topics_commands(CLI::App& app, Session& session);
 void add_produce_command(CLI::App& app, Session& session);
 void add_consume_command(CLI::App& app, Session& session);
 void add_groups_commands(CLI::App& app, Session& session);
+void add_acls_commands(CLI::App& app, Session& session);
 void add_serve_commands(CLI::App& app, Session& session, server::Services services);
 
 // The program: parses, runs one command, returns its exit code. `services` is what 'serve' serves.

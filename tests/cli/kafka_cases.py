@@ -1,4 +1,4 @@
-"""What baton topics, produce, consume and groups do with any cluster: the same tests run against Baton and against Kafka."""
+"""What baton topics, produce, consume, groups and acls do with any cluster: the same tests run against Baton and against Kafka."""
 import base64
 import json
 import os
@@ -297,6 +297,54 @@ class AnyCluster(KafkaCli):
         writer.stdin.close()
         reader.send_signal(signal.SIGINT)
         self.assertEqual(self.finish(reader)[0], b"")
+
+    # Every cluster here lets everybody do what no entry speaks of, and ANONYMOUS everything, or no other test could do its work.
+    def test_entries_of_access_control_are_added_listed_and_removed(self):
+        who = ["User:importer", "--host", "10.0.0.7"]
+        entry = {"resource": "topic", "name": "rides", "pattern": "literal", "principal": "User:importer", "host": "10.0.0.7", "operation": "write", "permission": "allow"}
+        self.assertEqual(self.lines("acls", "list"), [])
+        self.assertEqual(self.lines("acls", "add", *who, "--topic", "rides", "--operation", "WRITE"), [entry])
+        self.assertEqual(self.lines("acls", "add", *who, "--topic", "rides", "--operation", "write"), [entry])
+        self.assertEqual(self.lines("acls", "list"), [entry])
+        self.run_baton("acls", "add", *who, "--topic", "rides", "--topic", "bikes", "--produce")
+        self.assertEqual([(a["name"], a["operation"]) for a in self.lines("acls", "list")], [(n, o) for n in ("bikes", "rides") for o in ("create", "describe", "write")])
+        self.run_baton("acls", "add", "User:billing", "--topic", "rides", "--group", "billing", "--consume")
+        self.assertEqual([(a["resource"], a["operation"], a["host"]) for a in self.lines("acls", "list", "--principal", "User:billing")],
+                         [("group", "read", "*"), ("topic", "describe", "*"), ("topic", "read", "*")])
+        self.run_baton("acls", "add", "User:*", "--deny", "--prefixed", "--topic", "ri", "--operation", "delete")
+        self.run_baton("acls", "add", "User:admin", "--cluster", "--operation", "alter-configs")
+        self.assertEqual([a["resource"] for a in self.lines("acls", "list", "--cluster")], ["cluster"])
+        # By name, by prefix, and all that applies.
+        self.assertEqual(self.lines("acls", "list", "--topic", "ri", "--prefixed")[0]["permission"], "deny")
+        self.assertEqual({a["principal"] for a in self.lines("acls", "list", "--topic", "rides")}, {"User:importer", "User:billing"})
+        self.assertEqual({a["principal"] for a in self.lines("acls", "list", "--topic", "rides", "--applying")}, {"User:importer", "User:billing", "User:*"})
+        self.assertEqual([a["name"] for a in self.lines("acls", "list", "--deny")], ["ri"])
+        # What is removed is what is named, and no more.
+        gone = self.lines("acls", "remove", "--topic", "rides", "--operation", "describe", "--principal", "User:importer", "--principal", "User:billing", "--dry-run")
+        self.assertEqual([a["principal"] for a in gone], ["User:billing", "User:importer"])
+        before = self.lines("acls", "list")
+        self.assertEqual(self.lines("acls", "remove", "--topic", "rides", "--operation", "describe", "--principal", "User:importer", "--principal", "User:billing"), gone)
+        self.assertEqual(self.lines("acls", "list"), [a for a in before if a not in gone])
+        self.assertIn("no entry is like that", self.error("acls", "remove", "--topic", "nobody", expect=5))
+        self.assertIn("9 entries removed", self.run_baton("acls", "remove", "--all").stdout.decode())
+        self.assertEqual(self.lines("acls", "list"), [])
+
+    def test_an_entry_that_would_have_no_effect_is_refused(self):
+        for arguments, problem in ((["add", "importer", "--topic", "t", "--operation", "read"], "TYPE:NAME"),
+                                   (["add", "User:a", "--operation", "read"], "on what?"),
+                                   (["add", "User:a", "--topic", "t"], "to do what?"),
+                                   (["add", "User:a", "--topic", "t", "--operation", "raed"], "did you mean 'read'?"),
+                                   (["add", "User:a", "--group", "g", "--operation", "write"], "nobody asks for write on a group"),
+                                   (["add", "User:a", "--group", "g", "--produce"], "needs a --topic"),
+                                   (["add", "User:a", "--cluster", "--prefixed", "--operation", "alter"], "the cluster has none"),
+                                   (["list", "--applying"], "--applying needs a --topic"),
+                                   (["remove"], "or --all"),
+                                   (["remove", "--all", "--topic", "t"], "nothing else")):
+            self.assertIn(problem, self.error("acls", *arguments, expect=2))
+        # One of several: the others are there.
+        self.assertIn("INVALID_REQUEST", self.error("acls", "add", "User:a", "--topic", "", "--topic", "kept", "--operation", "read", expect=2))
+        self.assertEqual([a["name"] for a in self.lines("acls", "list")], ["kept"])
+        self.run_baton("acls", "remove", "--all")
 
 
 def murmur2(data):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""baton topics, produce, consume and groups against Apache Kafka: kafka_peer_test.py BATON."""
+"""baton topics, produce, consume, groups and acls against Apache Kafka: kafka_peer_test.py BATON."""
 import os
 import random
 import shutil
@@ -39,7 +39,9 @@ class Kafka(AnyCluster, unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.directory)
         environment = os.environ | {"KAFKA_PORT": str(free_ports()), "KAFKA_HEAP": "512m"}
         cls.addClassCleanup(subprocess.run, [KAFKA, "stop", cls.directory], check=True)
-        started = subprocess.run([KAFKA, "start", cls.directory, "auto.create.topics.enable=false"], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        settings = ("auto.create.topics.enable=false", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                    "allow.everyone.if.no.acl.found=true", "super.users=User:ANONYMOUS")
+        started = subprocess.run([KAFKA, "start", cls.directory, *settings], env=environment, stdout=subprocess.PIPE, text=True, check=True)
         cls.bootstrap = started.stdout.split()[-1]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""baton topics, produce, consume and groups against `baton serve`: kafka_test.py BATON."""
+"""baton topics, produce, consume, groups and acls against `baton serve`: kafka_test.py BATON."""
 import json
 import os
 import signal
@@ -17,14 +17,16 @@ ServeCase.program = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "
 
 
 class BatonCase(ServeCase):
+    settings = ()
+
     def setUp(self):
         super().setUp()
-        self.server = self.serve()
+        self.server = self.serve(*self.settings)
         self.bootstrap = f"127.0.0.1:{self.server.port}"
 
 
 class Baton(AnyCluster, BatonCase):
-    pass
+    settings = ("--set", "access.enabled=true", "--set", "access.allow_without_acl=true", "--set", "access.super_users=User:ANONYMOUS")
 
 
 class BatonsOwn(KafkaCli, BatonCase):
@@ -61,11 +63,32 @@ class BatonsOwn(KafkaCli, BatonCase):
         self.run_baton("produce", "fresh", "--create", text="x\n")
         self.assertEqual(self.run_baton("consume", "fresh", "--until-end").stdout, b"x\n")
 
+    def test_without_access_control_there_are_no_entries(self):
+        for arguments in (["add", "User:a", "--topic", "t", "--operation", "read"], ["remove", "--all"]):
+            self.assertIn("access.enabled is false", self.error("acls", *arguments, expect=1))
+
+    def restart(self, *settings):
+        self.stop(self.server)
+        self.server = self.serve(*settings)
+        self.bootstrap = f"127.0.0.1:{self.server.port}"
+
+    def test_what_an_entry_allows_is_all_that_a_client_may(self):
+        guarded = ("--set", "access.enabled=true")
+        self.restart(*guarded, "--set", "access.super_users=User:ANONYMOUS")
+        self.run_baton("acls", "add", "User:ANONYMOUS", "--host", "127.0.0.1", "--topic", "rides", "--produce")
+        self.restart(*guarded)
+        self.run_baton("produce", "rides", "--create", text="x\n")
+        self.run_baton("produce", "other", "--create", text="x\n", expect=1)
+        self.assertIn("AUTHORIZATION_FAILED", self.error("consume", "rides", "--until-end", expect=1))
+        for arguments in (["add", "User:ANONYMOUS", "--topic", "rides", "--consume"], ["remove", "--all"]):
+            self.assertIn("AUTHORIZATION_FAILED", self.error("acls", *arguments, expect=1))
+        self.assertIn("does not show its entries", self.error("acls", "list"))
+
     def test_a_server_that_is_not_there_is_said_at_once(self):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))  # and never listens
             address = f"127.0.0.1:{closed.getsockname()[1]}"
-            for command in (["topics", "list"], ["produce", "t"], ["consume", "t"], ["consume", "t", "--group", "g"], ["groups", "list"]):
+            for command in (["topics", "list"], ["produce", "t"], ["consume", "t"], ["consume", "t", "--group", "g"], ["groups", "list"], ["acls", "list"]):
                 problem = self.error(*command, "--bootstrap", address, expect=1)
                 self.assertIn(f"no Kafka broker answers at {address}", problem)
                 self.assertIn("start one with 'baton serve'", problem)

@@ -1,0 +1,44 @@
+// What is asked of a cluster about its access control entries.
+#pragma once
+
+#include <compare>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/kafka_client.h"
+
+namespace baton::cli {
+
+// Kafka's words, as the commands write them: "topic", "literal", "read", "allow". What this version does not know is "unknown". Entries of
+// transactional ids are among these: librdkafka 2.0 has no word for them.
+struct AclEntry {
+  std::string resource, name, pattern, principal, host, operation, permission;
+  friend auto operator<=>(const AclEntry&, const AclEntry&) = default;
+};
+// One word of AclEntry each; nothing: any.
+struct AclEntryFilter {
+  std::optional<std::string> resource, name, principal, host, operation, permission;
+  std::optional<std::string> pattern;  // "match", too: all that apply to the name
+};
+
+// What may be asked of a resource: Kafka's table. Empty: no such resource.
+[[nodiscard]] std::vector<std::string> acl_operations(std::string_view resource);
+// "describe-configs" of "DESCRIBE_CONFIGS", "DescribeConfigs" and the like. invalid_argument: says what there is.
+[[nodiscard]] Result<std::string> parse_acl_operation(std::string_view text);
+
+// In order. librdkafka 2.0 keeps a refusal to itself: none, too, where the broker does not show them.
+[[nodiscard]] Result<std::vector<AclEntry>> list_acls(KafkaClient& client, const AclEntryFilter& filter);
+struct AddedAcls {
+  std::vector<AclEntry> added;
+  Status refused;  // of the first that was
+};
+// Each by itself: that one is refused does not keep the others from being added. One that is there is added again, which changes nothing.
+[[nodiscard]] Result<AddedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& entries);
+// What was removed, in order.
+[[nodiscard]] Result<std::vector<AclEntry>> remove_acls(KafkaClient& client, const std::vector<AclEntryFilter>& filters);
+
+[[nodiscard]] std::string to_string(const AclEntry& entry);  // "allow User:ANONYMOUS at 10.0.0.7 to read topic 'rides'"
+
+}  // namespace baton::cli
