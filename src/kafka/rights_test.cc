@@ -164,6 +164,12 @@ std::vector<RightsOverTheProtocol::Row> RightsOverTheProtocol::rows() {
                  return call<wire::CreateTopicsResponse>(request, 7).topics.at(0).error_code;
                }),
 
+      of_group(alter_configs, Operation::alter_configs,
+               [this] {
+                 wire::AlterConfigsRequest request;
+                 request.resources.push_back({.resource_type = 32, .resource_name = "g", .configs = {}});
+                 return call<wire::AlterConfigsResponse>(request, 2).responses.at(0).error_code;
+               }),
       of_group(find_coordinator, Operation::describe,
                [this] {
                  wire::FindCoordinatorRequest request;
@@ -387,6 +393,7 @@ TEST_F(RightsOverTheProtocol, EntriesAreMadeShownRemovedAndKeptOverARestart) {
   EXPECT_EQ(create("ri", 4).error_code, ErrorCode::none);
   EXPECT_THAT(create("", 4).error_message.value_or(""), HasSubstr("empty"));
   EXPECT_EQ(create("ri", 1).error_code, ErrorCode::invalid_request) << "any";
+  EXPECT_EQ(create("ri", 13).error_code, ErrorCode::invalid_request) << "CREATE_TOKENS";
   restart(false);
   wire::DescribeAclsRequest all;
   all.resource_type_filter = all.pattern_type_filter = all.operation = all.permission_type = 1;
@@ -401,6 +408,11 @@ TEST_F(RightsOverTheProtocol, EntriesAreMadeShownRemovedAndKeptOverARestart) {
   const auto removed = call<wire::DeleteAclsResponse>(removal, 3).filter_results;
   EXPECT_EQ(removed.at(0).matching_acls.size(), 1U);
   EXPECT_EQ(removed.at(1).error_code, ErrorCode::invalid_request);
+  auto tokens = all;
+  tokens.resource_type_filter = 6;  // delegation tokens: Kafka's, and not there
+  const auto none = call<wire::DescribeAclsResponse>(tokens, 3);
+  EXPECT_EQ(none.error_code, ErrorCode::none);
+  EXPECT_TRUE(none.resources.empty());
   restart(true);
   described = call<wire::DescribeAclsResponse>(all, 3);
   ASSERT_EQ(described.resources.size(), 1U);

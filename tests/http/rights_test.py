@@ -132,6 +132,13 @@ class Rights(HttpCase):
         self.check(again.api.append("c", "s", "Opened", {}), 403)
         self.append_beside()
 
+    def test_who_may_change_a_context_is_not_told_how_much_there_is_in_it(self):
+        server = self.begin()
+        self.append_beside()
+        for rights, told in (([ALTER_CONFIGS], False), ([ALTER_CONFIGS, DESCRIBE], True)):
+            self.grant(server, *((TOPIC, right) for right in rights))
+            changed = self.check(server.api.ask("PATCH", "/contexts/c", {"data_bytes_max": 2048}), 200).json
+            self.assertEqual((changed["options"]["data_bytes_max"], [key in changed for key in ("events", "bytes", "end")]), (2048, [told] * 3))
 
     def test_who_may_write_makes_no_context_and_asks_nothing(self):
         server = self.begin()

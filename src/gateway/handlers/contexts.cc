@@ -18,13 +18,16 @@ namespace json = boost::json;
 
 Error bad(std::string text) { return {Code::invalid_argument, std::move(text)}; }
 
-void put_context(std::string& out, const ContextInfo& context) {
+// `with_size`: how much there is in it, too, which takes Describe to know.
+void put_context(std::string& out, const ContextInfo& context, bool with_size) {
   JsonObject object(out);
   object.text("name", context.name);
   object.text("id", context.id);
-  object.number("events", context.events);
-  object.number("bytes", context.bytes);
-  object.text("end", context.end.token);
+  if (with_size) {
+    object.number("events", context.events);
+    object.number("bytes", context.bytes);
+    object.text("end", context.end.token);
+  }
   object.key("options");
   JsonObject options(out);
   options.number("partitions", context.options.partitions);
@@ -84,10 +87,10 @@ Status read_options(std::string_view body, ContextOptions& options) {
   return {};
 }
 
-Result<Response> context_response(Gateway& gateway, const std::string& name, int status) {
-  BATON_TRY_ASSIGN(const auto context, gateway.store().context(name));
+Result<Response> context_response(Gateway& gateway, const CallPtr& call, int status) {
+  BATON_TRY_ASSIGN(const auto context, gateway.store().context(call->in_path("context")));
   std::string body;
-  put_context(body, context);
+  put_context(body, context, !gateway.refuse(call->request, broker::Operation::describe, context.name));
   return json_response(std::move(body), status);
 }
 
@@ -100,14 +103,14 @@ void list_contexts(Gateway& gateway, const CallPtr& call) {
     std::string body = "{\"contexts\":[";
     for (const auto& context : contexts) {
       if (&context != contexts.data()) body += ',';
-      put_context(body, context);
+      put_context(body, context, true);
     }
     return json_response(body + "]}");
   });
 }
 
 void get_context(Gateway& gateway, const CallPtr& call) {
-  gateway.read(call, [&gateway, call] { return context_response(gateway, call->in_path("context"), 200); });
+  gateway.read(call, [&gateway, call] { return context_response(gateway, call, 200); });
 }
 
 void create_context(Gateway& gateway, const CallPtr& call) {
@@ -115,7 +118,7 @@ void create_context(Gateway& gateway, const CallPtr& call) {
     ContextOptions options;
     BATON_TRY(read_options(call->request.body, options));
     BATON_TRY(gateway.store().create_context(call->in_path("context"), options));
-    return context_response(gateway, call->in_path("context"), 201);
+    return context_response(gateway, call, 201);
   });
 }
 
@@ -125,7 +128,7 @@ void configure_context(Gateway& gateway, const CallPtr& call) {
     ContextOptions options = context.options;
     BATON_TRY(read_options(call->request.body, options));
     BATON_TRY(gateway.store().configure_context(call->in_path("context"), options));
-    return context_response(gateway, call->in_path("context"), 200);
+    return context_response(gateway, call, 200);
   });
 }
 

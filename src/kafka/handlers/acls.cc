@@ -8,6 +8,9 @@ using Pattern = broker::AclFilter::Pattern;
 
 constexpr std::int8_t kAny = 1;
 constexpr std::int8_t kMatch = 2;  // of patterns
+// The last ones that Kafka 4.3 has: users and delegation tokens, and what is done with them. A filter may ask for them, and finds nothing.
+constexpr auto kLastResource = static_cast<Acl::Resource>(7);
+constexpr auto kLastOperation = static_cast<Acl::Operation>(15);
 
 template <typename E>
 bool read_one_of(std::int8_t value, E first, E last, std::optional<E>& out) {
@@ -29,8 +32,8 @@ std::optional<AclRefusal> refuse_acls(const Call& call, broker::Operation operat
 
 std::optional<broker::AclFilter> read_acl_filter(std::int8_t resource, std::int8_t pattern, std::int8_t operation, std::int8_t permission) {
   broker::AclFilter out;
-  if (resource != kAny && !read_one_of(resource, Acl::Resource::topic, Acl::Resource::transactional_id, out.resource)) return std::nullopt;
-  if (operation != kAny && !read_one_of(operation, Acl::Operation::all, Acl::Operation::idempotent_write, out.operation)) return std::nullopt;
+  if (resource != kAny && !read_one_of(resource, Acl::Resource::topic, kLastResource, out.resource)) return std::nullopt;
+  if (operation != kAny && !read_one_of(operation, Acl::Operation::all, kLastOperation, out.operation)) return std::nullopt;
   if (permission != kAny && !read_one_of(permission, Acl::Permission::deny, Acl::Permission::allow, out.permission)) return std::nullopt;
   if (pattern == kAny) out.pattern = Pattern::any;
   else if (pattern == kMatch) out.pattern = Pattern::match;
@@ -43,7 +46,8 @@ std::optional<broker::AclFilter> read_acl_filter(std::int8_t resource, std::int8
 std::optional<Acl> read_acl(std::int8_t resource, std::int8_t pattern, std::int8_t operation, std::int8_t permission) {
   const auto filter = read_acl_filter(resource, pattern, operation, permission);
   const bool whole = filter && filter->resource && filter->operation && filter->permission;
-  if (!whole || filter->pattern == Pattern::any || filter->pattern == Pattern::match) return std::nullopt;
+  const bool here = whole && *filter->resource <= Acl::Resource::transactional_id && *filter->operation <= Acl::Operation::idempotent_write;
+  if (!here || filter->pattern == Pattern::any || filter->pattern == Pattern::match) return std::nullopt;
   Acl out;
   out.resource = *filter->resource;
   out.pattern = filter->pattern == Pattern::literal ? Acl::Pattern::literal : Acl::Pattern::prefixed;

@@ -17,7 +17,7 @@ struct AclRefusal {
 };
 [[nodiscard]] std::optional<AclRefusal> refuse_acls(const Call& call, broker::Operation operation);
 
-// As the fields of DescribeAcls and DeleteAcls say it. nullopt: a number that is none.
+// As the fields of DescribeAcls and DeleteAcls say it: also of what Kafka has and Baton has not, which fits nothing. nullopt: a number that is none.
 [[nodiscard]] std::optional<broker::AclFilter> read_acl_filter(std::int8_t resource, std::int8_t pattern, std::int8_t operation, std::int8_t permission);
 // As the fields of CreateAcls say it. nullopt: a number that is none, or is "any".
 [[nodiscard]] std::optional<log::Acl> read_acl(std::int8_t resource, std::int8_t pattern, std::int8_t operation, std::int8_t permission);

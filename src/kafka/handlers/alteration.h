@@ -55,13 +55,16 @@ void alter_configs(const CallPtr& call, const Request& request, Plan plan) {
     out.resource_name = std::string(asked.resource_name);
     out.error_message.reset();
     const bool of_topic = asked.resource_type == static_cast<std::int8_t>(ResourceType::topic);
+    const bool of_group = asked.resource_type == static_cast<std::int8_t>(ResourceType::group);
     const auto topic = of_topic && view != nullptr && !asked.resource_name.empty() ? find_topic(*view, asked.resource_name, {}) : nullptr;
     Alteration todo;
     if (times(asked) > 1) {
       todo = refusal(wire::ErrorCode::invalid_request, "Each resource must appear at most once.");
     } else if (of_topic && !call->may(Operation::alter_configs, Resource::topic, asked.resource_name)) {
       todo = refusal(wire::ErrorCode::topic_authorization_failed, "needs AlterConfigs on the topic");
-    } else if (!of_topic && !call->may(Operation::alter_configs)) {
+    } else if (of_group && !call->may(Operation::alter_configs, Resource::group, asked.resource_name)) {
+      todo = refusal(wire::ErrorCode::group_authorization_failed, "needs AlterConfigs on the group");
+    } else if (!of_topic && !of_group && !call->may(Operation::alter_configs)) {
       todo = refusal(wire::ErrorCode::cluster_authorization_failed, "needs AlterConfigs on the cluster");
     } else if (!of_topic) {
       todo = refuse_resource(asked.resource_type, asked.resource_name, call->node().id);
