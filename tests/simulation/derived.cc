@@ -107,9 +107,9 @@ void Derived::subscribe() {
 
 void Derived::do_something() {
   const std::uint64_t dice = run_.random_.below(8);
-  if (dice < 3) {
+  if (dice < 2) {
     follow();
-  } else if (dice < 5) {
+  } else if (dice < 4) {
     load_or_save();
   } else if (views_ != nullptr) {
     use_views();
@@ -200,6 +200,7 @@ bool Derived::view_may_be_spoiled(const Error& error) {
 void Derived::use_views() {
   if (!run_.histories_[0].created) return;
   const std::uint64_t dice = run_.random_.below(10);
+  if (run_.random_.chance(400)) run_.strike_soon(12, true);
   if (dice == 0) {
     const auto done = views_->rebuild(kView);
     if (run_.fine(done, "rebuild the view") && !done->equal && done->note.empty()) {

@@ -45,12 +45,17 @@ Plan Plan::of(std::uint64_t seed) {
   plan.segment_bytes = one_of(4 << 10, 8 << 10, 32 << 10, 256 << 10);
   plan.journal_bytes = one_of(8 << 10, 16 << 10, 64 << 10, 512 << 10);
   plan.index_table_entries = one_of(64, 64, 256, 4096);
-  plan.powersafe_overwrite = random.chance(700);
-  plan.views = random.chance(250);
+  plan.powersafe_overwrite = random.chance(500);
+  plan.views = random.chance(350);
   plan.large = random.chance(60);
   plan.processes = static_cast<int>(2 + random.below(7));
   plan.operations = static_cast<int>(one_of(15, 40, 40, 120));
   plan.damage = random.chance(300);
+  plan.retires = random.chance(200);
+  if (plan.retires) {
+    plan.segment_bytes = 4 << 10;
+    plan.operations = std::max(plan.operations, 60);
+  }
   return plan;
 }
 
@@ -61,6 +66,7 @@ std::string Plan::to_string() const {
   if (!powersafe_overwrite) out += ", no power-safe overwrite";
   if (views) out += ", views";
   if (large) out += ", large rounds";
+  if (retires) out += ", much retention";
   if (damage) out += ", damage";
   return out;
 }
@@ -268,6 +274,27 @@ void Run::arm(Fate fate) {
   }
 }
 
+// Lets the end that this process will come to strike in what it does next, in one of the next changes of the disk, if that end is one
+// that strikes. `kills`: where the power would fail, the process is killed instead.
+void Run::strike_soon(std::uint64_t within, bool kills) {
+  auto& faults = world_.disk().faults;
+  const std::uint64_t changes = 1 + random_.below(within);
+  const bool power = faults.power_loss_at != 0;
+  if (power && !kills) faults.power_loss_at = world_.disk().counters().mutations + changes;
+  if ((power && kills) || fate_ == Fate::kill || fate_ == Fate::kill_then_power) env_->kill_in(changes);
+}
+
+// What comes first into a new file of the journal must know what the segments hold before it.
+void Run::strike_soon_in_a_new_journal() {
+  if (world_.disk().faults.power_loss_at == 0) return;
+  std::string newest;
+  for (const auto& file : world_.disk().files()) {
+    if (file.path.starts_with("/data/journal/")) newest = file.path;
+  }
+  if (newest == std::exchange(journal_, newest)) return;
+  if (random_.chance(300)) strike_soon(40);
+}
+
 void Run::one_process(Fate fate) {
   fate_ = fate;
   env_ = std::make_unique<os::SimEnv>(world_);
@@ -349,7 +376,7 @@ void Run::work(Fate fate) {
       read_a_context();
     } else if (dice < 75) {
       read_heads();
-    } else if (dice < 77) {
+    } else if (dice < (plan_.retires ? 79 : 77)) {
       apply_retention();
     } else if (dice < 79) {
       world_.run_for(static_cast<std::int64_t>(random_.below(3000)) * kNsPerMs);
@@ -360,6 +387,7 @@ void Run::work(Fate fate) {
     } else {
       derived_->do_something();
     }
+    strike_soon_in_a_new_journal();
     if (fate == Fate::full_disk && going() && random_.chance(30)) free_the_disk();
   }
   if (fate == Fate::full_disk && going()) free_the_disk();

@@ -33,6 +33,7 @@ struct Plan {
   bool powersafe_overwrite = true;
   bool views = false;
   bool large = false;  // some rounds are written in place
+  bool retires = false;  // most appends go where retention removes segments
   int processes = 1;   // before the last one, which no fault strikes
   int operations = 0;  // of each process, at most
   bool damage = false; // ends with bits that flip
@@ -81,6 +82,8 @@ class Run {
   // run.cc
   void one_process(Fate fate);
   void arm(Fate fate);
+  void strike_soon(std::uint64_t within, bool kills = false);
+  void strike_soon_in_a_new_journal();
   void end_process(Fate fate);
   [[nodiscard]] Options options();
   [[nodiscard]] store::Pipelining pipelining();
@@ -165,6 +168,7 @@ class Run {
   bool view_sync_failed_ = false;                         // a failed sync may have struck the view
   std::int32_t epoch_ = 0;                                // of the last open that was seen
   std::string store_id_;
+  std::string journal_;                   // the newest file of it that was seen
   std::int64_t numbered_ = 0;                             // events that were made
   Fate fate_ = Fate::close;
   bool faulty_ = false;        // something may fail in this process that is not its end

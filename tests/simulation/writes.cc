@@ -26,7 +26,7 @@ NewEvent Run::new_event() {
   const std::int64_t number = ++numbered_;
   NewEvent event;
   event.type = kTypes[random_.below(std::size(kTypes))];
-  std::size_t pad = random_.below(random_.chance(100) ? 900 : 60);
+  std::size_t pad = random_.below(random_.chance(plan_.retires ? 500 : 100) ? 900 : 60);
   if (plan_.large && random_.chance(300)) pad = 20'000 + random_.below(40'000);
   event.data = "{\"n\":" + std::to_string(number) + ",\"pad\":\"" + std::string(pad, 'x') + "\"}";
   if (random_.chance(850)) event.id = "e" + std::to_string(number);
@@ -71,7 +71,7 @@ Append Run::new_append(std::size_t context) {
 
 void Run::append_something() {
   Attempt attempt;
-  attempt.context = random_.chance(700) ? 0 : 1;
+  attempt.context = random_.chance(plan_.retires ? 250 : 700) ? 0 : 1;
   attempt.request = new_append(attempt.context);
   if (attempt.context == 0 && random_.chance(200)) {
     Unless unless;
@@ -238,10 +238,9 @@ void Run::apply_retention() {
   const auto before = store_->context("many");
   if (!fine(before, "context")) return;
   auto& faults = world_.disk().faults;
-  if (faults.power_loss_at != 0 && random_.chance(300)) {
-    faults.power_loss_at = world_.disk().counters().mutations + 1 + random_.below(40);
-  }
+  if (random_.chance(300)) strike_soon(40);
   const auto applied = store_->apply_retention();
+  if (applied && random_.chance(300)) strike_soon(40);
   auto found = read_everything(1);
   if (!found && going()) {  // what has gone must be known, so the disk is in order for once
     const auto per_mille = std::exchange(faults.fail_read_per_mille, 0);
