@@ -207,7 +207,7 @@ void add_delete(CLI::App& app, Session& session) {
   auto t = std::make_shared<Options>();
   sub = app.add_subcommand("truncate", "Hide a stream's events before a version from stream reads");
   common(sub, t);
-  sub->add_option("--before", t->before, "The first version that stays")->required()->check(CLI::NonNegativeNumber);
+  sub->add_option("--before", t->before, "The first version that stays")->required()->check(at_least(0));
   sub->callback([&session, t, body] { session.run([&] { return body(*t, true); }); });
 }
 

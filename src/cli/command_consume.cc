@@ -418,7 +418,7 @@ void add_consume_command(CLI::App& app, Session& session) {
       sub->add_option("--partition", o->partitions, "Only this partition; may be repeated")->allow_extra_args(false);
   sub->add_option("--group", o->group, "As a member of this group: goes on where it stands, commits what was printed")
       ->excludes(partitions);
-  sub->add_option("-n,--max", o->max, "End after so many records")->check(CLI::PositiveNumber);
+  sub->add_option("-n,--max", o->max, "End after so many records")->check(at_least(1));
   sub->add_flag("--until-end", o->until_end, "End where each partition ends now; else follow");
   sub->add_option("--key-separator", o->key_separator, "Print KEY SEPARATOR VALUE; \\t and \\xHH are understood");
   o->kafka.add_to(*sub);

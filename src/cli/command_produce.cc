@@ -316,7 +316,7 @@ void add_produce_command(CLI::App& app, Session& session) {
   sub->add_option("--null", o->null_text, "A key or value that is this text is none (a tombstone)");
   sub->add_option("--header", o->headers, "NAME=VALUE of every record, e.g. ce_type=RideStarted; may be repeated")
       ->allow_extra_args(false);
-  sub->add_option("--partition", o->partition, "All to this partition; else by the key")->check(CLI::NonNegativeNumber);
+  sub->add_option("--partition", o->partition, "All to this partition; else by the key")->check(at_least(0));
   sub->add_option("--partitioner", o->partitioner,
                   "Which partition a key has: murmur2_random is that of Java and of event topics")
       ->check(

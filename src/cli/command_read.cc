@@ -147,8 +147,8 @@ void add_read_commands(CLI::App& app, Session& session) {
     sub->add_option("stream", o->request.stream, "The stream, e.g. ride-139545")->required();
     sub->add_option("--context", o->request.context, "Its context; not needed when there is only one");
     sub->add_flag("--backward", o->request.backward, "Newest first");
-    sub->add_option("--from", o->request.from_version, "Start at this version (inclusive)")->check(CLI::NonNegativeNumber);
-    sub->add_option("-n,--limit", o->limit, "At most so many events")->check(CLI::PositiveNumber);
+    sub->add_option("--from", o->request.from_version, "Start at this version (inclusive)")->check(at_least(0));
+    sub->add_option("-n,--limit", o->limit, "At most so many events")->check(at_least(1));
     o->as_of.add_to(*sub);
     sub->callback([&session, o] { session.run([&] { return read_stream(session, o->request, o->limit, o->as_of); }); });
   }

@@ -248,14 +248,14 @@ void add_topics_commands(CLI::App& app, Session& session) {
   named(add("describe", "One topic: its settings; leader, replicas and offsets of each partition",
             [](Session& s, TopicsOptions& t) { return describe(s, t); }));
   auto* sub = named(add("create", "Make a topic", create));
-  sub->add_option("--partitions", o->topic.partitions, "How many; else the broker's default")->check(CLI::PositiveNumber);
+  sub->add_option("--partitions", o->topic.partitions, "How many; else the broker's default")->check(at_least(1));
   sub->add_option("--replication", o->topic.replication, "Copies of each partition; else the broker's default")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   sub->add_option("--config", o->config, "NAME=VALUE of a topic, e.g. retention.ms=86400000, baton.kind=event; may be repeated")
       ->allow_extra_args(false);
   sub->add_flag("--if-not-exists", o->if_not_exists, "One that is there already is fine");
   sub = named(add("alter", "Give a topic more partitions", alter));
-  sub->add_option("--partitions", o->topic.partitions, "How many it has in all then; what is in it stays where it is")->check(CLI::PositiveNumber)->required();
+  sub->add_option("--partitions", o->topic.partitions, "How many it has in all then; what is in it stays where it is")->check(at_least(1))->required();
   add("delete", "Delete topics with all that is in them", [](Session& s, TopicsOptions& t) { return remove(s, t); })
       ->add_option("topic", o->names, "The topics")
       ->required();

@@ -209,7 +209,7 @@ void add_view_commands(CLI::App& app, Session& session) {
     auto* sub = group->add_subcommand("query", "Ask a view, as it is or as it was");
     sub->add_option("name", o->name, "The view")->required();
     sub->add_option("sql", o->sql, "One SELECT")->required();
-    sub->add_option("--timeout-ms", o->limits.timeout_ms, "Give up after so long")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--timeout-ms", o->limits.timeout_ms, "Give up after so long")->capture_default_str()->check(at_least(1));
     sub->add_option("--rows", o->limits.rows_max, "At most so many rows")->capture_default_str();
     o->as_of.add_to(*sub);
     sub->callback([&session, o] {

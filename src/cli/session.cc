@@ -1,7 +1,10 @@
 #include "cli/session.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 
+#include "base/suggest.h"
 #include "base/try.h"
 #include "os/terminal.h"
 
@@ -15,6 +18,16 @@ Output& Session::out() {
     out_.emplace(json_, colour, errors.interactive, standard.interactive ? standard.columns : errors.columns);
   }
   return *out_;
+}
+
+CLI::Validator at_least(std::int64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc{} && end == text.data() + text.size() && number >= least) return {};
+    return "takes a whole number, " + std::to_string(least) + " or more, not '" + printable(text) + "'";
+  };
+  return {check, ">= " + std::to_string(least)};
 }
 
 void print_warning(const std::string& text) { std::fprintf(stderr, "baton: warning: %s\n", text.c_str()); }
@@ -106,6 +119,45 @@ Result<AsOf> AsOfOptions::parse() const {
   return as_of;
 }
 
+namespace {
+
+// What a parse error means, with the command or option that is near. CLI11 says only that something was not expected, or that a subcommand
+// is missing where one was misspelt.
+Error explain(const CLI::App& app, const CLI::ParseError& error) {
+  std::vector<std::string> commands, options;
+  const CLI::App* innermost = &app;
+  const std::vector<std::string> left = app.remaining(true);
+  for (const auto* at = &app;;) {
+    for (const auto* option : at->get_options()) {
+      for (const auto& name : option->get_lnames()) {
+        if (std::ranges::find(options, "--" + name) == options.end()) options.push_back("--" + name);
+      }
+    }
+    innermost = at;
+    const auto chosen = at->get_subcommands();
+    if (chosen.empty()) break;
+    at = chosen.front();
+  }
+  for (const auto* command : innermost->get_subcommands([](const CLI::App*) { return true; })) commands.push_back(command->get_name());
+  std::string said = error.what();
+  const auto option = std::ranges::find_if(left, [](const std::string& text) { return text.starts_with("-") && text.size() > 1; });
+  if (option != left.end()) {
+    said = "there is no option '" + printable(*option) + "' here; " + base::suggest(option->substr(0, option->find('=')), options);
+  } else if (!left.empty() && !commands.empty()) {
+    said = "there is no command '" + printable(left.front()) + "'; " + base::suggest(left.front(), commands);
+  } else if (!left.empty()) {
+    said = "'" + printable(left.front()) + "' is more than is expected here";
+  } else if (!commands.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    said = "say what to do:";
+    for (const auto& command : commands) said += (&command == commands.data() ? " " : ", ") + command;
+  }
+  std::string name;
+  for (const auto* at = innermost; at != nullptr; at = at->get_parent()) name = at->get_name() + (name.empty() ? "" : " ") + name;
+  return {Code::invalid_argument, said + (said.ends_with('?') ? " '" : "; '") + name + " --help' says more"};
+}
+
+}  // namespace
+
 int run_program(int argc, char** argv, const char* version, server::Services services) {
   const auto env = os::make_posix_env();
   os::watch_interrupts();
@@ -133,8 +185,10 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
   add_serve_commands(app, session, std::move(services));
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    session.run([&] { return explain(app, error); });
   }
   return session.exit_code();
 }

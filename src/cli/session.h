@@ -1,6 +1,7 @@
 // What every command shares: the data directory, how to print, how to open the store, how to end.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -45,6 +46,9 @@ class Session {
   std::optional<Output> out_;
   Exit exit_ = Exit::ok;
 };
+
+// For an option's check(): a whole number that is not below `least`.
+[[nodiscard]] CLI::Validator at_least(std::int64_t least);
 
 // What went wrong beside the command's work, on standard error.
 void print_warning(const std::string& text);

@@ -103,6 +103,20 @@ class Cli(unittest.TestCase):
         problem = json.loads(self.run_baton("--json", "read", "nobody", expect=5).stderr)
         self.assertEqual(problem["error"], "not_found")
 
+    def test_what_is_misspelt_is_told_with_what_is_near(self):
+        for arguments, told in ((["reed"], "there is no command 'reed'; did you mean 'read'?"),
+                                (["view", "querry", "x"], "no command 'querry'; did you mean 'query'? 'baton view --help' says more"),
+                                (["topics"], "say what to do: list, describe"),
+                                (["read", "cart-1", "--limt", "3"], "no option '--limt' here; did you mean '--limit'?"),
+                                (["read", "--bakward", "cart-1"], "did you mean '--backward'?"),
+                                (["read", "cart-1", "cart-2"], "'cart-2' is more than is expected here"),
+                                (["read", "cart-1", "--limit", "0"], "--limit: takes a whole number, 1 or more, not '0'"),
+                                (["read"], "stream is required"),
+                                (["append", "shop", "cart-1", "--type"], "--type")):
+            self.assertIn(told, self.run_baton(*arguments, expect=2).stderr)
+        problem = json.loads(self.run_baton("--json", "reed", expect=2).stderr)
+        self.assertEqual((problem["error"], "did you mean 'read'?" in problem["detail"]), ("invalid_argument", True))
+
     def test_lines_of_json_are_appended_and_the_bad_one_is_named(self):
         good = '{"stream":"cart-9","type":"LineAdded","id":"1","data":{"n":1}}\n{"stream":"cart-9","type":"LineAdded","id":"2"}\n'
         file = self.directory / "events.ndjson"
