@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "cli/row_reader.h"
 #include "cli/session.h"
+#include "store/limits.h"
 
 namespace baton::cli {
 
@@ -76,6 +77,8 @@ Status append_one(Session& session, AppendOptions& o) {
   append.duplicates = o.skip_duplicates ? Append::Duplicates::skip : Append::Duplicates::refuse_partial;
   if (!o.unless_types.empty() || !o.unless_tags.empty())
     append.unless = Unless{.query = {.items = {{.types = o.unless_types, .tags = o.unless_tags}}}, .after = {o.after}};
+  BATON_TRY(store::check_context_name(o.context));  // a mistake makes no store
+  BATON_TRY(store::check_stream_name(o.stream));
   BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
   BATON_TRY_ASSIGN(const auto appended, store->append(std::move(append)));
   print_appended(session, appended);
@@ -123,6 +126,7 @@ Result<StreamAppend> parse_line(std::string_view line) {
 Status append_lines(Session& session, const AppendOptions& o) {
   BATON_TRY_ASSIGN(auto input, InputStream::open(session.env(), o.ndjson == "-" ? "/dev/stdin" : o.ndjson));
   BATON_TRY_ASSIGN(auto rows, read_ndjson(std::move(input), o.ndjson));
+  BATON_TRY(store::check_context_name(o.context));
   BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
   std::uint64_t events = 0, duplicates = 0;
   Row row;
@@ -231,6 +235,8 @@ void add_context(CLI::App& app, Session& session) {
     session.run([&]() -> Status {
       if (o->retention_ms >= 0) o->options.retention_ms = o->retention_ms;
       if (o->retention_bytes >= 0) o->options.retention_bytes = o->retention_bytes;
+      BATON_TRY(store::check_context_name(o->name));
+      BATON_TRY(store::check_context_options(o->options));
       BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
       BATON_TRY(store->create_context(o->name, o->options));
       session.out().line(session.out().json() ? "{\"created\":\"" + o->name + "\"}" : "context '" + o->name + "' made");

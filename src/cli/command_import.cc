@@ -11,18 +11,25 @@ namespace baton::cli {
 namespace {
 
 Status import(Session& session, ImportOptions options) {
-  BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
+  std::unique_ptr<Store> store;
+  const auto open = [&]() -> Result<Store*> {
+    auto opened = options.check_only ? session.open_for_reading() : session.open_for_writing(true);
+    if (!opened && options.check_only && opened.error().code == Code::not_found) return nullptr;
+    if (!opened) return opened.error();
+    store = *std::move(opened);
+    return store.get();
+  };
   options.data_directory = session.data();
   options.stop = [] { return os::interrupted(); };
   auto& out = session.out();
   auto phase = ImportProgress::Phase::reading;
-  BATON_TRY_ASSIGN(const auto report, run_import(session.env(), *store, options, [&](const ImportProgress& p) {
+  BATON_TRY_ASSIGN(const auto report, run_import(session.env(), open, options, [&](const ImportProgress& p) {
     if (p.phase != phase) out.end_progress();
     phase = p.phase;
     if (p.phase == ImportProgress::Phase::reading) out.progress(session.env().clock(), "reading", p.bytes, p.bytes_total, "bytes");
     else out.progress(session.env().clock(), p.phase == ImportProgress::Phase::merging ? "sorting" : "appending", p.events, p.events_total, "events");
   }));
-  BATON_TRY(store->close());
+  if (store != nullptr) BATON_TRY(store->close());
   out.line(out.json() ? report_json(report) : report_text(report));
   if (report.rejected > 0) session.end_with(Exit::rejected);
   return {};

@@ -25,22 +25,27 @@ namespace {
 
 class Import {
  public:
-  Import(os::Env& env, Store& store, const ImportOptions& options, const std::function<void(const ImportProgress&)>& progress)
-      : env_(env), store_(store), options_(options), tell_(progress) {}
+  Import(os::Env& env, const OpenStore& open, const ImportOptions& options, const std::function<void(const ImportProgress&)>& progress)
+      : env_(env), open_(open), options_(options), tell_(progress) {}
 
   Result<ImportReport> run() {
     const auto start = env_.clock().monotonic_ns();
     BATON_TRY(load_map());
-    BATON_TRY(open_context());
     BATON_TRY(load_lookups());
     BATON_TRY_ASSIGN(const auto rows, open_rows());
     progress_.bytes_total = rows->total();
-    const auto name = options_.file.substr(options_.file.rfind('/') + 1);
-    const auto identity = base::hash64(map_->context + "\n" + name + "\n" + std::to_string(rows->total()), map_->digest);
-    checkpoint_.emplace(env_.fs(), options_.data_directory, identity);
-    if (!options_.check_only) resume_ = checkpoint_->load(store_, map_->context);
-    BATON_TRY(map_->by_time ? import_by_time() : import_by_row());
-    if (!options_.check_only) BATON_TRY(checkpoint_->remove());
+    BATON_TRY_ASSIGN(store_, open_());
+    BATON_TRY(open_context());
+    if (options_.check_only) {
+      BATON_TRY(read_rows([](const MappedEvent&) { return Status(); }));
+    } else {
+      const auto name = options_.file.substr(options_.file.rfind('/') + 1);
+      const auto identity = base::hash64(map_->context + "\n" + name + "\n" + std::to_string(rows->total()), map_->digest);
+      checkpoint_.emplace(env_.fs(), options_.data_directory, identity);
+      resume_ = checkpoint_->load(*store_, map_->context);
+      BATON_TRY(map_->by_time ? import_by_time() : import_by_row());
+      BATON_TRY(checkpoint_->remove());
+    }
     report_.context = map_->context;
     report_.seconds = static_cast<double>(env_.clock().monotonic_ns() - start) / 1e9;
     return std::move(report_);
@@ -56,10 +61,11 @@ class Import {
   }
 
   Status open_context() {
-    auto context = store_.context(map_->context);
+    if (store_ == nullptr) return {};
+    auto context = store_->context(map_->context);
     if (!context && context.error().code != Code::not_found) return context.error();
     if (context) context_options_ = context->options;
-    else if (!options_.check_only) return store_.create_context(map_->context, context_options_);
+    else if (!options_.check_only) return store_->create_context(map_->context, context_options_);
     return {};
   }
 
@@ -100,10 +106,9 @@ class Import {
     BATON_TRY_ASSIGN(const auto sorter, ExternalSorter::open(env_, os::join(options_.data_directory, "tmp/import"),
                                                                 {.run_bytes = options_.sort_bytes, .fan_in = options_.sort_fan_in}));
     BATON_TRY(read_rows([&](const MappedEvent& event) {
-      return options_.check_only ? Status() : sorter->add({event.time_ns, event.row * ImportMap::kEventsMax + event.event}, event.payload);
+      return sorter->add({event.time_ns, event.row * ImportMap::kEventsMax + event.event}, event.payload);
     }));
     lookups_.clear();
-    if (options_.check_only) return {};
     progress_.phase = ImportProgress::Phase::merging;
     progress_.events_total = report_.events;
     tell();
@@ -132,8 +137,7 @@ class Import {
       report_ = {};
       progress_.rows = 0;
       begin_feeding();
-      BATON_TRY(read_rows([&](const MappedEvent& event) { return options_.check_only || restart_ ? Status() : feed(event); }));
-      if (options_.check_only) return {};
+      BATON_TRY(read_rows([&](const MappedEvent& event) { return restart_ ? Status() : feed(event); }));
       BATON_TRY_ASSIGN(const bool done, end_feeding());
       if (done) return {};
     }
@@ -179,7 +183,7 @@ class Import {
     fed_ = {};
     skipped_ = 0;
     saved_ns_ = env_.clock().monotonic_ns();
-    if (!options_.check_only) appender_.emplace(env_, store_, map_->context, context_options_, AppendOptions{.events_max = options_.append_events});
+    appender_.emplace(env_, *store_, map_->context, context_options_, AppendOptions{.events_max = options_.append_events});
   }
 
   // One event of the sequence: passed over when the checkpoint knows it, appended otherwise.
@@ -234,7 +238,8 @@ class Import {
   }
 
   os::Env& env_;
-  Store& store_;
+  const OpenStore& open_;
+  Store* store_ = nullptr;
   const ImportOptions& options_;
   const std::function<void(const ImportProgress&)>& tell_;
   std::optional<ImportMap> map_;
@@ -253,9 +258,9 @@ class Import {
 
 }  // namespace
 
-Result<ImportReport> run_import(os::Env& env, Store& store, const ImportOptions& options,
+Result<ImportReport> run_import(os::Env& env, const OpenStore& open, const ImportOptions& options,
                                 const std::function<void(const ImportProgress&)>& progress) {
-  return Import(env, store, options, progress).run();
+  return Import(env, open, options, progress).run();
 }
 
 }  // namespace baton::cli

@@ -62,10 +62,14 @@ struct ImportReport {
   double seconds = 0;
 };
 
+// The store; asked for when the map and the files are known to be good, so that a mistake makes none. With `check_only` it may be null:
+// there is none yet.
+using OpenStore = std::function<Result<Store*>()>;
+
 // invalid_argument: the map is wrong (detail: `file:line:column: what`), or does not fit the file. not_found, corrupt: of the files.
 // duplicate_mismatch: an id of the file is known with other content. cancelled: options.stop. Errors of the store as they come.
 // Not from a completion. What was appended before an error stays; running the import again goes on from there.
-Result<ImportReport> run_import(os::Env& env, Store& store, const ImportOptions& options,
+Result<ImportReport> run_import(os::Env& env, const OpenStore& open, const ImportOptions& options,
                                 const std::function<void(const ImportProgress&)>& progress);
 
 // The report for people (several lines, without a newline at the end) and for programs (one JSON object).

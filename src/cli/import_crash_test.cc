@@ -75,7 +75,7 @@ class Machine {
       if (!opened) return opened.error();
       store_ = *std::move(opened);
     }
-    return run_import(*env_, *store_, options_, [](const ImportProgress&) {});
+    return run_import(*env_, [this]() -> Result<Store*> { return store_.get(); }, options_, [](const ImportProgress&) {});
   }
   // Store and rejects, as text.
   std::string outcome() {

@@ -101,7 +101,7 @@ class ImportTest : public ::testing::Test {
     if (!store_) {
       if (auto opened = open(); !opened) return opened.error();
     }
-    return run_import(*env_, *store_, options_, [this](const ImportProgress& p) { progress_ = p; });
+    return run_import(*env_, [this]() -> Result<Store*> { return store_.get(); }, options_, [this](const ImportProgress& p) { progress_ = p; });
   }
   // Imports these rows with this map.
   Result<ImportReport> import(std::string_view map, std::string_view rows) {

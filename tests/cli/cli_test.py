@@ -103,6 +103,22 @@ class Cli(unittest.TestCase):
         problem = json.loads(self.run_baton("--json", "read", "nobody", expect=5).stderr)
         self.assertEqual(problem["error"], "not_found")
 
+    def test_a_mistake_makes_no_store(self):
+        rows, map_file = self.directory / "orders.csv", self.directory / "map.yaml"
+        rows.write_text("order,at\n1,2026-01-01T00:00:00Z\n")
+        map_file.write_text(MAP)
+        for arguments in (["import", "nowhere.csv", "--map", map_file], ["import", rows, "--map", "nowhere.yaml"]):
+            self.run_baton(*map(str, arguments), expect=5)
+        self.run_baton("import", str(rows), "--map", str(map_file), "--check")
+        map_file.write_text(MAP.replace("column: at", "column: when"))
+        self.run_baton("import", str(rows), "--map", str(map_file), expect=2)
+        self.run_baton("create-context", "Shop!", expect=2)
+        self.run_baton("create-context", "shop", "--partitions", "0", expect=2)
+        self.append("", expect=2)
+        self.run_baton("append", "Shop!", "cart-1", "--type", "T", expect=2)
+        self.run_baton("append", "Shop!", "--ndjson", "-", expect=2, text="{}\n")
+        self.assertFalse(self.data.exists())
+
     def test_what_is_misspelt_is_told_with_what_is_near(self):
         for arguments, told in ((["reed"], "there is no command 'reed'; did you mean 'read'?"),
                                 (["view", "querry", "x"], "no command 'querry'; did you mean 'query'? 'baton view --help' says more"),
