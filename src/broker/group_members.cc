@@ -181,6 +181,8 @@ void Coordinator::leave(const LeaveRequest& request, Reply<LeaveReply> reply) {
       tell(status ? out : LeaveReply{.error = GroupError::coordinator_not_available, .members = {}});
     });
     after_departure(*group, members);
+    // Who asks again while that is on its way, or after it has failed, is told no sooner than the log.
+    if (!group->when_empty.empty() && group->state == GroupState::empty && group->members_recorded) record_empty(*group);
     if (std::exchange(group->when_empty, {}).empty()) return;  // the write has them
   }
   tell(std::move(out));

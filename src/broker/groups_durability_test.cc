@@ -96,10 +96,23 @@ TEST(Restart, WhoLeavesLastIsAnsweredWhenTheLogKnowsIt) {
   auto again = t.send_leave("g", {{b.member, std::nullopt}});
   t.settle();
   EXPECT_FALSE(last.there());
-  EXPECT_EQ(again->members.at(0), GroupError::unknown_member_id);
+  EXPECT_FALSE(again.there());
   EXPECT_EQ(t.state("g"), GroupState::empty);
   t.log->release();
   EXPECT_EQ(t.wait(last).members.at(0), GroupError::none);
+  EXPECT_EQ(t.wait(again).members.at(0), GroupError::unknown_member_id);
+  EXPECT_EQ(t.leave("g", {{b.member, std::nullopt}}).at(0), GroupError::unknown_member_id);
+  t.restart();
+  EXPECT_EQ(t.state("g"), GroupState::empty);
+}
+
+TEST(Restart, WhoAsksAgainAfterAFailedWriteIsAnsweredByANewOne) {
+  GroupsBench t;
+  const auto a = t.alone("g");
+  t.log->fails = [] { return true; };
+  EXPECT_EQ(t.wait(t.send_leave("g", {{a.member, std::nullopt}})).error, GroupError::coordinator_not_available);
+  t.log->fails = [] { return false; };
+  EXPECT_EQ(t.leave("g", {{a.member, std::nullopt}}).at(0), GroupError::unknown_member_id);
   t.restart();
   EXPECT_EQ(t.state("g"), GroupState::empty);
 }
@@ -201,6 +214,7 @@ TEST(FailedWrite, ThatAGroupIsEmptyIsWrittenLater) {
   const auto a = t.alone("g");
   EXPECT_EQ(t.commit("g", 1, a), GroupError::none);
   t.log->fails = [] { return true; };
+  EXPECT_EQ(t.wait(t.send_leave("g", {{a.member, std::nullopt}})).error, GroupError::coordinator_not_available);
   EXPECT_EQ(t.wait(t.send_leave("g", {{a.member, std::nullopt}})).error, GroupError::coordinator_not_available);
   EXPECT_EQ(t.state("g"), GroupState::empty);
   t.log->fails = [] { return false; };

@@ -1,5 +1,6 @@
 // baton acls.
 #include <algorithm>
+#include <cctype>
 #include <memory>
 
 #include <fmt/format.h>
@@ -27,7 +28,9 @@ struct AclsOptions {
 };
 
 Result<std::unique_ptr<KafkaClient>> open(Session& session, const AclsOptions& o) {
-  return KafkaClient::open(session.env(), o.kafka, KafkaClient::Kind::admin);
+  BATON_TRY_ASSIGN(auto client, KafkaClient::open(session.env(), o.kafka, KafkaClient::Kind::admin));
+  BATON_TRY(client->topics());  // says so when no broker answers, and why
+  return client;
 }
 
 Error usage(std::string text) { return {Code::invalid_argument, std::move(text)}; }
@@ -41,6 +44,27 @@ std::vector<Resource> resources(const AclsOptions& o) {
   for (const auto& name : o.groups) out.push_back({"group", name});
   if (o.cluster) out.push_back({"cluster", kClusterName});
   return out;
+}
+
+Status check_principals(const AclsOptions& o) {
+  for (const auto& principal : o.principals) {
+    if (const auto colon = principal.find(':'); colon == std::string::npos || colon == 0 || colon + 1 == principal.size())
+      return usage(fmt::format("a principal is TYPE:NAME, as in User:alice, not '{}'", printable(principal)));
+  }
+  return {};
+}
+
+// An entry for a topic that there cannot be has no effect, and what it denies is allowed.
+Status check_topics(const AclsOptions& o) {
+  constexpr std::size_t kBytesMax = 249;
+  for (const auto& name : o.topics) {
+    const auto of_a_topic = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-'; };
+    if (name == "*" && !o.prefixed) continue;
+    if (name.empty() || name.size() > kBytesMax || !std::ranges::all_of(name, of_a_topic))
+      return usage(fmt::format("no topic can be named '{}'{}", printable(name.substr(0, kBytesMax)),
+                               o.prefixed ? ", nor begin so" : "; '*' is all of them, and --prefixed all that begin so"));
+  }
+  return {};
 }
 
 // The operations that are asked for on a resource of this type: those that are named, and Kafka's own sets for who produces and consumes.
@@ -71,17 +95,20 @@ Result<std::vector<AclEntry>> entries(const AclsOptions& o) {
   if (o.consume && o.topics.empty() && o.groups.empty()) return usage("--consume needs a --topic, a --group, or both");
   if (o.prefixed && o.cluster) return usage("--prefixed is for names: the cluster has none");
   const auto hosts = o.hosts.empty() ? std::vector<std::string>{"*"} : o.hosts;
+  BATON_TRY(check_principals(o));
+  BATON_TRY(check_topics(o));
   std::vector<AclEntry> out;
   for (const auto& resource : on) {
     BATON_TRY_ASSIGN(const auto to_do, operations(o, resource.type));
-    for (const auto& principal : o.principals) {
-      if (const auto colon = principal.find(':'); colon == std::string::npos || colon == 0 || colon + 1 == principal.size())
-        return usage(fmt::format("a principal is TYPE:NAME, as in User:alice, not '{}'", principal));
+    if (to_do.empty()) return usage(fmt::format("--{} says nothing of a {}: name an --operation, or leave the {} out", o.produce ? "produce" : "consume", resource.type, resource.type));
+    for (const auto& principal : o.principals)
       for (const auto& host : hosts)
         for (const auto& operation : to_do)
           out.push_back({resource.type, resource.name, o.prefixed ? "prefixed" : "literal", principal, host, operation, o.deny ? "deny" : "allow"});
-    }
   }
+  std::ranges::sort(out);
+  const auto doubles = std::ranges::unique(out);
+  out.erase(doubles.begin(), doubles.end());
   return out;
 }
 
@@ -89,7 +116,10 @@ Result<std::vector<AclEntry>> entries(const AclsOptions& o) {
 Result<std::vector<AclEntryFilter>> filters(const AclsOptions& o) {
   if (o.prefixed && o.applying) return usage("--prefixed and --applying exclude each other");
   const auto on = resources(o);
-  if ((o.prefixed || o.applying) && on.empty()) return usage(fmt::format("{} needs a --topic or a --group", o.prefixed ? "--prefixed" : "--applying"));
+  const char* const of_names = o.prefixed ? "--prefixed" : "--applying";
+  if ((o.prefixed || o.applying) && o.topics.empty() && o.groups.empty()) return usage(fmt::format("{} needs a --topic or a --group", of_names));
+  if ((o.prefixed || o.applying) && o.cluster) return usage(fmt::format("{} is for names: the cluster has none", of_names));
+  BATON_TRY(check_principals(o));
   std::vector<std::string> operations;
   for (const auto& text : o.operations) {
     BATON_TRY_ASSIGN(auto operation, parse_acl_operation(text));
@@ -106,8 +136,7 @@ Result<std::vector<AclEntryFilter>> filters(const AclsOptions& o) {
   by(on, [&](AclEntryFilter& f, const Resource& r) {
     f.resource = r.type;
     f.name = r.name;
-    if (o.prefixed) f.pattern = "prefixed";
-    if (o.applying) f.pattern = "match";
+    f.pattern = o.prefixed ? "prefixed" : o.applying ? "match" : "literal";
   });
   by(o.principals, [](AclEntryFilter& f, const std::string& value) { f.principal = value; });
   by(o.hosts, [](AclEntryFilter& f, const std::string& value) { f.host = value; });
@@ -160,7 +189,9 @@ Status add(Session& session, const AclsOptions& o) {
   BATON_TRY_ASSIGN(const auto wanted, entries(o));
   BATON_TRY_ASSIGN(auto client, open(session, o));
   BATON_TRY_ASSIGN(auto done, add_acls(*client, wanted));
-  show(session.out(), done.added);
+  show(session.out(), done.changed);
+  const auto others = wanted.size() - done.changed.size() - 1;
+  if (!done.refused && others > 0) return Error{done.refused.error().code, fmt::format("{}; and {} more", done.refused.error().detail, others)};
   return std::move(done.refused);
 }
 
@@ -169,15 +200,21 @@ Status remove(Session& session, const AclsOptions& o) {
   if (narrowed == o.all) return usage(o.all ? "--all removes every entry: nothing else can be named with it" : "which entries? Name what they have, or --all");
   BATON_TRY_ASSIGN(const auto wanted, filters(o));
   BATON_TRY_ASSIGN(auto client, open(session, o));
-  BATON_TRY_ASSIGN(const auto gone, o.dry_run ? matching(*client, wanted) : remove_acls(*client, wanted));
-  if (gone.empty()) {
+  ChangedAcls gone;
+  if (o.dry_run) {
+    BATON_TRY_ASSIGN(gone.changed, matching(*client, wanted));
+  } else {
+    BATON_TRY_ASSIGN(gone, remove_acls(*client, wanted));
+  }
+  if (gone.changed.empty() && gone.refused) {
     if (o.dry_run) print_warning(kHiddenRefusal);
     return Error{Code::not_found, "no entry is like that; 'baton acls list' shows what there is"};
   }
   auto& out = session.out();
-  show(out, gone);
-  if (!out.json()) out.line(o.dry_run ? "nothing was removed (--dry-run)" : fmt::format("{} removed", gone.size() == 1 ? "1 entry" : std::to_string(gone.size()) + " entries"));
-  return {};
+  const auto count = gone.changed.size();
+  show(out, gone.changed);
+  if (!out.json()) out.line(o.dry_run ? "nothing was removed (--dry-run)" : fmt::format("{} removed", count == 1 ? "1 entry" : std::to_string(count) + " entries"));
+  return std::move(gone.refused);
 }
 
 }  // namespace
@@ -194,14 +231,14 @@ void add_acls_commands(CLI::App& app, Session& session) {
     sub->add_option("--group", o->groups, "The consumer group of this name; may be repeated")->allow_extra_args(false);
     sub->add_flag("--cluster", o->cluster, "The cluster itself");
     sub->add_option("--host", o->hosts, "Clients at this address; may be repeated")->allow_extra_args(false);
-    sub->add_option("--operation", o->operations, "read, write, create, delete, alter, describe, describe-configs, alter-configs, all; may be repeated")->allow_extra_args(false);
+    sub->add_option("--operation", o->operations, "read, write, create, delete, alter, describe, describe-configs, alter-configs, all; of the cluster also cluster-action, idempotent-write; may be repeated")->allow_extra_args(false);
     return sub;
   };
   const auto narrowing = [&](CLI::App* sub) {
     sub->add_option("--principal", o->principals, "Entries of this principal; may be repeated")->allow_extra_args(false);
     sub->add_flag("--allow", o->allow, "Entries that allow");
     sub->add_flag("--deny", o->deny, "Entries that deny")->excludes("--allow");
-    sub->add_flag("--prefixed", o->prefixed, "Only entries for names that begin so");
+    sub->add_flag("--prefixed", o->prefixed, "The entries for all names that begin so, not that of the name itself");
     return sub;
   };
   narrowing(command("list", "The entries, or those with what is named", list))

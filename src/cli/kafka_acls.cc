@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <span>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
 #include "base/suggest.h"
 #include "base/try.h"
+#include "cli/output.h"
 
 namespace baton::cli {
 namespace {
@@ -56,17 +57,27 @@ AclEntry entry_of(const rd_kafka_AclBinding_t* acl) {
           .operation = word_of(kOperations, rd_kafka_AclBinding_operation(acl)),
           .permission = word_of(kPermissions, rd_kafka_AclBinding_permission_type(acl))};
 }
-std::vector<AclEntry> entries_of(std::span<const rd_kafka_AclBinding_t* const> acls) {
-  std::vector<AclEntry> out;
-  for (const auto* acl : acls) out.push_back(entry_of(acl));
-  std::ranges::sort(out);
-  return out;
+void order(std::vector<AclEntry>& entries) {
+  std::ranges::sort(entries);
+  const auto doubles = std::ranges::unique(entries);
+  entries.erase(doubles.begin(), doubles.end());
+}
+
+// The protocol counts the bytes of a text in 16 bits with a sign, and librdkafka does not look: a longer one would be read as something else.
+Status check_lengths(std::initializer_list<std::string_view> texts) {
+  constexpr std::size_t kBytesMax = 32'767;
+  for (const auto text : texts) {
+    if (text.size() > kBytesMax)
+      return Error{Code::invalid_argument, fmt::format("a name, principal or host has at most {} bytes, not {}", kBytesMax, text.size())};
+  }
+  return {};
 }
 
 using Binding = RdPtr<rd_kafka_AclBinding_t, rd_kafka_AclBinding_destroy>;
 const char* text_or_null(const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; }
 
 Result<Binding> filter_of(const AclEntryFilter& f) {
+  BATON_TRY(check_lengths({f.name.value_or(""), f.principal.value_or(""), f.host.value_or("")}));
   char error[512] = "";
   Binding out(rd_kafka_AclBindingFilter_new(number_of(kResources, f.resource), text_or_null(f.name), number_of(kPatterns, f.pattern),
                                             text_or_null(f.principal), text_or_null(f.host), number_of(kOperations, f.operation),
@@ -102,12 +113,12 @@ Result<std::string> parse_acl_operation(std::string_view text) {
     if (letters(word.text) == letters(text)) return std::string(word.text);
     known.emplace_back(word.text);
   }
-  return Error{Code::invalid_argument, "there is no operation '" + std::string(text) + "'; " + base::suggest(text, known)};
+  return Error{Code::invalid_argument, "there is no operation '" + printable(std::string(text)) + "'; " + base::suggest(text, known)};
 }
 
 std::string to_string(const AclEntry& e) {
-  return fmt::format("{} {}{} to {} {}", e.permission, e.principal, e.host == "*" ? "" : " at " + e.host, e.operation,
-                     e.resource == "cluster" ? "the cluster" : fmt::format("{}{} '{}'", e.resource, e.pattern == "prefixed" ? "s that begin with" : "", e.name));
+  return printable(fmt::format("{} {}{} to {} {}", e.permission, e.principal, e.host == "*" ? "" : " at " + e.host, e.operation,
+                               e.resource == "cluster" ? "the cluster" : fmt::format("{}{} '{}'", e.resource, e.pattern == "prefixed" ? "s that begin with" : "", e.name)));
 }
 
 Result<std::vector<AclEntry>> list_acls(KafkaClient& client, const AclEntryFilter& filter) {
@@ -117,13 +128,17 @@ Result<std::vector<AclEntry>> list_acls(KafkaClient& client, const AclEntryFilte
   }));
   std::size_t count = 0;
   const auto** acls = rd_kafka_DescribeAcls_result_acls(rd_kafka_event_DescribeAcls_result(event.get()), &count);
-  return entries_of({acls, count});
+  std::vector<AclEntry> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(entry_of(acls[i]));
+  order(out);
+  return out;
 }
 
-Result<AddedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& entries) {
+Result<ChangedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& entries) {
   std::vector<Binding> bindings;
   std::vector<rd_kafka_AclBinding_t*> raw;
   for (const auto& e : entries) {
+    BATON_TRY(check_lengths({e.name, e.principal, e.host}));
     char error[512] = "";
     bindings.emplace_back(rd_kafka_AclBinding_new(number_of(kResources, e.resource), e.name.c_str(), number_of(kPatterns, e.pattern), e.principal.c_str(),
                                                   e.host.c_str(), number_of(kOperations, e.operation), number_of(kPermissions, e.permission), error, sizeof error));
@@ -136,16 +151,17 @@ Result<AddedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& ent
   std::size_t count = 0;
   const auto** results = rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event.get()), &count);
   if (count != entries.size()) return Error{Code::unavailable, "access control entries: the broker's answer does not have all of them"};
-  AddedAcls out;
+  ChangedAcls out;
   for (std::size_t i = 0; i < count; ++i) {
     auto status = status_of(rd_kafka_acl_result_error(results[i]), to_string(entries[i]));
-    if (status) out.added.push_back(entries[i]);
+    if (status) out.changed.push_back(entries[i]);
     else if (out.refused) out.refused = std::move(status);
   }
+  order(out.changed);
   return out;
 }
 
-Result<std::vector<AclEntry>> remove_acls(KafkaClient& client, const std::vector<AclEntryFilter>& filters) {
+Result<ChangedAcls> remove_acls(KafkaClient& client, const std::vector<AclEntryFilter>& filters) {
   std::vector<Binding> bindings;
   std::vector<rd_kafka_AclBinding_t*> raw;
   for (const auto& filter : filters) {
@@ -157,17 +173,21 @@ Result<std::vector<AclEntry>> remove_acls(KafkaClient& client, const std::vector
   }));
   std::size_t count = 0;
   const auto** responses = rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(event.get()), &count);
-  std::vector<AclEntry> out;
+  ChangedAcls out;
+  const auto note = [&](Status status) {
+    if (!status && out.refused) out.refused = std::move(status);
+  };
   for (std::size_t i = 0; i < count; ++i) {
-    BATON_TRY(status_of(rd_kafka_DeleteAcls_result_response_error(responses[i]), "access control entries"));
+    note(status_of(rd_kafka_DeleteAcls_result_response_error(responses[i]), "access control entries"));
     std::size_t matching = 0;
     const auto** acls = rd_kafka_DeleteAcls_result_response_matching_acls(responses[i], &matching);
     for (std::size_t j = 0; j < matching; ++j) {
-      BATON_TRY(status_of(rd_kafka_AclBinding_error(acls[j]), to_string(entry_of(acls[j]))));
-      out.push_back(entry_of(acls[j]));
+      auto status = status_of(rd_kafka_AclBinding_error(acls[j]), to_string(entry_of(acls[j])));
+      if (status) out.changed.push_back(entry_of(acls[j]));
+      note(std::move(status));
     }
   }
-  std::ranges::sort(out);
+  order(out.changed);
   return out;
 }
 

@@ -28,16 +28,17 @@ struct AclEntryFilter {
 // "describe-configs" of "DESCRIBE_CONFIGS", "DescribeConfigs" and the like. invalid_argument: says what there is.
 [[nodiscard]] Result<std::string> parse_acl_operation(std::string_view text);
 
+// invalid_argument: a text is longer than the protocol has room for. Of all functions here.
 // In order. librdkafka 2.0 keeps a refusal to itself: none, too, where the broker does not show them.
 [[nodiscard]] Result<std::vector<AclEntry>> list_acls(KafkaClient& client, const AclEntryFilter& filter);
-struct AddedAcls {
-  std::vector<AclEntry> added;
-  Status refused;  // of the first that was
+struct ChangedAcls {
+  std::vector<AclEntry> changed;  // in order
+  Status refused;                 // of the first that was
 };
-// Each by itself: that one is refused does not keep the others from being added. One that is there is added again, which changes nothing.
-[[nodiscard]] Result<AddedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& entries);
-// What was removed, in order.
-[[nodiscard]] Result<std::vector<AclEntry>> remove_acls(KafkaClient& client, const std::vector<AclEntryFilter>& filters);
+// Each by itself: that one is refused does not keep the others from being added, or removed. One that is there is added again, which changes
+// nothing.
+[[nodiscard]] Result<ChangedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& entries);
+[[nodiscard]] Result<ChangedAcls> remove_acls(KafkaClient& client, const std::vector<AclEntryFilter>& filters);
 
 [[nodiscard]] std::string to_string(const AclEntry& entry);  // "allow User:ANONYMOUS at 10.0.0.7 to read topic 'rides'"
 

@@ -331,7 +331,8 @@ Result<RdEvent> KafkaClient::admin(rd_kafka_admin_op_t operation, const std::str
                                    const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& start) {
   RdPtr<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy> options(rd_kafka_AdminOptions_new(handle_, operation));
   char text[kErrorText] = "";
-  if (const auto error = rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms(), text, sizeof text);
+  constexpr int kMostMs = 3'600'000;  // librdkafka's own limit for one request
+  if (const auto error = rd_kafka_AdminOptions_set_request_timeout(options.get(), std::min(timeout_ms(), kMostMs), text, sizeof text);
       error != RD_KAFKA_RESP_ERR_NO_ERROR)
     return kafka_error(error, where, text);
   const RdQueue queue(rd_kafka_queue_new(handle_));

@@ -170,6 +170,12 @@ std::vector<RightsOverTheProtocol::Row> RightsOverTheProtocol::rows() {
                  request.resources.push_back({.resource_type = 32, .resource_name = "g", .configs = {}});
                  return call<wire::AlterConfigsResponse>(request, 2).responses.at(0).error_code;
                }),
+      of_group(incremental_alter_configs, Operation::alter_configs,
+               [this] {
+                 wire::IncrementalAlterConfigsRequest request;
+                 request.resources.push_back({.resource_type = 32, .resource_name = "g", .configs = {}});
+                 return call<wire::IncrementalAlterConfigsResponse>(request, 1).responses.at(0).error_code;
+               }),
       of_group(find_coordinator, Operation::describe,
                [this] {
                  wire::FindCoordinatorRequest request;

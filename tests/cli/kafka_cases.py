@@ -319,6 +319,7 @@ class AnyCluster(KafkaCli):
         self.assertEqual({a["principal"] for a in self.lines("acls", "list", "--topic", "rides")}, {"User:importer", "User:billing"})
         self.assertEqual({a["principal"] for a in self.lines("acls", "list", "--topic", "rides", "--applying")}, {"User:importer", "User:billing", "User:*"})
         self.assertEqual([a["name"] for a in self.lines("acls", "list", "--deny")], ["ri"])
+        self.assertEqual(self.lines("acls", "list", "--topic", "ri"), [])
         # What is removed is what is named, and no more.
         gone = self.lines("acls", "remove", "--topic", "rides", "--operation", "describe", "--principal", "User:importer", "--principal", "User:billing", "--dry-run")
         self.assertEqual([a["principal"] for a in gone], ["User:billing", "User:importer"])
@@ -337,14 +338,38 @@ class AnyCluster(KafkaCli):
                                    (["add", "User:a", "--group", "g", "--operation", "write"], "nobody asks for write on a group"),
                                    (["add", "User:a", "--group", "g", "--produce"], "needs a --topic"),
                                    (["add", "User:a", "--cluster", "--prefixed", "--operation", "alter"], "the cluster has none"),
+                                   (["add", "User:a", "--topic", "t", "--cluster", "--consume"], "says nothing of a cluster"),
+                                   (["add", "User:a", "--topic", "t*", "--operation", "read"], "no topic can be named 't*'"),
+                                   (["add", "User:a", "--topic", "*", "--prefixed", "--operation", "read"], "nor begin so"),
+                                   (["add", "User:a", "--topic", "", "--operation", "read"], "no topic can be named"),
+                                   (["add", "User:a", "--group", "g" * 32_768, "--operation", "read"], "at most 32767 bytes"),
+                                   (["remove", "--topic", "t" * 65_535], "at most 32767 bytes"),
+                                   (["list", "--host", "h" * 40_000], "at most 32767 bytes"),
+                                   (["list", "--principal", "importer"], "TYPE:NAME"),
                                    (["list", "--applying"], "--applying needs a --topic"),
+                                   (["remove", "--cluster", "--topic", "t", "--prefixed"], "the cluster has none"),
                                    (["remove"], "or --all"),
                                    (["remove", "--all", "--topic", "t"], "nothing else")):
             self.assertIn(problem, self.error("acls", *arguments, expect=2))
-        # One of several: the others are there.
-        self.assertIn("INVALID_REQUEST", self.error("acls", "add", "User:a", "--topic", "", "--topic", "kept", "--operation", "read", expect=2))
-        self.assertEqual([a["name"] for a in self.lines("acls", "list")], ["kept"])
+        # Some of several: the others are there.
+        refused = self.error("acls", "add", "User:a", "--group", "", "--topic", "kept", "--operation", "read", "--operation", "describe", expect=2)
+        self.assertIn("INVALID_REQUEST", refused)
+        self.assertIn("and 1 more", refused)
+        self.assertEqual([(a["name"], a["operation"]) for a in self.lines("acls", "list")], [("kept", "describe"), ("kept", "read")])
         self.run_baton("acls", "remove", "--all")
+
+    def test_what_is_removed_is_what_was_named_and_no_more(self):
+        for more in (["--prefixed"], []):
+            for name in ("rides", "rides-eu"):
+                self.run_baton("acls", "add", "User:a", "--topic", name, "--operation", "read", *more)
+        self.run_baton("acls", "add", "User:a", "--topic", "*", "--operation", "read")
+        everything = self.lines("acls", "list")
+        for more, gone in (([], ("rides", "literal")), (["--prefixed"], ("rides", "prefixed"))):
+            removed = self.lines("acls", "remove", "--topic", "rides", "--topic", "rides", "--operation", "read", "--operation", "READ", *more)
+            self.assertEqual([(a["name"], a["pattern"]) for a in removed], [gone])
+        self.assertEqual(self.lines("acls", "list"), [a for a in everything if a["name"] != "rides"])
+        self.assertEqual([a["pattern"] for a in self.lines("acls", "remove", "--topic", "*")], ["literal"])
+        self.assertEqual(len(self.lines("acls", "remove", "--all")), 2)
 
 
 def murmur2(data):

@@ -140,6 +140,11 @@ class Rights(HttpCase):
             changed = self.check(server.api.ask("PATCH", "/contexts/c", {"data_bytes_max": 2048}), 200).json
             self.assertEqual((changed["options"]["data_bytes_max"], [key in changed for key in ("events", "bytes", "end")]), (2048, [told] * 3))
 
+    def test_who_may_make_a_context_is_not_told_what_is_in_it(self):
+        server = self.begin()
+        self.grant(server, (TOPIC, CREATE))
+        self.assertEqual(set(self.check(server.api.ask("PUT", "/contexts/c", {}), 201).json), {"name", "id", "options"})
+
     def test_who_may_write_makes_no_context_and_asks_nothing(self):
         server = self.begin()
         self.grant(server, (TOPIC, WRITE))

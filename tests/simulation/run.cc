@@ -162,17 +162,28 @@ void Run::back_up_beside(os::SimEnv& env, Store& reader) {
   if (!restored) return wrong("restore a backup of beside a killed writer: " + restored.error().to_string());
   const auto copy = store::open_store(env, "/restored", Options{});
   if (!copy) return wrong("open a restored backup: " + copy.error().to_string());
-  const auto text_of = [&](Store& store, const std::string& context) {
-    std::string text;
+  using Texts = std::map<std::int32_t, std::vector<std::string>>;  // by partition
+  const auto texts_of = [&](Store& store, const std::string& context) {
+    Texts texts;
     const auto read = store.scan({.context = context, .after = {}, .filter = {}, .as_of = {}}, [&](const EventView& event) {
-      text += std::to_string(event.partition) + " " + std::to_string(event.offset) + " " + std::to_string(event.epoch) + " " +
-              std::string(event.stream) + " " + std::to_string(event.version) + " " + std::string(event.data) + "\n";
+      texts[event.partition].push_back(std::to_string(event.offset) + " " + std::to_string(event.epoch) + " " + std::string(event.stream) + " " +
+                                       std::to_string(event.version) + " " + std::string(event.data));
       return true;
     });
-    return read ? text : read.error().to_string();
+    if (!read) texts[-1] = {read.error().to_string()};
+    return texts;
   };
   for (const auto& history : histories_) {
-    if (text_of(reader, history.context()) != text_of(**copy, history.context())) wrong("a backup of " + history.context() + " is not what its reader shows");
+    auto shown = texts_of(reader, history.context());
+    auto copied = texts_of(**copy, history.context());
+    for (auto& [partition, texts] : shown) {
+      // The catalogue may hold a retention that the writer did not live to know of: its marks, by which the reader goes, do not.
+      const std::size_t kept = copied[partition].size();
+      if (retention_open_ && kept < texts.size()) texts.erase(texts.begin(), texts.end() - static_cast<std::ptrdiff_t>(kept));
+    }
+    std::erase_if(copied, [](const auto& entry) { return entry.second.empty(); });
+    std::erase_if(shown, [](const auto& entry) { return entry.second.empty(); });
+    if (shown != copied) wrong("a backup of " + history.context() + " is not what its reader shows");
   }
   (void)(*copy)->close();
   clear();
@@ -299,6 +310,7 @@ void Run::one_process(Fate fate) {
   fate_ = fate;
   env_ = std::make_unique<os::SimEnv>(world_);
   ended_ = false;
+  retention_open_ = false;
   // What is forgotten between two processes: the wall clock may be anything.
   if (random_.chance(100)) world_.step_wall_ms(static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000);
   arm(fate);
@@ -364,8 +376,10 @@ void Run::work(Fate fate) {
   const int operations = 1 + static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.operations)));
   for (int i = 0; i < operations && going(); ++i) {
     const std::uint64_t dice = random_.below(100);
-    if (dice < 46) {
+    if (dice < (plan_.retires ? 44 : 46)) {
       append_something();
+    } else if (dice < 46) {
+      apply_retention();
     } else if (dice < 56) {
       repeat_something();
     } else if (dice < 60) {
@@ -376,7 +390,7 @@ void Run::work(Fate fate) {
       read_a_context();
     } else if (dice < 75) {
       read_heads();
-    } else if (dice < (plan_.retires ? 79 : 77)) {
+    } else if (dice < 77) {
       apply_retention();
     } else if (dice < 79) {
       world_.run_for(static_cast<std::int64_t>(random_.below(3000)) * kNsPerMs);
