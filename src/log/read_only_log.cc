@@ -156,8 +156,12 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   if (topic == catalogue_->state().topics.end() || topic->second.removed) return {};
   View& view = view_of(slot.key);
   set_epochs(view, slot.key, slot.epoch, slot.visible);
-  // As its writer does: the start moves before the segments below it leave.
-  view.partition->set_log_start(slot.log_start);
+  const Offset visible = failed ? slot.durable : slot.visible;
+  // As its writer does: the start moves before the segments below it leave. A writer that ended while it moved it has told the catalogue and
+  // not its marks: the next one will begin there, as a backup does. (The catalogue may have been read after the slot.)
+  const auto& starts = catalogue_->state().log_start;
+  const auto known = starts.find(slot.key);
+  view.partition->set_log_start(std::max(slot.log_start, known == starts.end() ? slot.log_start : std::min(known->second, visible)));
   const bool same = view.generation_epoch == slot.epoch && view.generation == slot.generation;
   if (!same || !view.segments.contains(slot.segment_base)) {
     BATON_TRY(take_segments(view, slot));
@@ -165,7 +169,6 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
     view.generation_epoch = slot.epoch;
   }
   if (slot.end_position > 0) segment_of_view(view, slot.key, slot.segment_base)->publish(slot.end_position, INT64_MAX);
-  const Offset visible = failed ? slot.durable : slot.visible;
   view.partition->publish(visible, slot.durable, visible);
   return {};
 }

@@ -162,28 +162,17 @@ void Run::back_up_beside(os::SimEnv& env, Store& reader) {
   if (!restored) return wrong("restore a backup of beside a killed writer: " + restored.error().to_string());
   const auto copy = store::open_store(env, "/restored", Options{});
   if (!copy) return wrong("open a restored backup: " + copy.error().to_string());
-  using Texts = std::map<std::int32_t, std::vector<std::string>>;  // by partition
-  const auto texts_of = [&](Store& store, const std::string& context) {
-    Texts texts;
+  const auto text_of = [&](Store& store, const std::string& context) {
+    std::string text;
     const auto read = store.scan({.context = context, .after = {}, .filter = {}, .as_of = {}}, [&](const EventView& event) {
-      texts[event.partition].push_back(std::to_string(event.offset) + " " + std::to_string(event.epoch) + " " + std::string(event.stream) + " " +
-                                       std::to_string(event.version) + " " + std::string(event.data));
+      text += std::to_string(event.partition) + " " + std::to_string(event.offset) + " " + std::to_string(event.epoch) + " " +
+              std::string(event.stream) + " " + std::to_string(event.version) + " " + std::string(event.data) + "\n";
       return true;
     });
-    if (!read) texts[-1] = {read.error().to_string()};
-    return texts;
+    return read ? text : read.error().to_string();
   };
   for (const auto& history : histories_) {
-    auto shown = texts_of(reader, history.context());
-    auto copied = texts_of(**copy, history.context());
-    for (auto& [partition, texts] : shown) {
-      // The catalogue may hold a retention that the writer did not live to know of: its marks, by which the reader goes, do not.
-      const std::size_t kept = copied[partition].size();
-      if (retention_open_ && kept < texts.size()) texts.erase(texts.begin(), texts.end() - static_cast<std::ptrdiff_t>(kept));
-    }
-    std::erase_if(copied, [](const auto& entry) { return entry.second.empty(); });
-    std::erase_if(shown, [](const auto& entry) { return entry.second.empty(); });
-    if (shown != copied) wrong("a backup of " + history.context() + " is not what its reader shows");
+    if (text_of(reader, history.context()) != text_of(**copy, history.context())) wrong("a backup of " + history.context() + " is not what its reader shows");
   }
   (void)(*copy)->close();
   clear();
@@ -310,7 +299,6 @@ void Run::one_process(Fate fate) {
   fate_ = fate;
   env_ = std::make_unique<os::SimEnv>(world_);
   ended_ = false;
-  retention_open_ = false;
   // What is forgotten between two processes: the wall clock may be anything.
   if (random_.chance(100)) world_.step_wall_ms(static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000);
   arm(fate);

@@ -173,7 +173,6 @@ class Run {
   Fate fate_ = Fate::close;
   bool faulty_ = false;        // something may fail in this process that is not its end
   bool ended_ = false;         // the store told that it has
-  bool retention_open_ = false;  // a retention has begun in this process, and nobody has heard how it ended
   bool flipped_ = false;       // a bit has flipped
   bool damaged_ = false;       // what is not derived has a flipped bit
   bool power_was_cut_ = false; // since the last recovery that was seen

@@ -239,9 +239,7 @@ void Run::apply_retention() {
   if (!fine(before, "context")) return;
   auto& faults = world_.disk().faults;
   if (random_.chance(300)) strike_soon(40);
-  retention_open_ = true;
   const auto applied = store_->apply_retention();
-  if (alive() && applied) retention_open_ = false;
   if (applied && random_.chance(300)) strike_soon(40);
   auto found = read_everything(1);
   if (!found && going()) {  // what has gone must be known, so the disk is in order for once
