@@ -155,8 +155,7 @@ void Coordinator::record_empty(Group& group) {
   std::vector<base::Bytes> records;
   records.push_back(bytes);
   auto waiting = std::exchange(group.when_empty, {});
-  write(group, std::move(records),
-        [bytes = std::move(bytes), waiting = std::move(waiting)](Group& then, const Status& status) mutable {
+  write(group, std::move(records), [bytes = std::move(bytes), waiting = std::move(waiting)](Group& then, const Status& status) mutable {
     for (auto& tell : waiting) tell(status);
     if (!status) return;
     then.recorded_generation = std::move(bytes);

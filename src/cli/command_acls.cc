@@ -1,6 +1,5 @@
 // baton acls.
 #include <algorithm>
-#include <cctype>
 #include <memory>
 
 #include <fmt/format.h>
@@ -9,11 +8,14 @@
 #include "base/try.h"
 #include "cli/kafka_acls.h"
 #include "cli/session.h"
+#include "log/settings.h"
 
 namespace baton::cli {
 namespace {
 
 constexpr const char* kClusterName = "kafka-cluster";  // as Kafka calls the only one
+
+constexpr std::size_t kShownBytes = 249;  // of a name that is none
 
 constexpr const char* kHiddenRefusal =
     "where a broker does not show its entries (no Describe on the cluster, or no access control at all), librdkafka 2.0 does not say so: there is none then, too";
@@ -54,15 +56,13 @@ Status check_principals(const AclsOptions& o) {
   return {};
 }
 
-// An entry for a topic that there cannot be has no effect, and what it denies is allowed.
+// An entry for a topic that there cannot be has no effect, and what it denies is allowed. A prefix is one if a name can begin so.
 Status check_topics(const AclsOptions& o) {
-  constexpr std::size_t kBytesMax = 249;
   for (const auto& name : o.topics) {
-    const auto of_a_topic = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-'; };
     if (name == "*" && !o.prefixed) continue;
-    if (name.empty() || name.size() > kBytesMax || !std::ranges::all_of(name, of_a_topic))
-      return usage(fmt::format("no topic can be named '{}'{}", printable(name.substr(0, kBytesMax)),
-                               o.prefixed ? ", nor begin so" : "; '*' is all of them, and --prefixed all that begin so"));
+    const bool can_be = !name.empty() && log::check_topic(o.prefixed ? name + "x" : name, log::TopicKind::plain, 1).ok();
+    if (!can_be) return usage(fmt::format("no topic can be named '{}'{}", printable(name.substr(0, kShownBytes)),
+                                          o.prefixed ? ", nor begin so" : "; '*' is all of them, and --prefixed all that begin so"));
   }
   return {};
 }
@@ -81,9 +81,7 @@ Result<std::vector<std::string>> operations(const AclsOptions& o, const std::str
   if (o.produce && type == "topic") add({"write", "describe", "create"});
   if (o.consume && type == "topic") add({"read", "describe"});
   if (o.consume && type == "group") add({"read"});
-  std::ranges::sort(out);
-  const auto doubles = std::ranges::unique(out);
-  out.erase(doubles.begin(), doubles.end());
+  put_in_order(out);
   return out;
 }
 
@@ -106,9 +104,7 @@ Result<std::vector<AclEntry>> entries(const AclsOptions& o) {
         for (const auto& operation : to_do)
           out.push_back({resource.type, resource.name, o.prefixed ? "prefixed" : "literal", principal, host, operation, o.deny ? "deny" : "allow"});
   }
-  std::ranges::sort(out);
-  const auto doubles = std::ranges::unique(out);
-  out.erase(doubles.begin(), doubles.end());
+  put_in_order(out);
   return out;
 }
 
@@ -154,9 +150,7 @@ Result<std::vector<AclEntry>> matching(KafkaClient& client, const std::vector<Ac
     BATON_TRY_ASSIGN(auto found, list_acls(client, filter));
     out.insert(out.end(), found.begin(), found.end());
   }
-  std::ranges::sort(out);
-  const auto doubles = std::ranges::unique(out);
-  out.erase(doubles.begin(), doubles.end());
+  put_in_order(out);
   return out;
 }
 

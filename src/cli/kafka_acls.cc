@@ -57,12 +57,6 @@ AclEntry entry_of(const rd_kafka_AclBinding_t* acl) {
           .operation = word_of(kOperations, rd_kafka_AclBinding_operation(acl)),
           .permission = word_of(kPermissions, rd_kafka_AclBinding_permission_type(acl))};
 }
-void order(std::vector<AclEntry>& entries) {
-  std::ranges::sort(entries);
-  const auto doubles = std::ranges::unique(entries);
-  entries.erase(doubles.begin(), doubles.end());
-}
-
 // The protocol counts the bytes of a text in 16 bits with a sign, and librdkafka does not look: a longer one would be read as something else.
 Status check_lengths(std::initializer_list<std::string_view> texts) {
   constexpr std::size_t kBytesMax = 32'767;
@@ -84,11 +78,6 @@ Result<Binding> filter_of(const AclEntryFilter& f) {
                                             number_of(kPermissions, f.permission), error, sizeof error));
   if (!out) return Error{Code::invalid_argument, std::string("access control entries: ") + error};
   return out;
-}
-
-Status status_of(const rd_kafka_error_t* error, const std::string& where) {
-  if (error == nullptr || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return kafka_error(rd_kafka_error_code(error), where, rd_kafka_error_string(error));
 }
 
 }  // namespace
@@ -130,7 +119,7 @@ Result<std::vector<AclEntry>> list_acls(KafkaClient& client, const AclEntryFilte
   const auto** acls = rd_kafka_DescribeAcls_result_acls(rd_kafka_event_DescribeAcls_result(event.get()), &count);
   std::vector<AclEntry> out;
   for (std::size_t i = 0; i < count; ++i) out.push_back(entry_of(acls[i]));
-  order(out);
+  put_in_order(out);
   return out;
 }
 
@@ -153,11 +142,11 @@ Result<ChangedAcls> add_acls(KafkaClient& client, const std::vector<AclEntry>& e
   if (count != entries.size()) return Error{Code::unavailable, "access control entries: the broker's answer does not have all of them"};
   ChangedAcls out;
   for (std::size_t i = 0; i < count; ++i) {
-    auto status = status_of(rd_kafka_acl_result_error(results[i]), to_string(entries[i]));
+    auto status = kafka_status(rd_kafka_acl_result_error(results[i]), to_string(entries[i]));
     if (status) out.changed.push_back(entries[i]);
     else if (out.refused) out.refused = std::move(status);
   }
-  order(out.changed);
+  put_in_order(out.changed);
   return out;
 }
 
@@ -178,16 +167,16 @@ Result<ChangedAcls> remove_acls(KafkaClient& client, const std::vector<AclEntryF
     if (!status && out.refused) out.refused = std::move(status);
   };
   for (std::size_t i = 0; i < count; ++i) {
-    note(status_of(rd_kafka_DeleteAcls_result_response_error(responses[i]), "access control entries"));
+    note(kafka_status(rd_kafka_DeleteAcls_result_response_error(responses[i]), "access control entries"));
     std::size_t matching = 0;
     const auto** acls = rd_kafka_DeleteAcls_result_response_matching_acls(responses[i], &matching);
     for (std::size_t j = 0; j < matching; ++j) {
-      auto status = status_of(rd_kafka_AclBinding_error(acls[j]), to_string(entry_of(acls[j])));
+      auto status = kafka_status(rd_kafka_AclBinding_error(acls[j]), to_string(entry_of(acls[j])));
       if (status) out.changed.push_back(entry_of(acls[j]));
       note(std::move(status));
     }
   }
-  order(out.changed);
+  put_in_order(out.changed);
   return out;
 }
 

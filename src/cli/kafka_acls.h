@@ -1,6 +1,7 @@
 // What is asked of a cluster about its access control entries.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <optional>
 #include <string>
@@ -17,6 +18,13 @@ struct AclEntry {
   std::string resource, name, pattern, principal, host, operation, permission;
   friend auto operator<=>(const AclEntry&, const AclEntry&) = default;
 };
+// Sorted, and each once.
+template <typename T>
+void put_in_order(std::vector<T>& values) {
+  std::ranges::sort(values);
+  const auto doubles = std::ranges::unique(values);
+  values.erase(doubles.begin(), doubles.end());
+}
 // One word of AclEntry each; nothing: any.
 struct AclEntryFilter {
   std::optional<std::string> resource, name, principal, host, operation, permission;

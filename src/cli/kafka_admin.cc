@@ -9,11 +9,6 @@ namespace {
 
 std::string text_of(const char* text) { return text == nullptr ? "" : text; }
 
-Status status_of(const rd_kafka_error_t* error, const std::string& where) {
-  if (error == nullptr || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return kafka_error(rd_kafka_error_code(error), where, rd_kafka_error_string(error));
-}
-
 Status status_of(const rd_kafka_topic_result_t** results, std::size_t count, const std::string& where) {
   for (std::size_t i = 0; i < count; ++i) {
     if (const auto error = rd_kafka_topic_result_error(results[i]); error != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -25,7 +20,7 @@ Status status_of(const rd_kafka_topic_result_t** results, std::size_t count, con
 // Of the group, and of each partition that the answer has.
 Status status_of(const rd_kafka_group_result_t** results, std::size_t count, const std::string& where) {
   for (std::size_t i = 0; i < count; ++i) {
-    BATON_TRY(status_of(rd_kafka_group_result_error(results[i]), where));
+    BATON_TRY(kafka_status(rd_kafka_group_result_error(results[i]), where));
     const auto* partitions = rd_kafka_group_result_partitions(results[i]);
     for (int j = 0; partitions != nullptr && j < partitions->cnt; ++j) {
       const auto& p = partitions->elems[j];
@@ -147,7 +142,7 @@ Result<std::vector<GroupListing>> list_groups(KafkaClient& client) {
   const auto* result = rd_kafka_event_ListConsumerGroups_result(event.get());
   std::size_t count = 0;
   auto* errors = rd_kafka_ListConsumerGroups_result_errors(result, &count);
-  if (count > 0) BATON_TRY(status_of(errors[0], "groups"));
+  if (count > 0) BATON_TRY(kafka_status(errors[0], "groups"));
   auto* valid = rd_kafka_ListConsumerGroups_result_valid(result, &count);
   std::vector<GroupListing> groups;
   for (std::size_t i = 0; i < count; ++i)
@@ -182,7 +177,7 @@ Result<GroupDescription> describe_group(KafkaClient& client, const std::string& 
   auto* groups =
       rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
   if (count != 1) return Error{Code::unavailable, group_named(name) + ": the broker's answer does not have it"};
-  BATON_TRY(status_of(rd_kafka_ConsumerGroupDescription_error(groups[0]), group_named(name)));
+  BATON_TRY(kafka_status(rd_kafka_ConsumerGroupDescription_error(groups[0]), group_named(name)));
   const auto state = rd_kafka_ConsumerGroupDescription_state(groups[0]);
   if (state == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD)
     return Error{Code::not_found, "no " + group_named(name) + "; 'baton groups list' shows what there is"};

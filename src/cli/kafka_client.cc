@@ -96,6 +96,11 @@ Error kafka_error(rd_kafka_resp_err_t error, const std::string& where, const cha
   return {code_of(error), fmt::format("{}: {}: {}", where, rd_kafka_err2name(error), text)};
 }
 
+Status kafka_status(const rd_kafka_error_t* error, const std::string& where) {
+  if (error == nullptr || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  return kafka_error(rd_kafka_error_code(error), where, rd_kafka_error_string(error));
+}
+
 Result<std::unique_ptr<KafkaClient>> KafkaClient::open(os::Env& env, const KafkaOptions& options, Kind kind,
                                                        const Settings& settings, Hooks hooks) {
   std::unique_ptr<KafkaClient> client(new KafkaClient(env, options, std::move(hooks)));

@@ -49,6 +49,7 @@ using RdPartitions = RdPtr<rd_kafka_topic_partition_list_t, rd_kafka_topic_parti
 // "topic rides: UNKNOWN_TOPIC_OR_PART: Broker: Unknown topic or partition", with what the broker said instead of the library's text if it
 // said something, and a code that the exit code follows.
 [[nodiscard]] Error kafka_error(rd_kafka_resp_err_t error, const std::string& where, const char* said = nullptr);
+[[nodiscard]] Status kafka_status(const rd_kafka_error_t* error, const std::string& where);  // null is none
 
 struct PartitionInfo {
   std::int32_t id = 0, leader = -1;

@@ -188,7 +188,6 @@ class Rights(HttpCase):
         self.grant(server, (TOPIC, READ), (GROUP, READ))
         self.check(server.api.ask("PUT", path), 204)
 
-
     def test_an_address_is_the_clients_own_whatever_the_listener_is_bound_to(self):
         server = self.begin("--set", "http.address=::ffff:127.0.0.1")
         self.check(self.administrator(server, "POST", "/streams/c/s?type=Opened", "{}"), 201)
