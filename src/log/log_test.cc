@@ -307,6 +307,26 @@ TEST_F(LogTest, MarksOfAnOlderEpochThanTheCataloguesSayNothing) {
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 2u);
 }
 
+TEST_F(LogTest, AReaderBeginsWhereTheCatalogueSaysWhenTheWriterDiedBeforeItToldItsMarks) {
+  reopen();
+  const auto key = make_topic("clicks");
+  for (const char* value : {"a", "b", "c"}) append(key, value);
+  log_.reset();
+  const auto tell_the_catalogue = [&](Offset start) {
+    auto catalogue = Catalogue::open(*env_, directory_.path(), false);
+    ASSERT_OK(catalogue);
+    ASSERT_OK((*catalogue)->set_log_start(key, start, true, Offset(0)));
+  };
+  tell_the_catalogue(Offset(2));
+  auto beside = open({.read_only = true});
+  ASSERT_OK(beside);
+  EXPECT_EQ((*beside)->reader(key)->bounds().log_start, Offset(2));
+  // Of a writer that has gone on since its marks were read: there is nothing yet behind what they show.
+  tell_the_catalogue(Offset(9));
+  ASSERT_OK((*beside)->refresh({}));
+  EXPECT_EQ((*beside)->reader(key)->bounds().log_start, Offset(3));
+}
+
 TEST_F(LogTest, RetentionRemovesWholeSegmentsAndNothingElse) {
   reopen();
   const auto key = make_topic("clicks", TopicKind::plain, {{"segment.bytes", "4096"}, {"retention.bytes", "9000"}});
