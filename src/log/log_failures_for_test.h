@@ -13,7 +13,6 @@
 
 namespace baton::log {
 
-using Values = std::vector<std::pair<std::int64_t, std::string>>;
 inline constexpr char kDirectory[] = "/data";
 
 class LogFailures : public testing::Test {

@@ -74,8 +74,10 @@ inline std::vector<std::pair<std::int64_t, std::string>> values_of(base::ByteVie
   return out;
 }
 
-inline std::vector<std::pair<std::int64_t, std::string>> read_all(const PartitionReader& reader) {
-  std::vector<std::pair<std::int64_t, std::string>> out;
+using Values = std::vector<std::pair<std::int64_t, std::string>>;  // offset and value
+
+inline Values read_all(const PartitionReader& reader) {
+  Values out;
   Offset from = reader.bounds().log_start;
   while (true) {
     base::Bytes bytes;
@@ -100,5 +102,46 @@ inline std::vector<std::pair<std::int64_t, std::string>> read_all(const Partitio
     const auto& result_of_it = (expression);                    \
     EXPECT_TRUE(result_of_it.ok()) << result_of_it.error().to_string(); \
   } while (false)
+
+// A log on the real machine, whose rounds run when a test says so.
+class LogTest : public testing::Test {
+ protected:
+  Result<std::unique_ptr<Log>> open(LogOptions options = {}) {
+    options.warn = [this](const std::string& text) { warnings_.push_back(text); };
+    return Log::open(*env_, directory_.path(), options, owner_, worker_);
+  }
+  void reopen(LogOptions options = {}) {
+    log_.reset();
+    auto opened = open(std::move(options));
+    ASSERT_OK(opened);
+    log_ = std::move(*opened);
+  }
+  PartitionKey make_topic(const std::string& name, TopicKind kind = TopicKind::event, const Settings& settings = {}) {
+    const auto id = log_->create_topic(name, kind, 1, settings);
+    EXPECT_OK(id);
+    return {*id, PartitionId(0)};
+  }
+  void flush() {
+    auto job = log_->begin_flush();
+    ASSERT_NE(job, nullptr);
+    job->run();
+    ASSERT_OK(log_->end_flush(std::move(job)));
+  }
+  void append(const PartitionKey& key, const std::string& value) {
+    ASSERT_OK(log_->stage(key, make_batch(value, log_->append_time_ms())));
+    flush();
+  }
+  void settle() {
+    while (worker_.run() || owner_.run()) {
+    }
+  }
+
+  std::unique_ptr<os::Env> env_ = os::make_posix_env();
+  TemporaryDirectory directory_;
+  ManualExecutor owner_;
+  ManualExecutor worker_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<Log> log_;
+};
 
 }  // namespace baton::log
