@@ -1,6 +1,6 @@
 // bench/kafka_load MODE [NAME=VALUE...]: a load for anything that speaks Kafka's protocol, for Baton's HTTP and for UmaDB; prints one JSON object. bench/kafka.py calls it.
 //
-//   produce    bootstrap= topic= records= bytes= linger= acks= keys= event=1 run= batch_bytes= batch_records=
+//   produce    bootstrap= topic= records= warmup= bytes= linger= acks= keys= event=1 run= batch_bytes= batch_records=
 //              librdkafka, as fast as it can
 //   consume    bootstrap= topic= records= partitions=                                librdkafka, from the beginning
 //   latency    bootstrap= topic= rate= seconds= bytes= linger= acks=                 open loop: from the time a record was due to its consumer

@@ -1,7 +1,8 @@
 """What bench/kafka.py starts and measures: Baton, Apache Kafka, bench/sink, nginx, and the load beside them.
 
-A server runs on SERVER_CORE, what drives it on CLIENT_CORE. Each listens on loopback, on a port that is free, and is stopped by its process id.
+A server runs on server_core(), where the disk's interrupts arrive, and what drives it on client_core(). Each listens on loopback, on a port that is free, and is stopped by its process id.
 """
+import functools
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,8 +21,6 @@ PROGRAM = BUILD / "baton"
 LOAD = BUILD / "bench/kafka_load"
 SINK = BUILD / "bench/sink"
 KAFKA = ROOT / "tools/peers/kafka"
-SERVER_CORE = 0
-CLIENT_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
 # The settings of a run are not settings of the server.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
 # The load keeps what it allocates for records and requests: with glibc's defaults, a fourth of librdkafka's time goes into taking memory and giving it back.
@@ -49,6 +49,47 @@ class Scratch:
 
 def on_core(core):
     return lambda: os.sched_setaffinity(0, {core})
+
+
+def interrupts():
+    """Of devices, by core, since the machine started."""
+    names, *lines = Path("/proc/interrupts").read_text().splitlines()
+    cores = [int(name.removeprefix("CPU")) for name in names.split()]
+    out = dict.fromkeys(cores, 0)
+    for words in map(str.split, lines):
+        if words[0].rstrip(":").isdigit():
+            for core, count in zip(cores, words[1:]):
+                out[core] += int(count)
+    return out
+
+
+@functools.cache
+def server_core():
+    """Where the interrupts of the disk arrive whatever core writes (a virtual disk with one queue), or else the first core: what a server's writes cost is not the client's to pay."""
+    directory = Path(os.environ.get("BATON_BENCH_DIR", "bench-data")).resolve()
+    made = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    before_cores = os.sched_getaffinity(0)
+    first = min(before_cores)
+    os.sched_setaffinity(0, {first})
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            before = interrupts()
+            for _ in range(200):
+                os.pwrite(file.fileno(), os.urandom(4096), 0)
+                os.fdatasync(file.fileno())
+            seen = {core: count - before[core] for core, count in interrupts().items() if core in before_cores}
+    finally:
+        os.sched_setaffinity(0, before_cores)
+        if made:
+            directory.rmdir()
+    most = max(seen, key=seen.get)
+    return most if seen[most] > 2 * seen[first] and seen[most] >= 200 else first
+
+
+@functools.cache
+def client_core():
+    return min(os.sched_getaffinity(0) - {server_core()}, default=server_core())
 
 
 def free_port(neighbour=False):
@@ -128,7 +169,7 @@ class Baton(Server):
         self.data = data
         self.arguments = arguments
         self.process = subprocess.Popen([PROGRAM, "--data", data, "--json", "serve", "--kafka-port", "0", "--http-port", "0", *arguments], text=True, env=ENVIRONMENT,
-                                        stdout=subprocess.PIPE, stderr=open(data.parent / (data.name + ".log"), "a"), preexec_fn=on_core(SERVER_CORE))
+                                        stdout=subprocess.PIPE, stderr=open(data.parent / (data.name + ".log"), "a"), preexec_fn=on_core(server_core()))
         self.pid = self.process.pid
         ready = json.loads(self.process.stdout.readline() or "null")
         if ready is None:
@@ -148,7 +189,7 @@ class Kafka(Server):
     def __init__(self, directory):
         self.directory = directory
         self.port = free_port(neighbour=True)
-        self.environment = ENVIRONMENT | {"KAFKA_PORT": str(self.port), "KAFKA_HEAP": "1g", "KAFKA_CPUS": str(SERVER_CORE)}
+        self.environment = ENVIRONMENT | {"KAFKA_PORT": str(self.port), "KAFKA_HEAP": "1g", "KAFKA_CPUS": str(server_core())}
         # It creates topics with one copy and, as shipped, syncs nothing itself. The script's few threads suit the one core.
         run([KAFKA, "start", directory], env=self.environment)
         self.pid = self.read_pid()
@@ -164,7 +205,7 @@ class Sink(Measured):
     """`options`: --sync, --again."""
 
     def __init__(self, directory, *options):
-        self.process = subprocess.Popen([SINK, *options, directory / "".join(("sink", *options))], text=True, stdout=subprocess.PIPE, preexec_fn=on_core(SERVER_CORE))
+        self.process = subprocess.Popen([SINK, *options, directory / "".join(("sink", *options))], text=True, stdout=subprocess.PIPE, preexec_fn=on_core(server_core()))
         self.pid = self.process.pid
         self.port = int(self.process.stdout.readline())
 
@@ -191,7 +232,7 @@ class Nginx(Measured):
               client_body_temp_path {directory}/1; proxy_temp_path {directory}/2; fastcgi_temp_path {directory}/3; uwsgi_temp_path {directory}/4; scgi_temp_path {directory}/5;
               server {{ listen 127.0.0.1:{self.port}; root {directory}; }}
             }}""")
-        self.process = subprocess.Popen(["nginx", "-p", directory, "-c", directory / "nginx.conf"], stderr=subprocess.DEVNULL, preexec_fn=on_core(SERVER_CORE))
+        self.process = subprocess.Popen(["nginx", "-p", directory, "-c", directory / "nginx.conf"], stderr=subprocess.DEVNULL, preexec_fn=on_core(server_core()))
         self.pid = self.process.pid
         wait_port(self.port)
 
@@ -216,7 +257,7 @@ def wait_port(port):
 
 def run(words, env=None):
     """On the client's core; its output. What a started server inherits, it sets itself (KAFKA_CPUS)."""
-    done = subprocess.run(list(map(str, words)), text=True, capture_output=True, env=env or ENVIRONMENT, preexec_fn=on_core(CLIENT_CORE), check=False)
+    done = subprocess.run(list(map(str, words)), text=True, capture_output=True, env=env or ENVIRONMENT, preexec_fn=on_core(client_core()), check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, words))}: {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
@@ -285,7 +326,7 @@ def measured(server, mode, **arguments):
     client = now.children_user + now.children_system - children.children_user - children.children_system
     out["others"] = (busy_seconds() - busy - used - client) / (time.monotonic() - begin)
     Others.seen.append(out["others"])
-    out["cpu"] = used / out["records"] * 1e6
+    out["cpu"] = used / (out["records"] + arguments.get("warmup", 0)) * 1e6
     out["rss"] = memory.most
     out["anon"] = server.memory("RssAnon")
     if os.environ.get("BATON_BENCH_VERBOSE"):

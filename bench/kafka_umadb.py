@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from kafka_servers import ENVIRONMENT, ROOT, SERVER_CORE, Baton, Measured, Scratch, free_port, measured, on_core, run, wait_port
+from kafka_servers import ENVIRONMENT, ROOT, Baton, Measured, Scratch, free_port, measured, on_core, run, server_core, wait_port
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(ROOT / "tests/clients"))
@@ -35,7 +35,7 @@ class UmaDB(Measured):
         self.environment = ENVIRONMENT | {"PYTHONPATH": str(install.python_packages("umadb", HERE / "requirements.txt"))}
         self.log = open(directory / f"{writer}.log", "wb")
         self.process = subprocess.Popen(self.words("serve", directory / f"{writer}.db", WRITERS[writer]), env=self.environment, stdout=self.log, stderr=self.log,
-                                        preexec_fn=on_core(SERVER_CORE))
+                                        preexec_fn=on_core(server_core()))
         self.pid = self.process.pid
         wait_port(self.port)
 
