@@ -10,11 +10,12 @@ namespace baton::store {
 
 Index::Core::Core(os::Env& env, std::string directory, const IndexOptions& options, os::Executor* owner,
                   os::Executor* worker)
-    : env_(env), fs_(env.fs()), directory_(std::move(directory)), options_(options), owner_(owner), worker_(worker) {
+    : env_(env), fs_(env.fs()), directory_(std::move(directory)), options_(options), owner_(owner), worker_(worker), group_(options.group) {
   BATON_CHECK(options_.table_entries >= 2 && options_.table_entries <= IndexTable::kMaxEntries / 4 &&
                   options_.merge_fan >= 2 && options_.merge_fan <= 64,
               "index options are out of range: table_entries 2 to 1,048,575, merge_fan 2 to 64");
   BATON_CHECK(options_.read_only || (owner_ != nullptr && worker_ != nullptr), "an index that writes needs both executors");
+  if (!options_.read_only && !group_) group_ = std::make_shared<IndexGroup>(env_, directory_, *worker_);
 }
 
 // Posted, never called: the owner may be in the middle of something. Nothing runs after close().
@@ -116,7 +117,7 @@ Status Index::Core::find_strays() {
       const bool is_named = std::ranges::any_of(manifest_.runs, [&](const RunInfo& run) { return run.number == *number; });
       if (is_named) continue;
       manifest_.next_number = std::max(manifest_.next_number, *number + 1);
-    } else if (entry.name != std::string(IndexManifest::kName) + ".tmp") {
+    } else if (entry.name != IndexManifest::kUnnamed) {
       continue;
     }
     strays_.push_back(os::join(directory_, entry.name));
@@ -130,6 +131,7 @@ void Index::Core::start_empty(log::Offset start) {
   acknowledged_ = {.next = start};
   acknowledged_entries_ = 0;
   has_frozen_.store(false);
+  frozen_ns_ = env_.clock().monotonic_ns();
   auto state = std::make_shared<IndexState>();
   state->active = active_;
   state->damage = make_damage();
@@ -144,6 +146,7 @@ void Index::Core::close() {
   state()->damage->close();
   const std::lock_guard io(io_mutex_);  // a step that is running ends first; those that are queued do nothing
   drop_merge();
+  drop_written();
 }
 
 void Index::Core::add(std::span<const IndexEntry> entries) {
@@ -171,7 +174,7 @@ void Index::Core::acknowledge(const IndexCovered& upto) {
     ++acknowledged_entries_;
   }
   maybe_freeze();
-  if (waiting_ && !is_full()) post_owner([](Core& core) { core.after_write(); });
+  if (waiting_.load() && !is_full()) post_owner([](Core& core) { core.after_write(); });
 }
 
 bool Index::Core::is_full() const {
@@ -181,7 +184,7 @@ bool Index::Core::is_full() const {
 
 bool Index::Core::full() const {
   const bool is = is_full();
-  if (is) waiting_ = true;
+  if (is && !waiting_.exchange(true) && group_) group_->hurry();
   return is;
 }
 
@@ -202,6 +205,8 @@ void Index::Core::freeze() {
   }
   const auto frozen = std::exchange(active_, std::move(next));
   acknowledged_entries_ = 0;
+  const std::int64_t now = env_.clock().monotonic_ns();
+  fill_ns_.store(now - std::exchange(frozen_ns_, now));
   has_frozen_.store(true);
   publish([&](IndexState& state) {
     state.frozen = frozen;
@@ -213,8 +218,8 @@ void Index::Core::freeze() {
 
 void Index::Core::after_write() {
   maybe_freeze();
-  if (!waiting_ || is_full()) return;
-  waiting_ = false;
+  if (!waiting_.load() || is_full()) return;
+  waiting_.store(false);
   if (options_.on_room) options_.on_room();
 }
 
@@ -227,6 +232,7 @@ Status Index::Core::flush() {
     freeze();
     written = write_frozen();
   }
+  if (written && std::exchange(name_unsynced_, false)) written = fs_.sync_directory(directory_);
   if (!written) {
     failed(written.error());
     return written;
@@ -241,6 +247,7 @@ Status Index::Core::reset(log::Offset start) {
   const std::lock_guard io(io_mutex_);
   if (failed_) return health();
   drop_merge();
+  drop_written();
   IndexManifest empty;
   empty.next_number = manifest_.next_number;
   if (auto written = empty.write(fs_, directory_); !written) {

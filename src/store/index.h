@@ -29,6 +29,7 @@
 #include "os/env.h"
 #include "store/index_cursor.h"
 #include "store/index_entry.h"
+#include "store/index_group.h"
 #include "store/index_manifest.h"
 
 namespace baton::store {
@@ -37,6 +38,7 @@ struct IndexOptions {
   bool read_only = false;              // for another process: reads what the writer wrote, changes nothing on disk
   std::size_t table_entries = 256u << 10;  // of one memory table; two of them may exist, about 36 bytes an entry each
   std::size_t merge_fan = 8;           // so many runs of one size class become one
+  std::shared_ptr<IndexGroup> group;   // whose tables are written with this one's; null: it is alone
   // [owner] Damage that was found, and what is done about it; for a person.
   std::function<void(std::string)> warn;
   // [owner] After full() was true: it is false now.

@@ -19,7 +19,7 @@
 
 namespace baton::store {
 
-class Index::Core : public std::enable_shared_from_this<Index::Core> {
+class Index::Core : public IndexGroup::Member, public std::enable_shared_from_this<Index::Core> {
  public:
   Core(os::Env& env, std::string directory, const IndexOptions& options, os::Executor* owner, os::Executor* worker);
 
@@ -42,9 +42,18 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
 
   // index_worker.cc: what writes.
   [[nodiscard]] Result<bool> merge_step();
+  void write_alone() override;
+  [[nodiscard]] bool prepare() override;
+  void complete(const Status& synced) override;
 
  private:
   using Runs = std::vector<std::shared_ptr<const IndexRun>>;
+  // A frozen table that has been written, with the manifest that will name it.
+  struct Written {
+    IndexManifest manifest;
+    std::optional<RunInfo> run;  // none when the table held nothing that is acknowledged
+  };
+  enum class Sync { each, by_caller };
 
   [[nodiscard]] bool is_full() const;
   void maybe_freeze();
@@ -62,7 +71,12 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   void schedule();
   void work();
   [[nodiscard]] bool has_work() const;
+  void enlist();
+  [[nodiscard]] bool may_write() const;
   [[nodiscard]] Status write_frozen();
+  [[nodiscard]] Status write_files(Sync sync);
+  [[nodiscard]] Status publish_written();
+  void drop_written();
   [[nodiscard]] std::size_t removed_runs() const;
   [[nodiscard]] Status drop_runs(std::size_t count);
   [[nodiscard]] Result<bool> merge_some();
@@ -80,16 +94,20 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
   const IndexOptions options_;
   os::Executor* const owner_;
   os::Executor* const worker_;
+  std::shared_ptr<IndexGroup> group_;  // null: read-only
   std::optional<Finding> problem_;  // what open() found
 
   // The owner's.
   std::shared_ptr<IndexTable> active_;
   IndexCovered acknowledged_;
   std::size_t acknowledged_entries_ = 0;  // of active_: so many from the first are below it
-  mutable bool waiting_ = false;          // full() has been true
   std::optional<std::pair<IndexManifest, Runs>> newer_;  // read-only: loaded, and not published yet
 
+  std::int64_t frozen_ns_ = 0;  // when a table was frozen, or the first begun
+
   std::atomic<std::int64_t> log_start_{0};
+  mutable std::atomic<bool> waiting_{false};  // full() has been true: the owner waits for room
+  std::atomic<std::int64_t> fill_ns_{0};  // so long the frozen table took to become full
   std::atomic<bool> closed_{false};
   std::atomic<bool> has_frozen_{false};
   std::atomic<bool> posted_{false};
@@ -105,6 +123,9 @@ class Index::Core : public std::enable_shared_from_this<Index::Core> {
 
   std::mutex io_mutex_;
   IndexManifest manifest_;
+  std::optional<Written> written_;  // not named yet
+  bool enlisted_ = false;           // the group will call
+  bool name_unsynced_ = false;      // of the manifest: who removes what an older one names syncs it first
   std::unique_ptr<IndexMerge> merge_;
   std::size_t merge_first_ = 0;  // its inputs begin with this run
   std::vector<std::string> strays_;  // to be removed

@@ -17,8 +17,8 @@ using testing::Process;
 const IndexOptions kSmall{.table_entries = 32, .merge_fan = 2};
 
 // Appends, freezes, merges, flushes, resets: every kind of write that an index makes. Returns what is acknowledged.
-std::int64_t work(os::SimWorld& world, Process& process, ModelLog& log, std::int64_t acknowledged) {
-  if (!process.open(kSmall)) return acknowledged;
+std::int64_t work(os::SimWorld& world, Process& process, ModelLog& log, std::int64_t acknowledged, std::size_t together) {
+  if (!process.open(kSmall, together)) return acknowledged;
   std::int64_t at = process.index->covered().next.value();
   EXPECT_LE(at, acknowledged);
   process.feed(log, at, acknowledged);
@@ -64,10 +64,14 @@ void check_after(os::SimWorld& world, const ModelLog& log, std::int64_t acknowle
   EXPECT_LE(runs, process.index->stats().runs + 3);
 }
 
-class IndexCrash : public ::testing::TestWithParam<bool> {};
+struct Kind {
+  bool power = false;
+  bool together = false;  // as many partitions write: a sync of the file system, and names that are synced later
+};
+class IndexCrash : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(IndexCrash, AnywhereLeavesManifestAndRunsThatAgree) {
-  const bool power = GetParam();
+  const bool power = GetParam().power;
   for (std::uint64_t crash_at = 1;; ++crash_at) {
     SCOPED_TRACE(crash_at);
     os::SimWorld world({.seed = crash_at});
@@ -79,7 +83,7 @@ TEST_P(IndexCrash, AnywhereLeavesManifestAndRunsThatAgree) {
       Process process(world);
       if (power) world.disk().faults.power_loss_at = world.disk().counters().mutations + crash_at;
       if (!power) process.env->kill_in(crash_at);
-      acknowledged = work(world, process, log, 0);
+      acknowledged = work(world, process, log, 0, GetParam().together ? 1 : 0);
       crashed = !process.env->alive();
     }
     if (power) world.disk().faults.power_loss_at = 0;
@@ -93,8 +97,8 @@ TEST_P(IndexCrash, AnywhereLeavesManifestAndRunsThatAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(OfEitherKind, IndexCrash, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "PowerLoss" : "Kill"; });
+INSTANTIATE_TEST_SUITE_P(OfEitherKind, IndexCrash, ::testing::Values(Kind{false, false}, Kind{true, false}, Kind{false, true}, Kind{true, true}),
+                         [](const auto& info) { return std::string(info.param.power ? "PowerLoss" : "Kill") + (info.param.together ? "Together" : ""); });
 
 TEST(IndexFaults, AFailedSyncEndsWritingAndIsNotRepeated) {
   for (std::uint64_t n = 3; n < 12; ++n) {

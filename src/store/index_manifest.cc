@@ -93,8 +93,20 @@ Result<IndexManifest> IndexManifest::read(os::FileSystem& fs, const std::string&
 }
 
 Status IndexManifest::write(os::FileSystem& fs, const std::string& directory) const {
+  BATON_TRY(write_unnamed(fs, directory, true));
+  BATON_TRY(name(fs, directory));
+  return fs.sync_directory(directory);
+}
+
+Status IndexManifest::write_unnamed(os::FileSystem& fs, const std::string& directory, bool sync) const {
   BATON_CHECK(runs.size() <= kRunsLimit && check_runs(*this), "an index manifest that could not be read again");
-  return os::replace_file(fs, os::join(directory, kName), encode());
+  BATON_TRY_ASSIGN(const auto file, fs.open(os::join(directory, kUnnamed), {.write = true, .create = true, .truncate = true}));
+  BATON_TRY(file->write_at(0, encode()));
+  return sync ? file->sync_data() : Status();
+}
+
+Status IndexManifest::name(os::FileSystem& fs, const std::string& directory) {
+  return fs.rename(os::join(directory, kUnnamed), os::join(directory, kName));
 }
 
 }  // namespace baton::store

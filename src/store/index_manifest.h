@@ -23,6 +23,7 @@ struct IndexCovered {
 
 struct IndexManifest {
   static constexpr std::string_view kName = "MANIFEST";
+  static constexpr std::string_view kUnnamed = "MANIFEST.tmp";
   static constexpr std::size_t kRunsLimit = 4096;
 
   IndexCovered covered;
@@ -37,7 +38,12 @@ struct IndexManifest {
   // not_found: there is none.
   [[nodiscard]] static Result<IndexManifest> read(os::FileSystem& fs, const std::string& directory);
   // Replaces the one in `directory` atomically and durably. After an error either may be in force, now or after a crash.
+  // Takes the place of the one before, durably.
   [[nodiscard]] Status write(os::FileSystem& fs, const std::string& directory) const;
+  // In two steps: the file under another name (not synced: the caller sees to it), and its name, which is durable when the directory is synced
+  // next. What the manifest names must be durable before name().
+  [[nodiscard]] Status write_unnamed(os::FileSystem& fs, const std::string& directory, bool sync) const;
+  [[nodiscard]] static Status name(os::FileSystem& fs, const std::string& directory);
 };
 
 }  // namespace baton::store

@@ -131,7 +131,7 @@ Result<bool> IndexMerge::step(std::uint64_t entries) {
   tree_[0] = least;
   if (!writer_->status()) return writer_->status().error();
   if (done_ < read_max_) return false;
-  BATON_TRY_ASSIGN(info_, writer_->finish());
+  BATON_TRY_ASSIGN(info_, writer_->finish(true));
   writer_.reset();
   return true;
 }

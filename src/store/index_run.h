@@ -78,8 +78,8 @@ class RunWriter {
   // The next entry, not below the one before. An error of the disk is kept and returned by status() and finish().
   void add(const IndexEntry& entry);
   [[nodiscard]] const Status& status() const { return status_; }
-  // All entries are there. Synced when it returns; the directory is not.
-  [[nodiscard]] Result<RunInfo> finish();
+  // All entries are there. The file is synced when it returns, or else the caller sees to it; the directory is not.
+  [[nodiscard]] Result<RunInfo> finish(bool sync);
 
  private:
   // A region of the file that is written from its start to its end.

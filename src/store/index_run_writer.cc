@@ -123,7 +123,7 @@ void RunWriter::flush(Region& region) {
   }
 }
 
-Result<RunInfo> RunWriter::finish() {
+Result<RunInfo> RunWriter::finish(bool sync) {
   BATON_CHECK(written_ == layout_.entries, "a run was given another number of entries than announced");
   if (block_entries_ > 0) finish_block();
   while (line_number_ < layout_.lines) finish_line();
@@ -147,7 +147,7 @@ Result<RunInfo> RunWriter::finish() {
   BATON_CHECK(blocks_.position == layout_.filter_position && filter_.position == layout_.directory_position &&
                   directory_.position == layout_.file_bytes,
               "a run's regions do not meet");
-  if (status_) status_ = file_->sync_data();
+  if (status_ && sync) status_ = file_->sync_data();
   if (!status_) return status_.error();
   return info_;
 }

@@ -106,7 +106,7 @@ TEST(IndexFormat, IsWrittenAsDocumented) {
     (*writer)->add(IndexEntry::pack((static_cast<std::uint64_t>(i) + 1) * 0x9e3779b97f4a7c,
                                     {.offset = log::Offset(i), .version = StreamVersion(i)}));
   }
-  ASSERT_TRUE((*writer)->finish());
+  ASSERT_TRUE((*writer)->finish(true));
   const base::Bytes run = *world.disk().read("/i/run-1.idx");
   EXPECT_EQ(base::as_text(run), stored("run_3").substr(3));
 }
@@ -130,7 +130,7 @@ TEST_F(IndexTest, ALargeRunFindsTheFirstEntryThatIsNotBelowAKey) {
   ASSERT_TRUE(env.fs().make_directory("/i"));
   auto writer = *RunWriter::create(env.fs(), "/i", {.number = 1, .entries = entries.size(), .first = 0, .end = 60'000});
   for (const IndexEntry& entry : entries) writer->add(entry);
-  const auto run = *IndexRun::open(env.fs(), "/i", *writer->finish());
+  const auto run = *IndexRun::open(env.fs(), "/i", *writer->finish(true));
   const auto check = [&](std::uint64_t hash, std::int64_t offset) {
     const IndexEntry key{hash, static_cast<std::uint64_t>(offset) << 24, 0};
     EXPECT_EQ(*run->lower_bound(hash, offset), static_cast<std::uint64_t>(std::ranges::lower_bound(entries, key) - entries.begin())) << hash << ' ' << offset;

@@ -90,8 +90,10 @@ struct Process {
     env.reset();
   }
 
-  Status open(const IndexOptions& small = {.table_entries = 64, .merge_fan = 3}) {
+  // `together`: of how many tables that are due one sync is made; 0: each has its own.
+  Status open(const IndexOptions& small = {.table_entries = 64, .merge_fan = 3}, std::size_t together = 0) {
     IndexOptions options = small;
+    if (together > 0) options.group = std::make_shared<IndexGroup>(*env, "/index", *worker, together);
     options.warn = [this](std::string text) { warnings.push_back(std::move(text)); };
     options.on_room = [this] { ++rooms; };
     options.on_failure = [this](const Error& error) { failures.push_back(error); };

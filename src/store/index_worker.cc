@@ -1,8 +1,8 @@
 // What an index writes: frozen tables as runs, merges, and the manifest after each.
 //
-// The order that makes a crash anywhere harmless: the new run is written and synced; its name is synced with the directory;
-// the manifest that names it is written and takes the place of the old one; then the runs that are in it no more are removed.
-// What is not named is removed at the next open.
+// The order that makes a crash anywhere harmless: the new run and the manifest that names it are written and synced, their names with the
+// directory; the manifest takes the place of the old one; when that is durable, the runs that are in it no more are removed. What is not named is
+// removed at the next open.
 #include <algorithm>
 
 #include "base/try.h"
@@ -15,6 +15,10 @@ constexpr std::int64_t kRetryNs = 1'000'000'000;
 // For each entry of a table so many are merged before the next table is written, if there is so much to merge: then merges
 // keep up with any rate of appends, and a table that waits does not wait for a whole merge.
 constexpr std::int64_t kMergeShare = 4;
+// A frozen table waits for others for an eighth of the time that it took to become full, if that is worth a wait.
+constexpr std::int64_t kWaitShare = 8;
+constexpr std::int64_t kWaitNsMin = 20'000'000;
+constexpr std::int64_t kWaitNsMax = 500'000'000;
 }  // namespace
 
 void Index::Core::schedule() {
@@ -22,45 +26,94 @@ void Index::Core::schedule() {
   worker_->post([self = shared_from_this()] { self->work(); });
 }
 
+// With io_mutex_ held.
+bool Index::Core::may_write() const { return !closed_.load() && !failed_ && !retrying_; }
+
 void Index::Core::work() {
   posted_.store(false);
   const std::lock_guard io(io_mutex_);
-  if (closed_.load() || failed_ || retrying_) return;
+  if (!may_write()) return;
   // One that cannot be removed now is found again at the next open.
   for (const std::string& path : std::exchange(strays_, {})) (void)fs_.remove(path);
-  if (has_frozen_.load() && merge_debt_ <= 0) {
-    if (auto written = write_frozen(); !written) {
-      failed(written.error());
-      return;
-    }
+  if (has_frozen_.load() && !enlisted_ && merge_debt_ <= 0) {
+    enlist();
   } else if (auto merged = merge_some(); !merged) {
     failed(merged.error());
     return;
-  } else if (!*merged) {
-    merge_debt_ = 0;
+  } else {
+    if (!*merged) merge_debt_ = 0;
+    if (!enlisted_) succeeded();
+  }
+  if (has_work()) schedule();
+}
+
+bool Index::Core::has_work() const {
+  if ((has_frozen_.load() && !enlisted_) || !strays_.empty()) return true;
+  return !merging_stopped_ && (merge_ || removed_runs() > 0 || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
+}
+
+// A table that took long to become full can wait for others, since the next one takes as long: unless the owner waits for it.
+void Index::Core::enlist() {
+  enlisted_ = true;
+  const std::int64_t wait = std::min(fill_ns_.load() / kWaitShare, kWaitNsMax);
+  group_->add(weak_from_this(), env_.clock().monotonic_ns() + (waiting_.load() || wait < kWaitNsMin ? 0 : wait));
+}
+
+void Index::Core::write_alone() {
+  const std::lock_guard io(io_mutex_);
+  enlisted_ = false;
+  if (!may_write()) return;
+  if (auto written = write_frozen(); !written) {
+    failed(written.error());
+    return;
   }
   succeeded();
   if (has_work()) schedule();
 }
 
-bool Index::Core::has_work() const {
-  if (has_frozen_.load() || !strays_.empty()) return true;
-  return !merging_stopped_ && (merge_ || removed_runs() > 0 || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
+bool Index::Core::prepare() {
+  const std::lock_guard io(io_mutex_);
+  enlisted_ = false;
+  if (!may_write() || written_) return false;
+  if (auto written = write_files(Sync::by_caller); !written) failed(written.error());
+  return written_.has_value();
 }
 
-// Does nothing when no table is frozen.
+void Index::Core::complete(const Status& synced) {
+  const std::lock_guard io(io_mutex_);
+  if (closed_.load() || failed_) return;
+  if (!synced) drop_written();
+  if (auto published = synced ? publish_written() : synced; !published) {
+    failed(published.error());
+    return;
+  }
+  succeeded();
+  if (has_work()) schedule();
+}
+
+// The frozen table, to the end, on the calling thread. Does nothing when there is none.
 Status Index::Core::write_frozen() {
+  if (!written_) {
+    BATON_TRY(write_files(Sync::each));
+  } else if (auto synced = fs_.sync_all(directory_); !synced) {  // the group's sync is not waited for
+    drop_written();
+    return synced;
+  }
+  return publish_written();
+}
+
+// Writes the run and the manifest that will name it.
+Status Index::Core::write_files(Sync sync) {
   std::shared_ptr<const IndexTable> frozen;
-  IndexCovered covered;
+  Written written{.manifest = manifest_, .run = {}};
   {
     const std::lock_guard guard(state_mutex_);
     frozen = state_->frozen;
-    covered = frozen_covered_;
+    written.manifest.covered = frozen_covered_;
   }
   if (!frozen) return {};
-  const std::int64_t end = covered.next.value();
-  std::shared_ptr<const IndexRun> run;
-  std::optional<RunInfo> written;
+  const bool each = sync == Sync::each;
+  const std::int64_t end = written.manifest.covered.next.value();
   if (const std::size_t count = frozen->count_below(end); count > 0) {
     const RunInfo planned{
         .number = manifest_.next_number++, .entries = count, .first = manifest_.covered.next.value(), .end = end};
@@ -71,24 +124,38 @@ Status Index::Core::write_frozen() {
         return writer->status().ok();
       });
       if (!writer->status()) return writer->status().error();
-      return writer->finish();
+      return writer->finish(each);
     }();
     if (!finished) {
       writer.reset();
       remove_run_file(planned.number);
       return finished.error();
     }
-    BATON_TRY(fs_.sync_directory(directory_));
-    BATON_TRY_ASSIGN(run, IndexRun::open(fs_, directory_, *finished));
-    written = *finished;
-    merge_debt_ += static_cast<std::int64_t>(count) * kMergeShare;
+    written.run = *finished;
+    written.manifest.next_number = manifest_.next_number;
+    written.manifest.runs.push_back(*finished);
+  }
+  Status status = written.manifest.write_unnamed(fs_, directory_, each);
+  if (status && each && written.run) status = fs_.sync_directory(directory_);
+  written_ = std::move(written);
+  if (!status) drop_written();
+  return status;
+}
+
+// What write_files() wrote is durable: it is named, and look-ups find it. A crash may still bring back the manifest before, whose runs are there,
+// too, until a manifest without them has a durable name.
+Status Index::Core::publish_written() {
+  if (!written_) return {};
+  Written written = *std::exchange(written_, std::nullopt);
+  std::shared_ptr<const IndexRun> run;
+  if (written.run) {
+    BATON_TRY_ASSIGN(run, IndexRun::open(fs_, directory_, *written.run));
+    merge_debt_ += static_cast<std::int64_t>(written.run->entries) * kMergeShare;
     written_bytes_.fetch_add(run->layout().file_bytes);
   }
-  IndexManifest next = manifest_;
-  next.covered = covered;
-  if (written) next.runs.push_back(*written);
-  BATON_TRY(next.write(fs_, directory_));
-  manifest_ = std::move(next);
+  BATON_TRY(IndexManifest::name(fs_, directory_));
+  name_unsynced_ = true;
+  manifest_ = std::move(written.manifest);
   publish([&](IndexState& state) {
     state.frozen = nullptr;
     if (run) state.runs.push_back(std::move(run));
@@ -97,6 +164,12 @@ Status Index::Core::write_frozen() {
   has_frozen_.store(false);
   post_owner([](Core& core) { core.after_write(); });
   return {};
+}
+
+void Index::Core::drop_written() {
+  if (!written_) return;
+  if (written_->run) remove_run_file(written_->run->number);
+  written_.reset();
 }
 
 // So many of the oldest runs hold nothing but entries of records that a retention has removed.
@@ -188,6 +261,7 @@ Result<bool> Index::Core::merge_step() {
   if (options_.read_only) return false;
   const std::lock_guard io(io_mutex_);
   if (failed_) return health().error();
+  if (written_) return false;  // its manifest has the runs of now
   auto merged = merge_some();
   if (!merged) failed(merged.error());
   return merged;

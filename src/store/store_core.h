@@ -46,6 +46,7 @@ struct StoreCounts {
 struct Pipelining {
   bool always_beside = false;              // each FlushJob runs on the flusher
   std::size_t decided_at_once = SIZE_MAX;  // requests; then a round begins when none is on its way
+  std::size_t indexes_together = IndexGroup::kTogether;  // index tables that are written with one sync
 };
 
 class StoreCore final : private Decider {
@@ -173,6 +174,7 @@ class StoreCore final : private Decider {
   const Pipelining pipelining_;
   std::unique_ptr<os::Executor> worker_;
   std::unique_ptr<os::Executor> flusher_;
+  std::shared_ptr<IndexGroup> index_group_;
   std::unique_ptr<os::Executor> owner_;
   WakeList wake_list_;
   StoreCounts counts_;

@@ -58,6 +58,7 @@ StoreCore::StoreCore(os::Env& env, std::string directory, Options options, const
       pipelining_(pipelining),
       worker_(env.make_executor("baton-worker")),
       flusher_(env.make_executor("baton-flusher")),
+      index_group_(std::make_shared<IndexGroup>(env_, directory_, *worker_, pipelining_.indexes_together)),
       owner_(env.make_executor("baton-store")) {}
 
 void StoreCore::start_open(std::function<void(Status)> done) {
@@ -102,6 +103,7 @@ Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::Part
   BATON_CHECK(reader != nullptr, "the catalogue names a partition that the log does not have");
   const std::string directory = partition_directory(directory_, key);
   IndexOptions index_options{.table_entries = table_entries_per_partition(),
+                             .group = index_group_,
                              .warn = options_.on_warning,
                              .on_room = [this] { on_index_room(); },
                              .on_failure = [this, key](const Error& error) { on_index_failure(key, error); }};

@@ -70,6 +70,7 @@ bool StoreHarness::open() {
   fatal_ = 0;
   Pipelining pipelining{.always_beside = random_.chance(600)};
   if (random_.chance(400)) pipelining.decided_at_once = 1 + random_.below(4);
+  if (random_.chance(500)) pipelining.indexes_together = 1 + random_.below(2);
   auto core = StoreCore::open(*env_, directory_, options_, pipelining);
   core_ = core ? core->get() : nullptr;
   auto opened = core ? StoreImpl::make(nullptr, *std::move(core)) : std::move(core).error();

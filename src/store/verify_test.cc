@@ -85,7 +85,7 @@ class StoreVerify : public StoreTest {
     RunInfo info{.number = manifest.next_number++, .entries = entries.size(), .first = 0, .end = manifest.covered.next.value()};
     auto writer = RunWriter::create(env.fs(), directory, info).value();
     for (const auto& entry : entries) writer->add(entry);
-    info = writer->finish().value();
+    info = writer->finish(true).value();
     for (const auto& run : manifest.runs) ASSERT_TRUE(env.fs().remove(os::join(directory, run_file_name(run.number))));
     manifest.runs = {info};
     ASSERT_TRUE(manifest.write(env.fs(), directory));

@@ -1,0 +1,58 @@
+#include "store/index_group.h"
+
+#include <utility>
+
+namespace baton::store {
+
+IndexGroup::IndexGroup(os::Env& env, std::string directory, os::Executor& worker, std::size_t together)
+    : env_(env), directory_(std::move(directory)), worker_(worker), together_(together) {}
+
+void IndexGroup::add(std::weak_ptr<Member> member, std::int64_t due_ns) {
+  {
+    const std::lock_guard guard(mutex_);
+    members_.push_back(std::move(member));
+    if (due_ns >= next_due_ns_) return;
+    next_due_ns_ = due_ns;
+  }
+  if (due_ns <= env_.clock().monotonic_ns()) {
+    worker_.post([self = shared_from_this()] { self->write_all(); });
+  } else {
+    worker_.run_at(due_ns, [self = shared_from_this(), due_ns] { self->write_due(due_ns); });
+  }
+}
+
+void IndexGroup::hurry() {
+  worker_.post([self = shared_from_this()] { self->write_all(); });
+}
+
+// The timer of `now_ns`. Those that it was set for may have been written since.
+void IndexGroup::write_due(std::int64_t now_ns) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (next_due_ns_ > now_ns) return;
+  }
+  write_all();
+}
+
+void IndexGroup::write_all() {
+  std::vector<std::weak_ptr<Member>> due;
+  {
+    const std::lock_guard guard(mutex_);
+    due.swap(members_);
+    next_due_ns_ = kNever;
+  }
+  std::vector<std::shared_ptr<Member>> members;
+  for (const auto& weak : due) {
+    if (auto member = weak.lock()) members.push_back(std::move(member));
+  }
+  if (members.size() < together_) {
+    for (const auto& member : members) member->write_alone();
+    return;
+  }
+  std::erase_if(members, [](const auto& member) { return !member->prepare(); });
+  if (members.empty()) return;
+  const Status synced = env_.fs().sync_all(directory_);
+  for (const auto& member : members) member->complete(synced);
+}
+
+}  // namespace baton::store

@@ -1,0 +1,59 @@
+// IndexGroup: the indexes of one store, whose full tables are written together when many of them are due.
+//
+// With a thousand partitions some hundred tables a second become full. Each by itself pays for three syncs; together they pay for one sync of
+// the file system (docs/formats/index.md, Writing). All calls: any thread. What it does it does on the worker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <baton/result.h>
+
+#include "os/env.h"
+
+namespace baton::store {
+
+class IndexGroup : public std::enable_shared_from_this<IndexGroup> {
+ public:
+  // One with a full table. Called on the worker, and may be called when there is nothing to write any more.
+  class Member {
+   public:
+    virtual ~Member() = default;
+    // Writes and syncs.
+    virtual void write_alone() = 0;
+    // Writes what one sync of the whole file system makes durable. False: nothing was written.
+    [[nodiscard]] virtual bool prepare() = 0;
+    // After prepare(): what was written is durable, or else can never be relied on.
+    virtual void complete(const Status& synced) = 0;
+  };
+  static constexpr std::size_t kTogether = 12;  // as many syncs as one of the file system takes about as long as
+
+  // `directory`: any of the file system. So many that are due at a time, or more, are synced together. `worker` outlives the members.
+  IndexGroup(os::Env& env, std::string directory, os::Executor& worker, std::size_t together = kTogether);
+
+  // `member` is written at `due_ns` of the monotonic clock, or with others that are due before. It is added once until it has been called.
+  void add(std::weak_ptr<Member> member, std::int64_t due_ns);
+  // Somebody waits for a table: all that were added are written now.
+  void hurry();
+
+ private:
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  void write_due(std::int64_t now_ns);
+  void write_all();
+
+  os::Env& env_;
+  const std::string directory_;
+  os::Executor& worker_;
+  const std::size_t together_;
+
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Member>> members_;
+  std::int64_t next_due_ns_ = kNever;
+};
+
+}  // namespace baton::store
