@@ -342,8 +342,13 @@ Result<RdEvent> KafkaClient::admin(rd_kafka_admin_op_t operation, const std::str
     return kafka_error(error, where, text);
   const RdQueue queue(rd_kafka_queue_new(handle_));
   start(options.get(), queue.get());
-  RdEvent event(rd_kafka_queue_poll(queue.get(), timeout_ms() + 1000));
-  if (!event) return Error{Code::timed_out, where + ": no answer within the --timeout"};
+  RdEvent event;
+  const std::int64_t end_ns = env_.clock().monotonic_ns() + (timeout_ms() + std::int64_t{1000}) * 1'000'000;
+  while (!event) {
+    if (os::interrupted()) return Error{Code::cancelled, where + ": stopped by a signal before there was an answer: what was asked for may have been done"};
+    if (env_.clock().monotonic_ns() > end_ns) return Error{Code::timed_out, where + ": no answer within the --timeout"};
+    event.reset(rd_kafka_queue_poll(queue.get(), kRetryMs));
+  }
   if (const auto error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     return kafka_error(error, where, rd_kafka_event_error_string(event.get()));
   return event;

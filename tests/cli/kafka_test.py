@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
+import threading
 import unittest
 from pathlib import Path
 
@@ -14,6 +16,49 @@ from harness import ServeCase  # noqa: E402
 from kafka_cases import AnyCluster, KafkaCli  # noqa: E402
 
 ServeCase.program = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "baton"
+
+
+class Between:
+    """Stands before a broker and passes on what clients send, but for the requests of one API: these are told, and never answered."""
+
+    def __init__(self, swallowed):
+        self.swallowed = swallowed
+        self.broker = None
+        self.seen = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.broker))
+            threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
+
+    def _requests(self, client, server):
+        frames = client.makefile("rb")
+        with client, server:
+            while len(head := frames.read(4)) == 4:
+                frame = frames.read(struct.unpack(">i", head)[0])
+                if struct.unpack(">h", frame[:2])[0] == self.swallowed:
+                    self.seen.set()
+                else:
+                    server.sendall(head + frame)
+
+    @staticmethod
+    def _answers(server, client):
+        try:
+            while part := server.recv(1 << 16):
+                client.sendall(part)
+        except OSError:
+            pass  # the client has gone
+
+    def close(self):
+        self.listener.close()
 
 
 class BatonCase(ServeCase):
@@ -122,6 +167,22 @@ class BatonsOwn(KafkaCli, BatonCase):
         # 0 when it had committed before, 1 when it says that these two come again.
         out, err = reader.communicate(timeout=20)
         self.assertEqual(reader.returncode, 1 if b"may come again" in err else 0, err)
+
+    def test_a_signal_ends_the_wait_for_an_answer_that_does_not_come(self):
+        create_topics = 19
+        between = Between(create_topics)
+        self.addCleanup(between.close)
+        self.restart("--set", f"kafka.advertised.port={between.port}")
+        between.broker = self.server.port
+        self.bootstrap = f"127.0.0.1:{between.port}"
+        for number in (signal.SIGINT, signal.SIGTERM):
+            between.seen.clear()
+            process = self.start("topics", "create", "t", "--timeout", "3600")
+            self.assertTrue(between.seen.wait(20), "it does not ask")
+            process.send_signal(number)
+            _, err = process.communicate(timeout=20)
+            self.assertNotEqual(process.returncode, 0)
+            self.assertIn(b"topic 't': stopped by a signal before there was an answer: what was asked for may have been done", err)
 
     def test_records_that_nobody_acknowledges_are_named_by_their_lines(self):
         self.topic("t")
