@@ -46,6 +46,9 @@ struct LogOptions {
   std::function<void(std::string)> warn;         // what a person should know (torn tail cut, clock behind, ...); any thread
 };
 
+// [any] no_space while appends that need more of the disk are refused (F13, F14).
+[[nodiscard]] Status check_room(os::FileSystem& fs, const std::string& directory, const LogOptions& options = {});
+
 // What readers may rely on. [any]
 struct Bounds {
   Epoch epoch;

@@ -1,5 +1,6 @@
 // Staging and rounds.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -11,10 +12,15 @@ namespace {
 constexpr std::uint64_t kChunkBytesMin = 64u << 10;
 constexpr std::uint64_t kChunkBytesMax = 16u << 20;
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kTellFullNs = 60'000'000'000;
 
 bool journalled(const PartitionTail& tail) { return tail.config->durability != Durability::memory; }
 
 }  // namespace
+
+Status check_room(os::FileSystem& fs, const std::string& directory, const LogOptions& options) {
+  return check_space(fs, directory, options.reserve_bytes, kChunkBytesMin);
+}
 
 Status LogImpl::check_open() const {
   if (failed_) return Error{Code::store_failed, failure_.detail};
@@ -37,6 +43,27 @@ Result<std::map<std::int64_t, ProducerTable::Producer>> LogImpl::producers(const
 }
 
 Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes batch) {
+  auto staged = stage_batch(key, std::move(batch));
+  if (!staged && staged.error().code == Code::no_space) tell_full(staged.error());
+  return staged;
+}
+
+// An operator learns of a full disk once, and then once a minute at most: small batches may still fit where large ones do not.
+void LogImpl::tell_full(const Error& cause) {
+  ++refused_;
+  const std::int64_t now = env_.clock().monotonic_ns();
+  if (!options_.warn || now < tell_full_ns_) return;
+  tell_full_ns_ = now + kTellFullNs;
+  told_full_ = true;
+  options_.warn("appends are refused: " + cause.detail);
+}
+
+void LogImpl::tell_room() {
+  if (!std::exchange(told_full_, false)) return;
+  options_.warn("there is room on the disk again: " + std::to_string(std::exchange(refused_, 0)) + " batches were refused");
+}
+
+Result<Log::Staged> LogImpl::stage_batch(const PartitionKey& key, base::OwnedBytes batch) {
   BATON_TRY(check_open());
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
@@ -109,8 +136,10 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
     target = end;
     status = segment.file->allocate(segment.allocated, target - segment.allocated);
   }
-  if (status) segment.allocated = target;
-  return status;
+  if (!status) return status;
+  segment.allocated = target;
+  tell_room();
+  return {};
 }
 
 Status LogImpl::create_segment(PartitionTail& tail) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -85,6 +86,9 @@ class LogImpl final : public Log {
 
   // log_append.cc
   [[nodiscard]] Status check_open() const;
+  [[nodiscard]] Result<Staged> stage_batch(const PartitionKey& key, base::OwnedBytes batch);
+  void tell_full(const Error& cause);
+  void tell_room();
   [[nodiscard]] Status prepare_segment(PartitionTail& tail, std::uint64_t bytes);
   [[nodiscard]] Status create_segment(PartitionTail& tail);
   [[nodiscard]] Status allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes, std::uint64_t kept_free);
@@ -181,6 +185,10 @@ class LogImpl final : public Log {
   bool on_this_thread_ = false;               // a checkpoint is made by checkpoint_now: none is begun beside it
   std::shared_ptr<os::Env::Waiter> waiter_;
   std::vector<std::string> to_remove_;       // absolute; held back while a backup copies
+
+  std::int64_t refused_ = 0;                 // batches, for want of space, since it was told that there is room
+  std::int64_t tell_full_ns_ = std::numeric_limits<std::int64_t>::min();  // not before
+  bool told_full_ = false;
 
   bool failed_ = false;
   bool closed_ = false;

@@ -29,6 +29,39 @@ TEST_F(LogFailures, F13AFullDiskRefusesAppendsAndGoesOnWhenThereIsRoom) {
   EXPECT_EQ(values().size(), taken + 1);
 }
 
+TEST_F(LogFailures, F13AFullDiskIsToldOnceAMinuteAndSoIsThatThereIsRoomAgain) {
+  open();
+  make_topic();
+  const auto fill = [&] {
+    world_.disk().faults.capacity_bytes = world_.disk().used_bytes();
+    Status status;
+    for (int i = 0; i < 20'000 && status.ok(); ++i) status = append(std::string(3000, 'x'));
+    EXPECT_EQ(append("y" + std::string(3000, 'x')).error().code, Code::no_space);
+  };
+  const auto room = [&] {
+    world_.disk().faults.capacity_bytes = std::uint64_t{1} << 40;
+    ASSERT_OK(append(std::string(3000, 'x')));
+  };
+  ASSERT_OK(append("a"));
+  ASSERT_TRUE(warnings_.empty());
+  fill();
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_TRUE(warnings_[0].starts_with("appends are refused: ")) << warnings_[0];
+  EXPECT_EQ(check_room(env_->fs(), kDirectory).error().code, Code::no_space);
+  room();
+  ASSERT_OK(check_room(env_->fs(), kDirectory));
+  ASSERT_EQ(warnings_.size(), 2U);
+  EXPECT_EQ(warnings_[1], "there is room on the disk again: 2 batches were refused");
+  fill();
+  room();
+  EXPECT_EQ(warnings_.size(), 2U) << "within the minute";
+  world_.advance(60'000'000'000);
+  fill();
+  room();
+  ASSERT_EQ(warnings_.size(), 4U);
+  EXPECT_EQ(warnings_[3], "there is room on the disk again: 4 batches were refused");
+}
+
 TEST_F(LogFailures, F14AReserveIsKeptWithWhichAFullStoreClosesAndOpens) {
   reserve_ = 1 << 20;
   open();

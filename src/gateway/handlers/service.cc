@@ -37,6 +37,9 @@ void get_ready(Gateway& gateway, const CallPtr& call) {
     if (const Status health = gateway.broker().health(); !health) {
       return problem(503, "unavailable", told ? health.error().to_string() : "the store takes no appends", code_name(health.error().code));
     }
+    if (const Status room = gateway.broker().room(); !room) {
+      return problem(503, "unavailable", told ? room.error().to_string() : "the disk is full", code_name(room.error().code));
+    }
     std::string body;
     JsonObject out(body);
     out.text("status", "pass");
