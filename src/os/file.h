@@ -107,7 +107,7 @@ class FileSystem {
   [[nodiscard]] virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
   [[nodiscard]] virtual Result<SpaceInfo> space(const std::string& path) = 0;
-  // syncfs: makes all that was written to the file system under `path` durable. As sync_data, never again after an error.
+  // syncfs: makes all that was written to the file system under `path` durable. Never again after an error: who calls later, or waits, gets it, too.
   [[nodiscard]] virtual Status sync_all(const std::string& path) = 0;
 };
 

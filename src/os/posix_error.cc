@@ -49,4 +49,10 @@ Error posix_error(std::string_view what, std::string_view path, int error_number
   return {meaning.code, std::move(detail)};
 }
 
+Error sync_error(std::string_view what, std::string_view path, int error_number) {
+  Error error = posix_error(what, path, error_number);
+  if (error.code == Code::no_space) error.code = Code::io_error;
+  return error;
+}
+
 }  // namespace baton::os

@@ -109,7 +109,7 @@ class PosixFile final : public File {
   Status sync_data() override {
     const std::lock_guard guard(sync_mutex_);
     // Not repeated after EINTR either: nobody can say what an interrupted sync has done.
-    if (synced_ && ::fdatasync(descriptor_) != 0) synced_ = failed("sync");
+    if (synced_ && ::fdatasync(descriptor_) != 0) synced_ = sync_error("sync", path_, errno);
     return synced_;
   }
 
@@ -326,17 +326,17 @@ std::uint64_t descriptor_limit() {
 
 void ignore_broken_pipes() { ::signal(SIGPIPE, SIG_IGN); }
 
-PosixFileSystem::~PosixFileSystem() {
-  for (const auto& [device, descriptor] : sync_descriptors_) ::close(descriptor);
-}
+PosixFileSystem::~PosixFileSystem() = default;
 
-// The descriptor kept for `device`, opened on the directory `path` when there is none yet; -1 and errno on failure.
-int PosixFileSystem::sync_descriptor(const std::string& path, dev_t device) {
+PosixFileSystem::Device::~Device() { ::close(descriptor); }
+
+// What is kept for `device`, opened on the directory `path` when there is none yet; null and errno on failure.
+PosixFileSystem::Device* PosixFileSystem::device_of(const std::string& path, dev_t device) {
   const std::lock_guard guard(mutex_);
-  if (const auto found = sync_descriptors_.find(device); found != sync_descriptors_.end()) return found->second;
+  if (const auto found = devices_.find(device); found != devices_.end()) return found->second.get();
   const int descriptor = open_directory(path);
-  if (descriptor >= 0) sync_descriptors_.emplace(device, descriptor);
-  return descriptor;
+  if (descriptor < 0) return nullptr;
+  return devices_.emplace(device, std::make_unique<Device>(descriptor)).first->second.get();
 }
 
 Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenOptions options) {
@@ -350,7 +350,7 @@ Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, Ope
   struct stat info{};
   if (::fstat(descriptor, &info) != 0) return posix_error("stat", path, errno);
   if (S_ISDIR(info.st_mode)) return Error{Code::invalid_argument, "open " + path + ": it is a directory"};
-  if (options.write) (void)sync_descriptor(parent(path), info.st_dev);
+  if (options.write) (void)device_of(parent(path), info.st_dev);
   return std::unique_ptr<File>(std::move(file));
 }
 
@@ -375,7 +375,7 @@ Status PosixFileSystem::make_directory(const std::string& path) {
 Status PosixFileSystem::sync_directory(const std::string& path) {
   const Descriptor directory(open_directory(path));
   if (directory.get() < 0) return posix_error("open directory", path, errno);
-  if (::fsync(directory.get()) != 0) return posix_error("sync directory", path, errno);
+  if (::fsync(directory.get()) != 0) return sync_error("sync directory", path, errno);
   return {};
 }
 
@@ -425,10 +425,11 @@ Result<SpaceInfo> PosixFileSystem::space(const std::string& path) {
 Status PosixFileSystem::sync_all(const std::string& path) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return posix_error("stat", path, errno);
-  const int descriptor = sync_descriptor(path, info.st_dev);
-  if (descriptor < 0) return posix_error("open directory", path, errno);
-  if (::syncfs(descriptor) != 0) return posix_error("sync the file system of", path, errno);
-  return {};
+  Device* const device = device_of(path, info.st_dev);
+  if (device == nullptr) return posix_error("open directory", path, errno);
+  const std::lock_guard guard(device->mutex);
+  if (device->synced && ::syncfs(device->descriptor) != 0) device->synced = sync_error("sync the file system of", path, errno);
+  return device->synced;
 }
 
 }  // namespace baton::os

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include "os/file.h"
@@ -28,12 +29,21 @@ class PosixFileSystem final : public FileSystem {
   Status sync_all(const std::string& path) override;
 
  private:
-  int sync_descriptor(const std::string& path, dev_t device);
+  // syncfs reports a failed write-back to a descriptor that was open when it happened, and once; to a new one only if nobody has
+  // seen it yet. So one descriptor for each device is kept from the first open for writing on, and what it reported.
+  struct Device {
+    explicit Device(int opened) : descriptor(opened) {}
+    ~Device();
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+    const int descriptor;
+    std::mutex mutex;  // held by who syncs: who waits meanwhile learns of an error, too
+    Status synced;     // of all syncs so far
+  };
+  Device* device_of(const std::string& path, dev_t device);
 
-  // syncfs reports a failed write-back to a descriptor that was open when it happened; to a new one only if nobody has
-  // seen it yet. So one descriptor for each device is kept from the first open for writing on.
   std::mutex mutex_;
-  std::map<dev_t, int> sync_descriptors_;
+  std::map<dev_t, std::unique_ptr<Device>> devices_;
 };
 
 }  // namespace baton::os

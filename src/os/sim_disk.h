@@ -209,6 +209,7 @@ class SimFileSystem final : public FileSystem {
  private:
   SimDisk& disk_;
   std::shared_ptr<SimProcess> process_;
+  Status synced_;  // of all calls of sync_all so far
 };
 
 }  // namespace baton::os

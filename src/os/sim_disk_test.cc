@@ -271,6 +271,34 @@ TEST(SimDisk, SyncAllCoversEveryFileAndName) {
   EXPECT_EQ(seen, std::set<std::string>{"/d/a/d/b/c"});
 }
 
+// F12. As on Linux: the sync that failed is told of to everyone, whether it was of a file or of all.
+TEST(SimDisk, AFailedSyncIsToldToEachHandleOnceAndToEverySyncOfAllThatFollows) {
+  SimWorld world;
+  SimEnv env(world);
+  const auto dirty = open_new(env, "/dirty");
+  const auto clean = open_new(env, "/clean");
+  ASSERT_TRUE(clean->sync_data().ok());
+  const auto second = *env.fs().open("/dirty", {.write = true});
+  ASSERT_TRUE(dirty->write_at(0, as_bytes("x")).ok());
+  world.disk().faults.fail_sync_at = world.disk().counters().syncs + 1;
+  EXPECT_EQ(env.fs().sync_all("/").error().code, Code::io_error);
+  const auto syncs = world.disk().counters().syncs;
+  EXPECT_EQ(env.fs().sync_all("/").error().code, Code::io_error);
+  EXPECT_EQ(world.disk().counters().syncs, syncs) << "it is not repeated";
+  EXPECT_EQ(dirty->sync_data().error().code, Code::io_error);
+  EXPECT_EQ(dirty->sync_data().error().code, Code::io_error);
+  EXPECT_EQ(second->sync_data().error().code, Code::io_error);
+  EXPECT_TRUE(clean->sync_data().ok());
+  EXPECT_TRUE((*env.fs().open("/dirty", {.write = true}))->sync_data().ok()) << "opened when it was known";
+  SimEnv other(world);
+  EXPECT_TRUE(other.fs().sync_all("/").ok());
+  // The first to hear of it may be a handle that was opened later.
+  ASSERT_TRUE(clean->write_at(0, as_bytes("y")).ok());
+  world.disk().faults.fail_sync_at = world.disk().counters().syncs + 1;
+  EXPECT_FALSE(other.fs().sync_all("/").ok());
+  EXPECT_FALSE((*other.fs().open("/clean", {.write = true}))->sync_data().ok());
+}
+
 // F13.
 TEST(SimDisk, AFullDiskRefusesAnAllocationWholeAndAWriteAfterAPart) {
   SimWorld world;

@@ -52,7 +52,7 @@ Error not_found(std::string_view what, std::string_view path) {
 class SimFile final : public File {
  public:
   SimFile(SimDisk& disk, std::shared_ptr<SimProcess> process, std::shared_ptr<SimInode> node, std::string path, bool writable)
-      : disk_(disk), process_(std::move(process)), node_(std::move(node)), path_(std::move(path)), writable_(writable) {
+      : disk_(disk), process_(std::move(process)), node_(std::move(node)), path_(std::move(path)), writable_(writable), losses_known_(node_->losses_known_at_open()) {
     ++node_->handles;
     process_->files.insert(this);
   }
@@ -93,9 +93,12 @@ class SimFile final : public File {
 
   Status sync_data() override {
     BATON_TRY(synced_);
-    BATON_TRY_ASSIGN(const bool fails, disk_.begin_sync(*process_, SimDisk::Operation::sync, node_->id));
+    BATON_TRY_ASSIGN(bool fails, disk_.begin_sync(*process_, SimDisk::Operation::sync, node_->id));
+    if (fails) node_->fail_sync(*disk_.choices_);
+    // As Linux does: what failed since this handle was opened is told to it, too, by whatever sync it failed.
+    if (node_->losses() != losses_known_) fails = true;
+    losses_known_ = node_->tell_losses();
     if (fails) {
-      node_->fail_sync(*disk_.choices_);
       synced_ = failed("sync", "Input/output error");
       return synced_;
     }
@@ -211,6 +214,7 @@ class SimFile final : public File {
   std::string path_;
   bool writable_;
   Status synced_;  // of all syncs so far
+  std::uint64_t losses_known_;  // of the file
 };
 
 void SimDisk::close_file(SimFile& file) { file.close(); }
@@ -326,6 +330,7 @@ Result<SpaceInfo> SimFileSystem::space(const std::string& path) {
 }
 
 Status SimFileSystem::sync_all(const std::string& path) {
+  BATON_TRY(synced_);
   BATON_TRY_ASSIGN(const bool fails, disk_.begin_sync(*process_, SimDisk::Operation::sync_all, 0));
   if (!disk_.find_node(path)) return not_found("stat", path);
   SimDisk::each_node(*disk_.root_, [&](SimInode& node) {
@@ -337,8 +342,8 @@ Status SimFileSystem::sync_all(const std::string& path) {
     }
   });
   disk_.sync_names(nullptr, fails);
-  if (fails) return Error{Code::io_error, "sync the file system of " + path + ": Input/output error"};
-  return {};
+  if (fails) synced_ = Error{Code::io_error, "sync the file system of " + path + ": Input/output error"};
+  return synced_;
 }
 
 }  // namespace baton::os

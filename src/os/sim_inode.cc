@@ -175,6 +175,12 @@ void SimInode::sync() {
 
 void SimInode::fail_sync(Choices& choices) {
   pull_shared(false);
+  bool dirty = !size_changes_.empty();
+  each_dirty([&](std::uint64_t) { dirty = true; });
+  if (dirty) {
+    ++losses_;
+    told_ = false;
+  }
   if (!size_changes_.empty() && choices.pick(2) == 0) {
     cut_durable(size_changes_.back().floor);
     durable_size_ = size_;
@@ -223,6 +229,7 @@ void SimInode::apply_fate(std::uint64_t sector, std::uint64_t fate, Choices& cho
 void SimInode::lose_power(Choices& choices, const CrashOptions& options) {
   pull_shared(true);
   locks.clear();
+  told_ = true;  // a machine that starts knows nothing of it
   if (!diverged_) return;
   std::uint64_t dirty = 0;
   each_dirty([&](std::uint64_t) { ++dirty; });

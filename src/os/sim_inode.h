@@ -88,6 +88,15 @@ class SimInode {
   [[nodiscard]] std::uint64_t durable_size() const { return durable_size_; }
   [[nodiscard]] std::size_t dirty_sectors();
 
+  // How often a failed sync has lost something. A handle learns with its next sync of what was lost since it was opened, by whatever sync, and of
+  // what was lost before if nobody had been told.
+  [[nodiscard]] std::uint64_t losses() const { return losses_; }
+  [[nodiscard]] std::uint64_t losses_known_at_open() const { return told_ ? losses_ : losses_ - 1; }
+  std::uint64_t tell_losses() {
+    told_ = true;
+    return losses_;
+  }
+
   const std::uint64_t id;
   const bool is_directory;
 
@@ -126,6 +135,8 @@ class SimInode {
   std::vector<SizeChange> size_changes_;  // since the last sync
   bool diverged_ = false;                 // cached and durable may differ
   bool forgotten_ = false;                // a failed sync left differences that are not marked dirty
+  std::uint64_t losses_ = 0;
+  bool told_ = true;
   std::shared_ptr<SharedRegion> region_;
 };
 
