@@ -36,8 +36,9 @@ class StagedEvents {
     events_.resize(static_cast<std::size_t>(offset.value() - first_.value()));
     events_.push_back(event);
   }
-  // A round has ended.
+  // A round has ended. Its last offsets may have had no events, and then what is here can begin behind them.
   void drop_below(log::Offset end) {
+    if (end <= first_) return;
     const auto count = static_cast<std::size_t>(std::clamp<std::int64_t>(end.value() - first_.value(), 0, static_cast<std::int64_t>(events_.size())));
     events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
     first_ = end;
