@@ -1,5 +1,7 @@
 #include "store/index_recovery.h"
 
+#include <algorithm>
+
 #include "base/try.h"
 
 namespace baton::store {
@@ -11,6 +13,12 @@ constexpr std::size_t kChunkBytes = 256u << 10;
 
 void IndexRecovery::add(ContextState& context, PartitionState& partition, bool rebuild) {
   partition.view->set_index_ready(false);
+  const auto same = std::ranges::find(jobs_, &partition, &Job::partition);
+  if (same != jobs_.end()) {  // damage that was found while it is brought up to date: it begins anew
+    same->rebuild = same->rebuild || rebuild;
+    same->begun = same->begun && !rebuild;
+    return;
+  }
   jobs_.push_back({.context = &context, .partition = &partition, .rebuild = rebuild});
 }
 
