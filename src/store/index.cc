@@ -15,7 +15,7 @@ Index::Core::Core(os::Env& env, std::string directory, const IndexOptions& optio
                   options_.merge_fan >= 2 && options_.merge_fan <= 64,
               "index options are out of range: table_entries 2 to 1,048,575, merge_fan 2 to 64");
   BATON_CHECK(options_.read_only || (owner_ != nullptr && worker_ != nullptr), "an index that writes needs both executors");
-  if (!options_.read_only && !group_) group_ = std::make_shared<IndexGroup>(env_, directory_, *worker_);
+  if (!options_.read_only && !group_) group_ = std::make_shared<IndexGroup>(env_, directory_, *worker_, *worker_);
 }
 
 // Posted, never called: the owner may be in the middle of something. Nothing runs after close().
@@ -103,7 +103,9 @@ Status Index::Core::open() {
   start_empty(manifest_.covered.next);
   publish([&](IndexState& state) { state.runs = std::move(runs); });
   acknowledged_ = covered_ = manifest_.covered;
-  if (!options_.read_only && has_work()) schedule();
+  if (options_.read_only) return {};
+  group_->join();
+  if (has_work()) schedule();
   return {};
 }
 
@@ -143,6 +145,7 @@ void Index::Core::start_empty(log::Offset start) {
 
 void Index::Core::close() {
   closed_.store(true);
+  if (group_) group_->leave();
   state()->damage->close();
   const std::lock_guard io(io_mutex_);  // a step that is running ends first; those that are queued do nothing
   drop_merge();

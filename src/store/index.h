@@ -12,7 +12,7 @@
 //
 // Threads. [owner]: on the store's executor only. [any]: any thread. Owned by the store; its destructor does not wait for
 // queued work, only for a step of the worker that is running (some milliseconds), and writes nothing (it removes the file of a
-// merge that had not ended): what only the table held is read again from the log at the next open. No callback runs after
+// merge that had not ended, and of a table that was not named yet): what only the table held is read again from the log at the next open. No callback runs after
 // the destructor. Both executors outlive it.
 #pragma once
 
@@ -62,7 +62,7 @@ class Index {
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
-  // [any] What is safely on disk. At open, compare it with the log: the batch that ends at `next` must have this epoch and
+  // [any] What is on disk; after the power was cut that may be less, down to what it was before the last table. At open, compare it with the log: the batch that ends at `next` must have this epoch and
   // CRC. If it has, feed the records from `next` on; if not, reset() and feed from the start.
   [[nodiscard]] IndexCovered covered() const;
 

@@ -1,7 +1,7 @@
 // What is inside an Index: shared by the Index and its tasks on the executors.
 //
 // Two locks. io_mutex_: one at a time writes to the directory, either a task of the worker or the owner in flush(), reset()
-// and the destructor; it is held for one table or one step of a merge. state_mutex_: the pointer to the state, for as long as it
+// and the destructor; it is held for one table, one step of a merge, or a sync that flush() makes. state_mutex_: the pointer to the state, for as long as it
 // takes to copy it; taken within io_mutex_, never the other way.
 #pragma once
 

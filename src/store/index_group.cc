@@ -4,8 +4,8 @@
 
 namespace baton::store {
 
-IndexGroup::IndexGroup(os::Env& env, std::string directory, os::Executor& worker, std::size_t together)
-    : env_(env), directory_(std::move(directory)), worker_(worker), together_(together) {}
+IndexGroup::IndexGroup(os::Env& env, std::string directory, os::Executor& worker, os::Executor& syncer, std::size_t together)
+    : env_(env), directory_(std::move(directory)), worker_(worker), syncer_(syncer), together_(together) {}
 
 void IndexGroup::add(std::weak_ptr<Member> member, std::int64_t due_ns) {
   {
@@ -15,7 +15,7 @@ void IndexGroup::add(std::weak_ptr<Member> member, std::int64_t due_ns) {
     next_due_ns_ = due_ns;
   }
   if (due_ns <= env_.clock().monotonic_ns()) {
-    worker_.post([self = shared_from_this()] { self->write_all(); });
+    hurry();
   } else {
     worker_.run_at(due_ns, [self = shared_from_this(), due_ns] { self->write_due(due_ns); });
   }
@@ -25,23 +25,27 @@ void IndexGroup::hurry() {
   worker_.post([self = shared_from_this()] { self->write_all(); });
 }
 
-// The timer of `now_ns`. Those that it was set for may have been written since.
-void IndexGroup::write_due(std::int64_t now_ns) {
+// The timer of `due_ns`. Those that it was set for may have been written since.
+void IndexGroup::write_due(std::int64_t due_ns) {
   {
     const std::lock_guard guard(mutex_);
-    if (next_due_ns_ > now_ns) return;
+    if (next_due_ns_ > due_ns) return;
   }
   write_all();
 }
 
 void IndexGroup::write_all() {
+  if (syncing_) {
+    more_ = true;
+    return;
+  }
   std::vector<std::weak_ptr<Member>> due;
   {
     const std::lock_guard guard(mutex_);
     due.swap(members_);
     next_due_ns_ = kNever;
   }
-  std::vector<std::shared_ptr<Member>> members;
+  Members members;
   for (const auto& weak : due) {
     if (auto member = weak.lock()) members.push_back(std::move(member));
   }
@@ -51,8 +55,18 @@ void IndexGroup::write_all() {
   }
   std::erase_if(members, [](const auto& member) { return !member->prepare(); });
   if (members.empty()) return;
-  const Status synced = env_.fs().sync_all(directory_);
+  syncing_ = true;
+  syncer_.post([self = shared_from_this(), members = std::move(members)]() mutable {
+    Status synced = self->env_.fs().sync_all(self->directory_);
+    os::Executor& worker = self->worker_;
+    worker.post([self = std::move(self), members = std::move(members), synced = std::move(synced)] { self->complete(members, synced); });
+  });
+}
+
+void IndexGroup::complete(const Members& members, const Status& synced) {
+  syncing_ = false;
   for (const auto& member : members) member->complete(synced);
+  if (std::exchange(more_, false)) write_all();
 }
 
 }  // namespace baton::store

@@ -38,7 +38,6 @@ struct IndexManifest {
   // not_found: there is none.
   [[nodiscard]] static Result<IndexManifest> read(os::FileSystem& fs, const std::string& directory);
   // Replaces the one in `directory` atomically and durably. After an error either may be in force, now or after a crash.
-  // Takes the place of the one before, durably.
   [[nodiscard]] Status write(os::FileSystem& fs, const std::string& directory) const;
   // In two steps: the file under another name (not synced: the caller sees to it), and its name, which is durable when the directory is synced
   // next. What the manifest names must be durable before name().

@@ -82,9 +82,11 @@ struct Process {
   explicit Process(os::SimWorld& world) : env(std::make_unique<os::SimEnv>(world)) {
     owner = env->make_executor("owner");
     worker = env->make_executor("worker");
+    syncer = env->make_executor("syncer");
   }
   ~Process() {
     index.reset();
+    syncer.reset();
     worker.reset();
     owner.reset();
     env.reset();
@@ -93,7 +95,7 @@ struct Process {
   // `together`: of how many tables that are due one sync is made; 0: each has its own.
   Status open(const IndexOptions& small = {.table_entries = 64, .merge_fan = 3}, std::size_t together = 0) {
     IndexOptions options = small;
-    if (together > 0) options.group = std::make_shared<IndexGroup>(*env, "/index", *worker, together);
+    if (together > 0) options.group = std::make_shared<IndexGroup>(*env, "/index", *worker, *syncer, together);
     options.warn = [this](std::string text) { warnings.push_back(std::move(text)); };
     options.on_room = [this] { ++rooms; };
     options.on_failure = [this](const Error& error) { failures.push_back(error); };
@@ -116,6 +118,7 @@ struct Process {
   std::unique_ptr<os::SimEnv> env;
   std::unique_ptr<os::Executor> owner;
   std::unique_ptr<os::Executor> worker;
+  std::unique_ptr<os::Executor> syncer;
   std::vector<std::string> warnings;
   std::vector<Error> failures;
   int rooms = 0;

@@ -42,12 +42,17 @@ void read_until(const Index& index, const std::atomic<std::int64_t>& visible, co
   }
 }
 
-TEST(IndexThreads, ReadersFindAllThatIsVisibleWhileTablesFreezeAndRunsMerge) {
-  const std::string directory = ::testing::TempDir() + "baton_index_threads";
+// As one of many, whose tables are synced together on a thread of their own, or alone.
+class IndexThreads : public ::testing::TestWithParam<bool> {};
+
+TEST_P(IndexThreads, ReadersFindAllThatIsVisibleWhileTablesFreezeAndRunsMerge) {
+  const bool together = GetParam();
+  const std::string directory = ::testing::TempDir() + "baton_index_threads" + (together ? "_together" : "");
   std::filesystem::remove_all(directory);
   const auto env = os::make_posix_env();
   const auto owner = env->make_executor("owner");
   const auto worker = env->make_executor("worker");
+  const auto syncer = env->make_executor("syncer");
   constexpr std::int64_t kEvents = 40'000;
   std::atomic<std::int64_t> visible{0};
   std::atomic<bool> stop{false};
@@ -59,6 +64,7 @@ TEST(IndexThreads, ReadersFindAllThatIsVisibleWhileTablesFreezeAndRunsMerge) {
   std::int64_t at = 0;
   const IndexOptions options{.table_entries = 1000,
                              .merge_fan = 3,
+                             .group = together ? std::make_shared<IndexGroup>(*env, directory, *worker, *syncer, 1) : nullptr,
                              .on_room = [&] { owner->post([&] { round(); }); },
                              .on_failure = [](const Error& error) { ADD_FAILURE() << error.to_string(); }};
   round = [&] {
@@ -66,6 +72,7 @@ TEST(IndexThreads, ReadersFindAllThatIsVisibleWhileTablesFreezeAndRunsMerge) {
     for (int i = 0; i < 20; ++i, ++at) index->add(testing::ModelLog::spread(static_cast<std::uint64_t>(at % 50)), hit_of(at));
     index->acknowledge(log::Offset(at), log::Epoch(1), 7);
     visible.store(at, std::memory_order_release);
+    if (at % 5'500 == 0) EXPECT_TRUE(index->flush());
     if (!index->full()) owner->post([&] { round(); });
   };
   index = *Index::open(*env, directory, options, owner.get(), worker.get());
@@ -84,6 +91,8 @@ TEST(IndexThreads, ReadersFindAllThatIsVisibleWhileTablesFreezeAndRunsMerge) {
   EXPECT_TRUE(done->wait(60'000'000'000));
   std::filesystem::remove_all(directory);
 }
+
+INSTANTIATE_TEST_SUITE_P(OfEitherKind, IndexThreads, ::testing::Bool(), [](const auto& info) { return info.param ? "Together" : "Alone"; });
 
 }  // namespace
 }  // namespace baton::store

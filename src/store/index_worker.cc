@@ -32,8 +32,12 @@ bool Index::Core::may_write() const { return !closed_.load() && !failed_ && !ret
 void Index::Core::work() {
   posted_.store(false);
   const std::lock_guard io(io_mutex_);
-  if (!may_write()) return;
-  // One that cannot be removed now is found again at the next open.
+  if (!may_write() || written_) return;  // complete() goes on: until then the manifest is as written_ has it
+  // What is there may be named by a manifest whose name was not made durable before a kill. One that cannot be removed now is found again at the next open.
+  if (Status synced = strays_.empty() ? Status() : fs_.sync_directory(directory_); !synced) {
+    failed(synced.error());
+    return;
+  }
   for (const std::string& path : std::exchange(strays_, {})) (void)fs_.remove(path);
   if (has_frozen_.load() && !enlisted_ && merge_debt_ <= 0) {
     enlist();
@@ -52,17 +56,18 @@ bool Index::Core::has_work() const {
   return !merging_stopped_ && (merge_ || removed_runs() > 0 || pick_merge(manifest_.runs, options_.merge_fan, options_.table_entries));
 }
 
-// A table that took long to become full can wait for others, since the next one takes as long: unless the owner waits for it.
+// A table that took long to become full can wait for others, if there are many, since the next one takes as long: unless the owner waits for it.
 void Index::Core::enlist() {
   enlisted_ = true;
   const std::int64_t wait = std::min(fill_ns_.load() / kWaitShare, kWaitNsMax);
-  group_->add(weak_from_this(), env_.clock().monotonic_ns() + (waiting_.load() || wait < kWaitNsMin ? 0 : wait));
+  const bool now = waiting_.load() || wait < kWaitNsMin || !group_->may_gather();
+  group_->add(weak_from_this(), env_.clock().monotonic_ns() + (now ? 0 : wait));
 }
 
 void Index::Core::write_alone() {
   const std::lock_guard io(io_mutex_);
   enlisted_ = false;
-  if (!may_write()) return;
+  if (closed_.load() || failed_) return;  // a merge that waits for space does not keep a table waiting
   if (auto written = write_frozen(); !written) {
     failed(written.error());
     return;
@@ -74,7 +79,7 @@ void Index::Core::write_alone() {
 bool Index::Core::prepare() {
   const std::lock_guard io(io_mutex_);
   enlisted_ = false;
-  if (!may_write() || written_) return false;
+  if (closed_.load() || failed_ || written_) return false;
   if (auto written = write_files(Sync::by_caller); !written) failed(written.error());
   return written_.has_value();
 }
@@ -153,7 +158,10 @@ Status Index::Core::publish_written() {
     merge_debt_ += static_cast<std::int64_t>(written.run->entries) * kMergeShare;
     written_bytes_.fetch_add(run->layout().file_bytes);
   }
-  BATON_TRY(IndexManifest::name(fs_, directory_));
+  if (Status named = IndexManifest::name(fs_, directory_); !named) {
+    if (named.error().code == Code::no_space && written.run) remove_run_file(written.run->number);
+    return named;
+  }
   name_unsynced_ = true;
   manifest_ = std::move(written.manifest);
   publish([&](IndexState& state) {
@@ -234,7 +242,10 @@ Status Index::Core::finish_merge() {
   };
   IndexManifest next = manifest_;
   replace(next.runs, merge->output());
-  BATON_TRY(next.write(fs_, directory_));
+  if (Status written = next.write(fs_, directory_); !written) {
+    if (written.error().code == Code::no_space) remove_run_file(merge->output().number);  // not named; what comes next needs its space
+    return written;
+  }
   manifest_ = std::move(next);
   if (run) written_bytes_.fetch_add(run->layout().file_bytes);
   merged_entries_.fetch_add(merge->output().entries);
@@ -261,7 +272,10 @@ Result<bool> Index::Core::merge_step() {
   if (options_.read_only) return false;
   const std::lock_guard io(io_mutex_);
   if (failed_) return health().error();
-  if (written_) return false;  // its manifest has the runs of now
+  if (Status named = written_ ? write_frozen() : Status(); !named) {  // its manifest has the runs of now
+    failed(named.error());
+    return named.error();
+  }
   auto merged = merge_some();
   if (!merged) failed(merged.error());
   return merged;

@@ -36,6 +36,7 @@ StoreCore::~StoreCore() {
     waiter->wake();
   });
   waiter->wait();
+  syncer_ = nullptr;
   worker_ = nullptr;
   owner_ = nullptr;
 }

@@ -93,7 +93,7 @@ class StoreCore final : private Decider {
   // [any] store_failed once the store has ended (F12), cancelled once it is closed; otherwise nothing.
   [[nodiscard]] Status health() const;
   // [any] no_space while the disk has no room for what is appended.
-  [[nodiscard]] Status room() const { return log::check_room(env_.fs(), directory_); }
+  [[nodiscard]] Status room() const { return log::check_room(env_.fs(), directory_); }  // the log has its default reserve
 
   // [owner: inside run()]
   [[nodiscard]] log::Log& log() { return *log_; }
@@ -176,6 +176,7 @@ class StoreCore final : private Decider {
   const Pipelining pipelining_;
   std::unique_ptr<os::Executor> worker_;
   std::unique_ptr<os::Executor> flusher_;
+  std::unique_ptr<os::Executor> syncer_;  // of index_group_
   std::shared_ptr<IndexGroup> index_group_;
   std::unique_ptr<os::Executor> owner_;
   WakeList wake_list_;

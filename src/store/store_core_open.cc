@@ -58,7 +58,8 @@ StoreCore::StoreCore(os::Env& env, std::string directory, Options options, const
       pipelining_(pipelining),
       worker_(env.make_executor("baton-worker")),
       flusher_(env.make_executor("baton-flusher")),
-      index_group_(std::make_shared<IndexGroup>(env_, directory_, *worker_, pipelining_.indexes_together)),
+      syncer_(env.make_executor("baton-syncer")),
+      index_group_(std::make_shared<IndexGroup>(env_, directory_, *worker_, *syncer_, pipelining_.indexes_together)),
       owner_(env.make_executor("baton-store")) {}
 
 void StoreCore::start_open(std::function<void(Status)> done) {

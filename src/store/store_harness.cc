@@ -33,6 +33,9 @@ base::Bytes make_batch(const Operation& operation) {
 StoreHarness::StoreHarness(std::uint64_t seed, Options options)
     : world_(os::SimOptions{.seed = seed}), random_(seed * 7919 + 1), options_(std::move(options)) {
   options_.on_fatal = [this](const Error&) { ++fatal_; };
+  options_.on_warning = [this](const std::string& text) {
+    if (text.find("cannot be used and is built again") != std::string::npos && !index_damaged_) complain("nothing had damaged it: " + text);
+  };
   add_topic("rides", false, 1);
   add_topic("fleet", false, 3);
   add_topic("metrics", true, 2);

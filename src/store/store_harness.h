@@ -43,6 +43,8 @@ class StoreHarness {
   [[nodiscard]] os::SeededRandom& random() { return random_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }  // the first that was found; empty: none
   void expect_no_space() { may_refuse_no_space_ = true; }
+  // Otherwise it is a fault when an index cannot be used at an open.
+  void expect_damaged_indexes() { index_damaged_ = true; }
   // A crash may take back what was acknowledged (durability interval and a power loss).
   void allow_loss();
 
@@ -136,6 +138,7 @@ class StoreHarness {
   bool store_failed_ = false;
   int fatal_ = 0;
   bool may_refuse_no_space_ = false;
+  bool index_damaged_ = false;
   std::string problem_;
 };
 

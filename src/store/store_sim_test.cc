@@ -118,6 +118,7 @@ class Simulation {
   void damage_derived() {
     auto& disk = harness_->world().disk();
     if (choose_.chance(700)) return;
+    harness_->expect_damaged_indexes();  // for good: a machine that starts again may bring back what was removed
     if (choose_.chance(500)) {
       (void)disk.flip_random_bit(is_derived);
       return;
