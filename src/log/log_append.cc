@@ -45,6 +45,7 @@ Result<std::map<std::int64_t, ProducerTable::Producer>> LogImpl::producers(const
 Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes batch) {
   auto staged = stage_batch(key, std::move(batch));
   if (!staged && staged.error().code == Code::no_space) tell_full(staged.error());
+  if (staged && told_full_ && check_room(fs_, directory_, options_)) tell_room();
   return staged;
 }
 
@@ -59,7 +60,7 @@ void LogImpl::tell_full(const Error& cause) {
 }
 
 void LogImpl::tell_room() {
-  if (!std::exchange(told_full_, false)) return;
+  told_full_ = false;
   options_.warn("there is room on the disk again: " + std::to_string(std::exchange(refused_, 0)) + " batches were refused");
 }
 
@@ -136,10 +137,8 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
     target = end;
     status = segment.file->allocate(segment.allocated, target - segment.allocated);
   }
-  if (!status) return status;
-  segment.allocated = target;
-  tell_room();
-  return {};
+  if (status) segment.allocated = target;
+  return status;
 }
 
 Status LogImpl::create_segment(PartitionTail& tail) {
