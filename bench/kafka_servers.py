@@ -52,8 +52,11 @@ def on_core(core):
 
 
 def interrupts():
-    """Of devices, by core, since the machine started."""
-    names, *lines = Path("/proc/interrupts").read_text().splitlines()
+    """Of devices, by core, since the machine started. Nothing where the machine does not tell."""
+    try:
+        names, *lines = Path("/proc/interrupts").read_text().splitlines()
+    except OSError:
+        return {}
     cores = [int(name.removeprefix("CPU")) for name in names.split()]
     out = dict.fromkeys(cores, 0)
     for words in map(str.split, lines):
@@ -83,8 +86,8 @@ def server_core():
         os.sched_setaffinity(0, before_cores)
         if made:
             directory.rmdir()
-    most = max(seen, key=seen.get)
-    return most if seen[most] > 2 * seen[first] and seen[most] >= 200 else first
+    most = max(seen, key=seen.get, default=first)
+    return most if seen and seen[most] > 2 * seen[first] and seen[most] >= 200 else first
 
 
 @functools.cache

@@ -35,19 +35,28 @@ class Between:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self.broker))
+            try:
+                server = socket.create_connection(("127.0.0.1", self.broker))
+            except OSError:  # it has ended
+                client.close()
+                continue
             threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
             threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
 
     def _requests(self, client, server):
         frames = client.makefile("rb")
-        with client, server:
+        try:
             while len(head := frames.read(4)) == 4:
                 frame = frames.read(struct.unpack(">i", head)[0])
                 if struct.unpack(">h", frame[:2])[0] == self.swallowed:
                     self.seen.set()
                 else:
                     server.sendall(head + frame)
+            server.shutdown(socket.SHUT_RDWR)
+        except (OSError, struct.error):
+            pass  # one of them has gone
+        frames.close()
+        client.close()
 
     @staticmethod
     def _answers(server, client):
@@ -56,6 +65,7 @@ class Between:
                 client.sendall(part)
         except OSError:
             pass  # the client has gone
+        server.close()
 
     def close(self):
         self.listener.close()

@@ -29,7 +29,7 @@ SEED = int(os.environ.get("BATON_CRASH_SEED", "1"))
 CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 PATH = re.compile(r"\d+<([^>]*)>")
 MARK = re.compile(r"#(\d{6})#")
-CHANGES = {"pwrite64", "pwritev", "write", "fdatasync", "fsync", "fallocate", "ftruncate", "rename", "renameat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"}
+CHANGES = {"pwrite64", "pwritev", "write", "fdatasync", "fsync", "syncfs", "fallocate", "ftruncate", "rename", "renameat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"}
 LOOKS_ONLY = {"execve", "access", "readlink", "ioctl"}  # the loader's and the terminal's: nothing of the store is under way
 
 
@@ -74,7 +74,7 @@ class Trace:
             # SQLite syncs this directory for each of a view's files: one that failed for a generation that is given up says nothing about
             # the others. What a lost name of a view could do is no more than to lose the view, which the log can build again.
             return []
-        return [name + "(" + rest for name, rest in self.calls[self.failed[1]:] if name in ("fsync", "fdatasync") and PATH.match(rest)[1] == path]
+        return [name + "(" + rest for name, rest in self.calls[self.failed[1]:] if name in ("fsync", "fdatasync", "syncfs") and PATH.match(rest)[1] == path]
 
     def last_mark(self):
         """The largest number of an event (Event.mark) that was on its way into the journal; -1: none."""
@@ -196,7 +196,7 @@ class CrashCase(unittest.TestCase):
 
     def run_and_fail_a_sync(self, step, *arguments, expect=(0,), warned=False):
         """One run with one sync that fails, if it comes so far; warned: a warning will do, since it was only of something beside the work."""
-        drawn = self.draw(step, only=("fdatasync", "fsync"))
+        drawn = self.draw(step, only=("fdatasync", "fsync", "syncfs"))
         run = self.strace(f"{drawn[0]}:error=EIO:when={drawn[1]}" if drawn else None, *arguments)
         self.learn(step, run)
         self.check(not run.killed, "killed by nobody")
