@@ -123,36 +123,25 @@ TEST(ProducersFile, EveryCutAndEveryFlippedBitIsRefused) {
   EXPECT_EQ(decode_producers(StoreId{1}, bytes).error().code, Code::corrupt);
 }
 
-class ProducersTest : public testing::Test {
+class ProducersTest : public LogTest {
  protected:
   void reopen(bool close) {
     if (log_ && close) ASSERT_OK(log_->close());
     log_.reset();
-    while (worker_.run() || owner_.run()) {
-    }
+    settle();
     LogOptions options;
     options.journal_bytes = 64u << 10;
     options.segment_bytes = 16u << 10;
-    options.warn = [this](const std::string& text) { warnings_.push_back(text); };
-    auto opened = Log::open(*env_, directory_.path(), options, owner_, worker_);
-    ASSERT_OK(opened);
-    log_ = std::move(*opened);
+    LogTest::reopen(options);
   }
-  void make_topic() {
-    const auto id = log_->create_topic("t", TopicKind::plain, 1, {});
-    ASSERT_OK(id);
-    key_ = {*id, PartitionId(0)};
-  }
+  void make_topic() { key_ = LogTest::make_topic("t", TopicKind::plain); }
   // As a broker does it.
   Result<std::optional<ProducedBatch>> append(base::Bytes batch) {
     const auto known = log_->check_producer(key_, parse_batch_header(batch).value());
     if (!known || known->has_value()) return known;
     EXPECT_OK(log_->stage(key_, std::move(batch)));
-    auto job = log_->begin_flush();
-    job->run();
-    EXPECT_OK(log_->end_flush(std::move(job)));
-    while (worker_.run() || owner_.run()) {
-    }
+    flush();
+    settle();
     return known;
   }
   void expect_state_is_known() {
@@ -172,12 +161,6 @@ class ProducersTest : public testing::Test {
     for (int i = 0; i < 200; ++i) ASSERT_OK(append(batch_of(7, 1, 2 * i, 2, std::string(300, 'x'))));
   }
 
-  std::unique_ptr<os::Env> env_ = os::make_posix_env();
-  TemporaryDirectory directory_;
-  ManualExecutor owner_;
-  ManualExecutor worker_;
-  std::vector<std::string> warnings_;
-  std::unique_ptr<Log> log_;
   PartitionKey key_;
 };
 
