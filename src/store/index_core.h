@@ -42,6 +42,7 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
 
   // index_worker.cc: what writes.
   [[nodiscard]] Result<bool> merge_step();
+  void work(IndexGroup::Turn turn) override;
   void write_alone() override;
   [[nodiscard]] bool prepare() override;
   void complete(const Status& synced) override;
@@ -67,9 +68,11 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   void post_owner(std::function<void(Core&)> task);
   void warn(std::string text);
 
-  // The rest with io_mutex_ held.
   void schedule();
-  void work();
+  std::atomic<bool>& posted(IndexGroup::Turn turn) { return turn == IndexGroup::Turn::table ? posted_table_ : posted_merge_; }
+
+  // The rest with io_mutex_ held, but step(), which takes it.
+  void step();
   [[nodiscard]] bool has_work() const;
   void enlist();
   [[nodiscard]] bool may_write() const;
@@ -110,7 +113,8 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   std::atomic<std::int64_t> fill_ns_{0};  // so long the frozen table took to become full
   std::atomic<bool> closed_{false};
   std::atomic<bool> has_frozen_{false};
-  std::atomic<bool> posted_{false};
+  std::atomic<bool> posted_table_{false};  // a turn is to come
+  std::atomic<bool> posted_merge_{false};
   std::atomic<std::uint64_t> written_bytes_{0};
   std::atomic<std::uint64_t> merged_entries_{0};
   std::atomic<std::uint64_t> merges_{0};

@@ -7,6 +7,35 @@ namespace baton::store {
 IndexGroup::IndexGroup(os::Env& env, std::string directory, os::Executor& worker, os::Executor& syncer, std::size_t together)
     : env_(env), directory_(std::move(directory)), worker_(worker), syncer_(syncer), together_(together) {}
 
+void IndexGroup::post(std::weak_ptr<Member> member, Turn turn) {
+  {
+    const std::lock_guard guard(mutex_);
+    (turn == Turn::table ? tables_ : merges_).push_back(std::move(member));
+    if (std::exchange(running_, true)) return;
+  }
+  worker_.post([self = shared_from_this()] { self->run_next(); });
+}
+
+// One turn, and then what else the worker has.
+void IndexGroup::run_next() {
+  std::weak_ptr<Member> next;
+  Turn turn = Turn::table;
+  {
+    const std::lock_guard guard(mutex_);
+    turn = tables_.empty() ? Turn::merge : Turn::table;
+    auto& turns = turn == Turn::table ? tables_ : merges_;
+    next = std::move(turns.front());
+    turns.pop_front();
+  }
+  if (const auto member = next.lock()) member->work(turn);
+  {
+    const std::lock_guard guard(mutex_);
+    running_ = !tables_.empty() || !merges_.empty();
+    if (!running_) return;
+  }
+  worker_.post([self = shared_from_this()] { self->run_next(); });
+}
+
 void IndexGroup::add(std::weak_ptr<Member> member, std::int64_t due_ns) {
   {
     const std::lock_guard guard(mutex_);

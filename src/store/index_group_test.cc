@@ -1,8 +1,10 @@
 // Tables of many indexes that are written with one sync.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/index_test_support.h"
@@ -241,6 +243,48 @@ TEST_F(IndexGroupTest, AFullDiskIsWaitedForByEach) {
   EXPECT_EQ(failures_, 0);
   for (const auto& index : indexes_) EXPECT_TRUE(index->health());
   compare();
+}
+
+// Writes down when it is called.
+class Turns final : public IndexGroup::Member {
+ public:
+  Turns(std::vector<std::string>& calls, std::string name) : calls_(calls), name_(std::move(name)) {}
+  void work(IndexGroup::Turn turn) override {
+    calls_.push_back(name_ + (turn == IndexGroup::Turn::table ? " table" : " merge"));
+    if (then) std::exchange(then, nullptr)();
+  }
+  void write_alone() override {}
+  bool prepare() override { return false; }
+  void complete(const Status&) override {}
+  std::function<void()> then;
+
+ private:
+  std::vector<std::string>& calls_;
+  const std::string name_;
+};
+
+TEST(IndexTurns, ATableWaitsForNoMoreThanTheStepThatIsRunning) {
+  using Turn = IndexGroup::Turn;
+  os::SimWorld world({.seed = 1});
+  os::SimEnv env(world);
+  const auto worker = env.make_executor("worker");
+  std::vector<std::string> calls;
+  const auto group = std::make_shared<IndexGroup>(env, "/", *worker, *worker);
+  const auto a = std::make_shared<Turns>(calls, "a"), b = std::make_shared<Turns>(calls, "b"), c = std::make_shared<Turns>(calls, "c");
+  auto gone = std::make_shared<Turns>(calls, "gone");
+  for (const auto& member : {a, gone, b, c}) group->post(member, Turn::merge);
+  gone.reset();
+  a->then = [&] {
+    group->post(a, Turn::merge);  // its next step comes after the others'
+    group->post(c, Turn::table);
+    worker->post([&] { calls.emplace_back("another task of the worker"); });
+  };
+  world.run_until_idle();
+  EXPECT_EQ(calls, (std::vector<std::string>{"a merge", "another task of the worker", "c table", "b merge", "c merge", "a merge"}));
+  group->post(b, Turn::merge);
+  world.run_until_idle();
+  EXPECT_EQ(calls.back(), "b merge") << "begins again after it had nothing to do";
+  EXPECT_EQ(calls.size(), 7U);
 }
 
 }  // namespace

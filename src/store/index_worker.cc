@@ -22,15 +22,19 @@ constexpr std::int64_t kWaitNsMax = 500'000'000;
 }  // namespace
 
 void Index::Core::schedule() {
-  if (posted_.exchange(true)) return;
-  worker_->post([self = shared_from_this()] { self->work(); });
+  const auto turn = has_frozen_.load() ? IndexGroup::Turn::table : IndexGroup::Turn::merge;
+  if (!posted(turn).exchange(true)) group_->post(weak_from_this(), turn);
+}
+
+void Index::Core::work(IndexGroup::Turn turn) {
+  posted(turn).store(false);
+  step();
 }
 
 // With io_mutex_ held.
 bool Index::Core::may_write() const { return !closed_.load() && !failed_ && !retrying_; }
 
-void Index::Core::work() {
-  posted_.store(false);
+void Index::Core::step() {
   const std::lock_guard io(io_mutex_);
   if (!may_write() || written_) return;  // complete() goes on: until then the manifest is as written_ has it
   // What is there may be named by a manifest whose name was not made durable before a kill. One that cannot be removed now is found again at the next open.
@@ -297,7 +301,7 @@ void Index::Core::failed(const Error& error) {
         const std::lock_guard io(self->io_mutex_);
         self->retrying_ = false;
       }
-      self->work();
+      self->step();
     });
     return;
   }

@@ -37,6 +37,7 @@ StoreCore::~StoreCore() {
   });
   waiter->wait();
   syncer_ = nullptr;
+  checkpointer_ = nullptr;
   worker_ = nullptr;
   owner_ = nullptr;
 }

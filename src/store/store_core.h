@@ -174,7 +174,8 @@ class StoreCore final : private Decider {
   const std::string directory_;
   const Options options_;
   const Pipelining pipelining_;
-  std::unique_ptr<os::Executor> worker_;
+  std::unique_ptr<os::Executor> worker_;        // of the indexes
+  std::unique_ptr<os::Executor> checkpointer_;  // of the log: a checkpoint of a thousand partitions takes a tenth of a second, and no table waits for it
   std::unique_ptr<os::Executor> flusher_;
   std::unique_ptr<os::Executor> syncer_;  // of index_group_
   std::shared_ptr<IndexGroup> index_group_;

@@ -57,6 +57,7 @@ StoreCore::StoreCore(os::Env& env, std::string directory, Options options, const
       options_(std::move(options)),
       pipelining_(pipelining),
       worker_(env.make_executor("baton-worker")),
+      checkpointer_(env.make_executor("baton-checkpt")),
       flusher_(env.make_executor("baton-flusher")),
       syncer_(env.make_executor("baton-syncer")),
       index_group_(std::make_shared<IndexGroup>(env_, directory_, *worker_, *syncer_, pipelining_.indexes_together)),
@@ -77,7 +78,7 @@ Status StoreCore::open_log() {
     end_with(error);
     owner_->post([this, error] { fail(error); });
   };
-  BATON_TRY_ASSIGN(log_, log::Log::open(env_, directory_, options, *owner_, *worker_));
+  BATON_TRY_ASSIGN(log_, log::Log::open(env_, directory_, options, *owner_, *checkpointer_));
   appender_ = std::make_unique<Appender>(env_, *log_);
   recovery_ = std::make_unique<IndexRecovery>();
   for (const auto& [id, topic] : log_->catalogue().topics) {
