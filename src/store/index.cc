@@ -10,7 +10,7 @@ namespace baton::store {
 
 Index::Core::Core(os::Env& env, std::string directory, const IndexOptions& options, os::Executor* owner,
                   os::Executor* worker)
-    : env_(env), fs_(env.fs()), directory_(std::move(directory)), options_(options), owner_(owner), worker_(worker), group_(options.group) {
+    : env_(env), fs_(env.fs()), directory_(std::move(directory)), options_(options), owner_(owner), worker_(worker), group_(options.group), manifest_file_(fs_, directory_) {
   BATON_CHECK(options_.table_entries >= 2 && options_.table_entries <= IndexTable::kMaxEntries / 4 &&
                   options_.merge_fan >= 2 && options_.merge_fan <= 64,
               "index options are out of range: table_entries 2 to 1,048,575, merge_fan 2 to 64");
@@ -80,25 +80,26 @@ Status Index::Core::load_as_reader(IndexManifest& manifest, Runs& runs) const {
 Status Index::Core::open() {
   if (!options_.read_only) BATON_TRY(os::make_directories(fs_, directory_));
   Runs runs;
-  const bool has_manifest = fs_.exists(os::join(directory_, IndexManifest::kName)).value_or(false);
+  const bool has_manifest = fs_.exists(os::join(directory_, IndexManifestFile::kName)).value_or(false);
   auto loaded = options_.read_only ? load_as_reader(manifest_, runs) : load(manifest_, runs);
   if (!loaded) {
     const Error error = loaded.error();
     const bool is_lost = error.code == Code::not_found || error.code == Code::corrupt || error.code == Code::unsupported_format;
     if (!is_lost) return error;
     if (has_manifest) {
-      problem_ = Finding{os::join(directory_, IndexManifest::kName), 0, error.detail};
+      problem_ = Finding{os::join(directory_, IndexManifestFile::kName), 0, error.detail};
       warn("the index in " + directory_ + " cannot be used and is built again from the log: " + error.detail);
     }
     manifest_ = {};
     runs.clear();
     // The manifest goes before the runs that it names.
     if (has_manifest && !options_.read_only) {
-      BATON_TRY(fs_.remove(os::join(directory_, IndexManifest::kName)));
+      BATON_TRY(fs_.remove(os::join(directory_, IndexManifestFile::kName)));
       BATON_TRY(fs_.sync_directory(directory_));
     }
   }
   if (!options_.read_only) BATON_TRY(find_strays());
+  if (loaded && !strays_.empty()) manifest_file_.distrust();
   const std::lock_guard io(io_mutex_);
   start_empty(manifest_.covered.next);
   publish([&](IndexState& state) { state.runs = std::move(runs); });
@@ -119,7 +120,7 @@ Status Index::Core::find_strays() {
       const bool is_named = std::ranges::any_of(manifest_.runs, [&](const RunInfo& run) { return run.number == *number; });
       if (is_named) continue;
       manifest_.next_number = std::max(manifest_.next_number, *number + 1);
-    } else if (entry.name != IndexManifest::kUnnamed) {
+    } else if (entry.name != IndexManifestFile::kUnnamed) {
       continue;
     }
     strays_.push_back(os::join(directory_, entry.name));
@@ -235,7 +236,7 @@ Status Index::Core::flush() {
     freeze();
     written = write_frozen();
   }
-  if (written && std::exchange(name_unsynced_, false)) written = fs_.sync_directory(directory_);
+  if (written) written = manifest_file_.sync();
   if (!written) {
     failed(written.error());
     return written;
@@ -253,7 +254,7 @@ Status Index::Core::reset(log::Offset start) {
   drop_written();
   IndexManifest empty;
   empty.next_number = manifest_.next_number;
-  if (auto written = empty.write(fs_, directory_); !written) {
+  if (auto written = manifest_file_.replace(empty); !written) {
     failed(written.error());
     return written;
   }
@@ -281,7 +282,7 @@ Result<std::optional<IndexCovered>> Index::Core::load_newer() {
   IndexManifest manifest;
   if (auto loaded = load_as_reader(manifest, runs); !loaded) {
     // None yet, or the writer is about to build it again: what we have stays as right as it was.
-    if (!fs_.exists(os::join(directory_, IndexManifest::kName)).value_or(true)) return std::optional<IndexCovered>();
+    if (!fs_.exists(os::join(directory_, IndexManifestFile::kName)).value_or(true)) return std::optional<IndexCovered>();
     return Error{Code::unavailable, "the index cannot be read now, try again: " + loaded.error().detail};
   }
   if (manifest == manifest_) return std::optional<IndexCovered>();

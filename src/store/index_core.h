@@ -126,10 +126,10 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   Status health_;
 
   std::mutex io_mutex_;
-  IndexManifest manifest_;
+  IndexManifest manifest_;          // in force
+  IndexManifestFile manifest_file_;
   std::optional<Written> written_;  // not named yet
   bool enlisted_ = false;           // the group will call
-  bool name_unsynced_ = false;      // of the manifest: who removes what an older one names syncs it first
   std::unique_ptr<IndexMerge> merge_;
   std::size_t merge_first_ = 0;  // its inputs begin with this run
   std::vector<std::string> strays_;  // to be removed

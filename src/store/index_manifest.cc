@@ -1,5 +1,8 @@
 #include "store/index_manifest.h"
 
+#include <algorithm>
+
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/try.h"
 
@@ -7,9 +10,13 @@ namespace baton::store {
 namespace {
 
 constexpr std::string_view kMagic = "BTNIDXMF";
-constexpr std::uint32_t kVersion = 2;  // 1: system records had another hash
-constexpr std::size_t kHeaderBytes = 48;
+constexpr std::uint32_t kVersion = 3;  // 1: system records had another hash; 2: one record a file, without a chain
+constexpr std::size_t kHeaderBytes = 56;
 constexpr std::size_t kRunBytes = 40;
+constexpr std::size_t kCrcBytes = 4;
+
+constexpr std::size_t record_bytes(std::size_t runs) { return kHeaderBytes + runs * kRunBytes + kCrcBytes; }
+constexpr std::size_t kFileBytesMax = std::max(record_bytes(IndexManifest::kRunsLimit), IndexManifestFile::kLong);
 
 Error damaged(std::string_view what) {
   return {Code::corrupt, "index manifest: " + std::string(what) + "; the index will be rebuilt from the log"};
@@ -32,9 +39,11 @@ Status check_runs(const IndexManifest& manifest) {
 
 }  // namespace
 
-base::Bytes IndexManifest::encode() const {
+std::uint32_t IndexManifest::crc(base::ByteView record) { return base::load_le<std::uint32_t>(record.data() + record.size() - kCrcBytes); }
+
+base::Bytes IndexManifest::encode(std::uint32_t chain) const {
   base::Bytes out;
-  out.reserve(kHeaderBytes + runs.size() * kRunBytes + 4);
+  out.reserve(record_bytes(runs.size()));
   base::put_bytes(out, base::as_bytes(kMagic));
   base::put_le<std::uint32_t>(out, kVersion);
   base::put_le<std::uint32_t>(out, static_cast<std::uint32_t>(runs.size()));
@@ -43,6 +52,8 @@ base::Bytes IndexManifest::encode() const {
   base::put_le<std::uint32_t>(out, covered.batch_crc);
   base::put_le<std::uint64_t>(out, next_number);
   base::put_le<std::int64_t>(out, covered.streams);
+  base::put_le<std::uint32_t>(out, chain);
+  base::put_le<std::uint32_t>(out, 0);
   for (const RunInfo& run : runs) {
     base::put_le<std::uint64_t>(out, run.number);
     base::put_le<std::uint64_t>(out, run.entries);
@@ -55,19 +66,20 @@ base::Bytes IndexManifest::encode() const {
   return out;
 }
 
-Result<IndexManifest> IndexManifest::decode(base::ByteView bytes) {
-  if (bytes.size() < kHeaderBytes + 4 || base::as_text(bytes.first(8)) != kMagic) return damaged("it does not begin as one");
+namespace {
+
+// The record at the beginning of `bytes`, and how long it is.
+Result<std::pair<IndexManifest, std::size_t>> decode_record(base::ByteView bytes, std::uint32_t chain) {
+  if (bytes.size() < record_bytes(0) || base::as_text(bytes.first(8)) != kMagic) return damaged("it does not begin as one");
   const std::byte* p = bytes.data();
-  if (base::crc32c(0, bytes.first(bytes.size() - 4)) != base::load_le<std::uint32_t>(p + bytes.size() - 4)) {
-    return damaged("its CRC does not match");
-  }
-  if (const auto version = base::load_le<std::uint32_t>(p + 8); version != kVersion) {
-    return Error{Code::unsupported_format, "index manifest: format " + std::to_string(version) + " is not known"};
-  }
   const std::size_t count = base::load_le<std::uint32_t>(p + 12);
-  if (count > kRunsLimit || bytes.size() != kHeaderBytes + count * kRunBytes + 4) {
-    return damaged("its size does not fit the number of its runs");
+  if (const auto version = base::load_le<std::uint32_t>(p + 8); version != kVersion) {
+    return Error{Code::unsupported_format, "index manifest: format " + std::to_string(version) + " is not known; the index will be built again from the log"};
   }
+  if (count > IndexManifest::kRunsLimit || bytes.size() < record_bytes(count)) return damaged("it is shorter than the number of its runs says");
+  bytes = bytes.first(record_bytes(count));
+  if (base::crc32c(0, bytes.first(bytes.size() - kCrcBytes)) != IndexManifest::crc(bytes)) return damaged("its CRC does not match");
+  if (base::load_le<std::uint32_t>(p + 48) != chain) return damaged("it does not follow on the record before it");
   IndexManifest manifest;
   manifest.covered.next = log::Offset(base::load_le<std::int64_t>(p + 16));
   manifest.covered.epoch = log::Epoch(base::load_le<std::int32_t>(p + 24));
@@ -83,30 +95,74 @@ Result<IndexManifest> IndexManifest::decode(base::ByteView bytes) {
                              .footer_crc = base::load_le<std::uint32_t>(r + 32)});
   }
   BATON_TRY(check_runs(manifest));
-  return manifest;
+  return std::pair(std::move(manifest), bytes.size());
+}
+
+}  // namespace
+
+Result<IndexManifest> IndexManifest::decode(base::ByteView file) {
+  BATON_TRY_ASSIGN(auto last, decode_record(file, 0));
+  while (true) {
+    const auto [record, rest] = std::pair(file.first(last.second), file.subspan(last.second));
+    auto next = decode_record(rest, crc(record));
+    if (!next) return std::move(last.first);
+    last = *std::move(next);
+    file = rest;
+  }
 }
 
 Result<IndexManifest> IndexManifest::read(os::FileSystem& fs, const std::string& directory) {
-  BATON_TRY_ASSIGN(const base::Bytes bytes, os::read_file(fs, os::join(directory, kName),
-                                                          kHeaderBytes + kRunsLimit * kRunBytes + 4));
+  BATON_TRY_ASSIGN(const base::Bytes bytes, os::read_file(fs, os::join(directory, IndexManifestFile::kName), kFileBytesMax));
   return decode(bytes);
 }
 
-Status IndexManifest::write(os::FileSystem& fs, const std::string& directory) const {
-  BATON_TRY(write_unnamed(fs, directory, true));
-  BATON_TRY(name(fs, directory));
-  return fs.sync_directory(directory);
+bool IndexManifestFile::begins_anew(const IndexManifest& manifest) const { return !begun_ || end_ + record_bytes(manifest.runs.size()) > kLong; }
+
+Status IndexManifestFile::prepare(const IndexManifest& manifest, bool sync) {
+  BATON_CHECK(manifest.runs.size() <= IndexManifest::kRunsLimit && check_runs(manifest), "an index manifest that could not be read again");
+  prepared_ = false;
+  if (!begins_anew(manifest)) return {};
+  BATON_TRY_ASSIGN(const auto file, fs_.open(os::join(directory_, kUnnamed), {.write = true, .create = true, .truncate = true}));
+  BATON_TRY(file->write_at(0, manifest.encode()));
+  if (sync) BATON_TRY(file->sync_data());
+  prepared_ = true;
+  return {};
 }
 
-Status IndexManifest::write_unnamed(os::FileSystem& fs, const std::string& directory, bool sync) const {
-  BATON_CHECK(runs.size() <= kRunsLimit && check_runs(*this), "an index manifest that could not be read again");
-  BATON_TRY_ASSIGN(const auto file, fs.open(os::join(directory, kUnnamed), {.write = true, .create = true, .truncate = true}));
-  BATON_TRY(file->write_at(0, encode()));
-  return sync ? file->sync_data() : Status();
+Status IndexManifestFile::put(const IndexManifest& manifest) {
+  const bool anew = begins_anew(manifest);
+  BATON_CHECK(anew == prepared_, "a manifest is put as it was prepared");
+  const base::Bytes record = manifest.encode(anew ? 0 : chain_);
+  if (anew) {
+    prepared_ = begun_ = false;
+    BATON_TRY(fs_.rename(os::join(directory_, kUnnamed), os::join(directory_, kName)));
+    begun_ = name_unsynced_ = true;
+    end_ = 0;
+  } else {
+    BATON_TRY_ASSIGN(const auto file, fs_.open(os::join(directory_, kName), {.write = true}));
+    BATON_TRY(file->write_at(end_, record));  // what half of it may stand there is written over by the next one
+    data_unsynced_ = true;
+  }
+  end_ += record.size();
+  chain_ = IndexManifest::crc(record);
+  return {};
 }
 
-Status IndexManifest::name(os::FileSystem& fs, const std::string& directory) {
-  return fs.rename(os::join(directory, kUnnamed), os::join(directory, kName));
+Status IndexManifestFile::sync() {
+  if (data_unsynced_) {
+    BATON_TRY_ASSIGN(const auto file, fs_.open(os::join(directory_, kName), {.write = true}));
+    BATON_TRY(file->sync_data());
+  }
+  if (name_unsynced_) BATON_TRY(fs_.sync_directory(directory_));
+  data_unsynced_ = name_unsynced_ = false;
+  return {};
+}
+
+Status IndexManifestFile::replace(const IndexManifest& manifest) {
+  BATON_TRY(prepare(manifest, true));
+  BATON_TRY(put(manifest));
+  return sync();
 }
 
 }  // namespace baton::store
+

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <baton/result.h>
@@ -22,8 +24,6 @@ struct IndexCovered {
 };
 
 struct IndexManifest {
-  static constexpr std::string_view kName = "MANIFEST";
-  static constexpr std::string_view kUnnamed = "MANIFEST.tmp";
   static constexpr std::size_t kRunsLimit = 4096;
 
   IndexCovered covered;
@@ -31,18 +31,50 @@ struct IndexManifest {
   std::vector<RunInfo> runs;      // oldest first; their offset ranges ascend and do not overlap
   friend bool operator==(const IndexManifest&, const IndexManifest&) = default;
 
-  [[nodiscard]] base::Bytes encode() const;
-  // corrupt: not what encode() makes, in any byte. unsupported_format: a newer version.
-  [[nodiscard]] static Result<IndexManifest> decode(base::ByteView bytes);
+  // One record. `chain`: the CRC of the record before it in its file (manifest_crc), 0 for the first.
+  [[nodiscard]] base::Bytes encode(std::uint32_t chain = 0) const;
+  // A file of records, each of which says everything: the last one that is whole and follows on those before it, as what comes behind it may be the beginning
+  // of one that was never finished. corrupt: the first is not what encode() makes, in any byte. unsupported_format: it has another version.
+  [[nodiscard]] static Result<IndexManifest> decode(base::ByteView file);
+  // Of what encode() has returned.
+  [[nodiscard]] static std::uint32_t crc(base::ByteView record);
 
   // not_found: there is none.
   [[nodiscard]] static Result<IndexManifest> read(os::FileSystem& fs, const std::string& directory);
-  // Replaces the one in `directory` atomically and durably. After an error either may be in force, now or after a crash.
-  [[nodiscard]] Status write(os::FileSystem& fs, const std::string& directory) const;
-  // In two steps: the file under another name (not synced: the caller sees to it), and its name, which is durable when the directory is synced
-  // next. What the manifest names must be durable before name().
-  [[nodiscard]] Status write_unnamed(os::FileSystem& fs, const std::string& directory, bool sync) const;
-  [[nodiscard]] static Status name(os::FileSystem& fs, const std::string& directory);
+};
+
+// The file, for the one who writes it. A change appends a record. The file is begun anew, under another name that then takes the place of the old one, by the
+// first change after an open, whatever a crash has left at its end, and when it has become long.
+class IndexManifestFile {
+ public:
+  static constexpr std::string_view kName = "MANIFEST";
+  static constexpr std::string_view kUnnamed = "MANIFEST.tmp";
+  static constexpr std::size_t kLong = 32u << 10;  // bytes; a record that is longer than that has a file for itself
+
+  IndexManifestFile(os::FileSystem& fs, std::string directory) : fs_(fs), directory_(std::move(directory)) {}
+
+  // A change in two steps, with nothing else between them. prepare() writes what must be durable before put(), with all that the manifest names: `sync`
+  // sees to the first, otherwise the caller does. After put() the manifest is in force, and durable with the next sync(). After an error of put() or
+  // sync() either may be in force, now or after a crash; after no_space of put() it is the one before.
+  [[nodiscard]] Status prepare(const IndexManifest& manifest, bool sync);
+  [[nodiscard]] Status put(const IndexManifest& manifest);
+  [[nodiscard]] Status sync();
+  // All of it.
+  [[nodiscard]] Status replace(const IndexManifest& manifest);
+  // The file that was found may not be durable: the process before may have died ahead of its sync(). So the next sync() is to do something.
+  void distrust() { data_unsynced_ = name_unsynced_ = true; }
+
+ private:
+  [[nodiscard]] bool begins_anew(const IndexManifest& manifest) const;
+
+  os::FileSystem& fs_;
+  const std::string directory_;
+  bool begun_ = false;        // by this object
+  bool prepared_ = false;     // kUnnamed is there
+  std::uint64_t end_ = 0;     // of the last record
+  std::uint32_t chain_ = 0;   // its CRC
+  bool data_unsynced_ = false;
+  bool name_unsynced_ = false;
 };
 
 }  // namespace baton::store

@@ -37,8 +37,8 @@ bool Index::Core::may_write() const { return !closed_.load() && !failed_ && !ret
 void Index::Core::step() {
   const std::lock_guard io(io_mutex_);
   if (!may_write() || written_) return;  // complete() goes on: until then the manifest is as written_ has it
-  // What is there may be named by a manifest whose name was not made durable before a kill. One that cannot be removed now is found again at the next open.
-  if (Status synced = strays_.empty() ? Status() : fs_.sync_directory(directory_); !synced) {
+  // What is there may be named by a manifest that is in force again after a power cut. One that cannot be removed now is found again at the next open.
+  if (Status synced = strays_.empty() ? Status() : manifest_file_.sync(); !synced) {
     failed(synced.error());
     return;
   }
@@ -144,7 +144,7 @@ Status Index::Core::write_files(Sync sync) {
     written.manifest.next_number = manifest_.next_number;
     written.manifest.runs.push_back(*finished);
   }
-  Status status = written.manifest.write_unnamed(fs_, directory_, each);
+  Status status = manifest_file_.prepare(written.manifest, each);
   if (status && each && written.run) status = fs_.sync_directory(directory_);
   written_ = std::move(written);
   if (!status) drop_written();
@@ -162,11 +162,10 @@ Status Index::Core::publish_written() {
     merge_debt_ += static_cast<std::int64_t>(written.run->entries) * kMergeShare;
     written_bytes_.fetch_add(run->layout().file_bytes);
   }
-  if (Status named = IndexManifest::name(fs_, directory_); !named) {
+  if (Status named = manifest_file_.put(written.manifest); !named) {
     if (named.error().code == Code::no_space && written.run) remove_run_file(written.run->number);
     return named;
   }
-  name_unsynced_ = true;
   manifest_ = std::move(written.manifest);
   publish([&](IndexState& state) {
     state.frozen = nullptr;
@@ -194,7 +193,7 @@ std::size_t Index::Core::removed_runs() const {
 Status Index::Core::drop_runs(std::size_t count) {
   IndexManifest next = manifest_;
   next.runs.erase(next.runs.begin(), next.runs.begin() + static_cast<std::ptrdiff_t>(count));
-  BATON_TRY(next.write(fs_, directory_));
+  BATON_TRY(manifest_file_.replace(next));
   const IndexManifest old = std::exchange(manifest_, std::move(next));
   publish([&](IndexState& state) { state.runs.erase(state.runs.begin(), state.runs.begin() + static_cast<std::ptrdiff_t>(count)); });
   for (std::size_t i = 0; i < count; ++i) remove_run_file(old.runs[i].number);
@@ -246,7 +245,7 @@ Status Index::Core::finish_merge() {
   };
   IndexManifest next = manifest_;
   replace(next.runs, merge->output());
-  if (Status written = next.write(fs_, directory_); !written) {
+  if (Status written = manifest_file_.replace(next); !written) {
     if (written.error().code == Code::no_space) remove_run_file(merge->output().number);  // not named; what comes next needs its space
     return written;
   }

@@ -74,7 +74,7 @@ Status StoreVerifier::open_partition(const log::TopicInfo& topic, const log::Par
   BATON_TRY_ASSIGN(auto heads, check_heads(key));
   const std::string name = log::partition_directory(key);
   const std::string directory = os::join(os::join(directory_, name), "index");
-  BATON_TRY_ASSIGN(const bool there, env_.fs().exists(os::join(directory, IndexManifest::kName)));
+  BATON_TRY_ASSIGN(const bool there, env_.fs().exists(os::join(directory, IndexManifestFile::kName)));
   std::unique_ptr<Index> index;
   if (there) {
     BATON_TRY_ASSIGN(index, Index::open(env_, directory, {.read_only = true}, nullptr, nullptr));

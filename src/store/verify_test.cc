@@ -88,7 +88,7 @@ class StoreVerify : public StoreTest {
     info = writer->finish(true).value();
     for (const auto& run : manifest.runs) ASSERT_TRUE(env.fs().remove(os::join(directory, run_file_name(run.number))));
     manifest.runs = {info};
-    ASSERT_TRUE(manifest.write(env.fs(), directory));
+    ASSERT_TRUE(IndexManifestFile(env.fs(), directory).replace(manifest));
   }
   static IndexEntry changed(const IndexEntry& entry, const std::function<void(IndexHit&)>& change) {
     IndexHit hit = entry.unpack();
@@ -196,7 +196,7 @@ TEST_F(StoreVerify, AnIndexOfAnotherHistoryIsFound) {
     os::SimEnv env(world_);
     auto manifest = IndexManifest::read(env.fs(), index_directory()).value();
     change(manifest.covered);
-    ASSERT_TRUE(manifest.write(env.fs(), index_directory()));
+    ASSERT_TRUE(IndexManifestFile(env.fs(), index_directory()).replace(manifest));
   };
   write([](IndexCovered& c) { c.batch_crc ^= 1; });
   expect_bad_index();
