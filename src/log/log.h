@@ -36,7 +36,7 @@ struct LogOptions {
   bool read_only = false;                        // beside a writer, or without one; changes nothing on disk
   std::uint64_t segment_bytes = 64u << 20;       // at most 2 GiB; a topic setting `segment.bytes` overrides it
   std::uint64_t journal_bytes = 64u << 20;       // of one generation
-  std::uint64_t in_place_bytes = 256u << 10;     // a partition's share of a round from which it is synced in place
+  std::uint64_t in_place_bytes = 256u << 10;     // a partition's share of a round from which it is synced in place; four times that of small batches
   std::uint64_t reserve_bytes = 32u << 20;       // F14: kept free on the disk for what must still be written
   Durability durability = Durability::fsync;     // fsync or interval, for topics that do not set `durability` themselves
   std::int64_t interval_ms = 100;                // of `interval`

@@ -60,6 +60,26 @@ TEST_F(LogDirect, OfSeveralBatchesInOneRoundAllOrNoneDo) {
   expect_kept(4);
 }
 
+// Of an event topic, whose records stay in the page cache. A round that is in the journal has one sync, one in place has two.
+TEST_F(LogDirect, ARoundOfSmallBatchesGoesInPlaceFromFourTimesTheSizeOfALargeBatch) {
+  start(TopicKind::event);
+  ASSERT_OK(append("first"));
+  const auto syncs_of = [&](int batches) {
+    for (int i = 0; i < batches; ++i) EXPECT_OK(log_->stage(key_, make_batch(std::string(900, static_cast<char>('a' + i)), log_->append_time_ms())));
+    const auto before = world_.disk().counters().syncs;
+    auto job = log_->begin_flush();
+    job->run();
+    const auto syncs = world_.disk().counters().syncs - before;
+    EXPECT_OK(log_->end_flush(std::move(job)));
+    return syncs;
+  };
+  EXPECT_EQ(syncs_of(3), 1U);
+  EXPECT_EQ(syncs_of(9), 2U);
+  EXPECT_EQ(syncs_of(3), 1U);
+  ASSERT_OK(append(large()));
+  expect_kept(17);
+}
+
 TEST_F(LogDirect, APartitionThatIsReadKeepsItsRecordsInTheCacheUntilTheReaderHasLeft) {
   start(TopicKind::plain, {{"segment.bytes", "8192"}});
   EXPECT_TRUE(goes_direct());

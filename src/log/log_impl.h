@@ -95,6 +95,7 @@ class LogImpl final : public Log {
   [[nodiscard]] std::uint64_t kept_free(const PartitionTail& tail) const;
   [[nodiscard]] std::unique_ptr<RoundJob> make_round(bool empty_record, bool begin_generation, bool sync_only);
   [[nodiscard]] static bool unread(const PartitionTail& tail, const OpenSegment& segment, std::uint64_t position);
+  [[nodiscard]] bool goes_in_place(const PartitionTail& tail, const StagedGroup& group) const;
   [[nodiscard]] RoundPart make_part(PartitionTail& tail, StagedGroup group);
   [[nodiscard]] static const OpenSegment* last_segment(const PartitionTail& tail);
   [[nodiscard]] std::vector<Extent> extents() const;
