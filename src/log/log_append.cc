@@ -13,6 +13,7 @@ constexpr std::uint64_t kChunkBytesMin = 64u << 10;
 constexpr std::uint64_t kChunkBytesMax = 16u << 20;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kTellFullNs = 60'000'000'000;
+constexpr std::size_t kSpareBatchesMax = 1024;  // that a partition keeps room for
 
 bool journalled(const PartitionTail& tail) { return tail.config->durability != Durability::memory; }
 
@@ -93,7 +94,7 @@ Result<Log::Staged> LogImpl::stage_batch(const PartitionKey& key, base::OwnedByt
     if (const Status written = segment.file->write_at(segment.staged_end, batch); !written) return fail(written.error()).error();
   }
   if (tail.staged.empty()) dirty_.push_back(&tail);
-  if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end});
+  if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end, .batches = std::move(tail.spare)});
   StagedGroup& group = tail.staged.back();
   const Staged staged{{tail.next, FilePosition(segment.staged_end)}, tail.next.plus(header.last_offset_delta + std::int64_t{1})};
   if (header.producer_id >= 0) {
@@ -319,6 +320,8 @@ void LogImpl::end_part(RoundPart& part) {
   tail.ended_crc = base::load_be<std::uint32_t>(last.data() + kBatchCrcAt);
   producers_stale_ = true;
   segment.segment->publish(segment.end, segment.marks.max_timestamp());
+  part.group.batches.clear();
+  if (part.group.batches.capacity() <= kSpareBatchesMax) tail.spare = std::move(part.group.batches);
   if (tail.removed) return;
   if (tail.config->durability == Durability::interval && durable_round_ != last_round_ && !tail.undurable) {
     tail.undurable = true;

@@ -54,6 +54,7 @@ struct PartitionTail {
   std::shared_ptr<const TopicConfig> config;
   std::deque<OpenSegment> open;       // the last one takes appends
   std::vector<StagedGroup> staged;
+  std::vector<StagedBatch> spare;     // empty: the memory of a group that has ended, for the next
   Offset next;                        // of the next record to be staged
   Offset ended;                       // after the last record of the rounds that have ended
   Epoch ended_epoch;                  // of the batch that ends there,
