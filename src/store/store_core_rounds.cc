@@ -200,10 +200,10 @@ void StoreCore::run_round() {
 }
 
 // A hand-off pays when there is something to decide meanwhile, which takes about as long. Where the disk takes longer, a round of all that waits is
-// better than two of a part each.
+// better than two of a part each; a single sync that stood behind something else says nothing of the next.
 bool StoreCore::worth_it_beside() {
   if (pipelining_.always_beside) return true;
-  if (busy_ns_ * 2 < flush_ns_) return false;
+  if (busy_ns_ * 2 < std::min(flush_ns_, flush_before_ns_)) return false;
   if (crowded_) return true;
   const std::lock_guard lock(mutex_);
   return !inbox_.empty();
@@ -270,7 +270,7 @@ void StoreCore::end_flush() {
       try_close();
       return;
     }
-    flush_ns_ = flight->took_ns;
+    flush_before_ns_ = std::exchange(flush_ns_, flight->took_ns);
     counts_.rounds.fetch_add(1, std::memory_order_relaxed);
     acknowledge_indexes(*flight);
     wake_list_.notify();
