@@ -98,8 +98,8 @@ Status RoundJob::do_run() {
   BATON_TRY(write_in_place());
   if (round_.begin_generation) BATON_TRY(begin_generation());
   if (round_.has_record) BATON_TRY(write_record());
-  if (round_.sync) BATON_TRY(journal_.sync());
-  return write_segments();
+  BATON_TRY(write_segments());
+  return round_.sync ? journal_.sync() : Status();
 }
 
 // A segment's name is durable before a round counts that has bytes in it (F17).
@@ -173,10 +173,13 @@ Status RoundJob::write_record() {
   }
   BATON_CHECK(at == total, "a journal record is not as long as its parts");
   round_.fixed.part_count = static_cast<std::uint32_t>(count);
-  return journal_.append(round_.fixed, base::MutableByteView(buffer_).first(room), total, round_.reserved);
+  BATON_TRY(journal_.append(round_.fixed, base::MutableByteView(buffer_).first(room), total, round_.reserved));
+  if (round_.sync) journal_.start_sync();
+  return {};
 }
 
-// Into the page cache: the journal, or nothing at all, makes them durable.
+// Into the page cache, while the disk takes the record: the journal, or nothing at all, makes them durable. As long as no record says so, what is there is
+// behind the end of its segment and counts for nothing.
 Status RoundJob::write_segments() {
   for (std::size_t i = 0; i < round_.parts.size(); ++i) {
     auto& part = round_.parts[i];

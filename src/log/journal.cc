@@ -195,7 +195,20 @@ Status Journal::append(RecordFixed fixed, base::MutableByteView record, std::uin
   const std::lock_guard guard(mutex_);
   position_ += padded;
   reserved_ -= reserved;
+  last_bytes_ = padded;
   return {};
+}
+
+void Journal::start_sync() {
+  std::shared_ptr<os::File> file;
+  std::uint64_t begin = 0, bytes = 0;
+  {
+    const std::lock_guard guard(mutex_);
+    file = file_;
+    bytes = last_bytes_;
+    begin = position_ - bytes;
+  }
+  file->start_write_back(begin, bytes);
 }
 
 Status Journal::sync() { return file()->sync_data(); }

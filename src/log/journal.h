@@ -50,6 +50,8 @@ class Journal {
   // [job] Writes a record whose parts and payload are in place: `record` has room for whole sectors, `total` bytes are used.
   // `reserved` is what was reserved for it.
   [[nodiscard]] Status append(RecordFixed fixed, base::MutableByteView record, std::uint64_t total, std::uint64_t reserved);
+  // [job] The record that was appended last is on its way to the disk, as far as the system can do that; sync() waits for it.
+  void start_sync();
   [[nodiscard]] Status sync();  // [job]
   // [worker] The files of generations before `generation` are not needed any more; the directory is synced.
   [[nodiscard]] Status free_before(std::uint64_t generation);
@@ -80,6 +82,7 @@ class Journal {
   mutable std::mutex mutex_;
   std::shared_ptr<os::File> file_;
   std::uint64_t generation_ = 0;
+  std::uint64_t last_bytes_ = 0;  // of the record that was appended last
   std::uint64_t trusted_from_ = UINT64_MAX;  // the first generation all of whose syncs are known to have succeeded
   std::uint32_t salt_ = 0;
   std::uint64_t first_position_ = 0;  // behind the base record

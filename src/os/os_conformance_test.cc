@@ -210,6 +210,21 @@ TEST_P(Files, SyncsSucceedOnWhatExists) {
   EXPECT_EQ(fs().sync_all(path("missing")).error().code, Code::not_found);
 }
 
+TEST_P(Files, WhatIsOnItsWayToTheDiskIsReadWrittenAndSyncedLikeAllElse) {
+  const auto file = make("a");
+  const std::string text(10'000, 'x');
+  ASSERT_TRUE(file->write_at(0, base::as_bytes(text)).ok());
+  file->start_write_back(0, text.size());
+  file->start_write_back(1 << 20, 4096);  // there is nothing
+  ASSERT_TRUE(file->write_at(5'000, base::as_bytes(std::string(3, 'y'))).ok());
+  file->start_write_back(5'000, 3);
+  ASSERT_TRUE(file->sync_data().ok());
+  base::Bytes read(text.size() + 1);
+  ASSERT_EQ(file->read_at(0, read).value(), text.size());
+  EXPECT_EQ(base::as_text(base::ByteView(read).first(text.size())), text.substr(0, 5'000) + "yyy" + text.substr(5'003));
+  EXPECT_EQ(file->size().value(), text.size());
+}
+
 TEST_P(Files, SpaceIsReported) {
   const auto space = fs().space(path(""));
   ASSERT_TRUE(space.ok());

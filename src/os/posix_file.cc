@@ -154,6 +154,10 @@ class PosixFile final : public File {
 
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
+  // Of the flags of sync_file_range only this one neither waits nor looks at errors, which the file keeps for sync_data then.
+  void start_write_back(std::uint64_t offset, std::uint64_t length) override {
+    (void)::sync_file_range(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
+  }
   void drop_cache(std::uint64_t offset, std::uint64_t length) override {
     (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
   }

@@ -168,6 +168,7 @@ class SimFile final : public File {
     return conflict(kind, start, end_of(start, length));
   }
 
+  void start_write_back(std::uint64_t, std::uint64_t) override {}  // what is not synced may be on the disk at any time here
   void drop_cache(std::uint64_t, std::uint64_t) override {}
 
  private:

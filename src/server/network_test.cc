@@ -304,6 +304,7 @@ class CopiedFile : public os::File {
   Result<bool> try_lock(os::LockKind, std::uint64_t, std::uint64_t) override { return no(); }
   Status unlock(std::uint64_t, std::uint64_t) override { return no(); }
   Result<bool> is_locked(os::LockKind, std::uint64_t, std::uint64_t) const override { return no(); }
+  void start_write_back(std::uint64_t, std::uint64_t) override {}
   void drop_cache(std::uint64_t, std::uint64_t) override {}
 
  private:

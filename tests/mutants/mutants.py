@@ -6,15 +6,15 @@ meaning: the fast test says so, and whoever changed the source says here how the
 
 MUTANTS = [
     ("acknowledge-before-sync", "a round is acknowledged without the sync of its journal record", [
-        ("src/log/flush.cc", "  if (round_.sync) BATON_TRY(journal_.sync());\n  return write_segments();", "  return write_segments();"),
+        ("src/log/flush.cc", "  return round_.sync ? journal_.sync() : Status();", "  return {};"),
     ]),
     ("sync-ignored", "a failed sync of the journal is taken for a good one", [
-        ("src/log/flush.cc", "  if (round_.sync) BATON_TRY(journal_.sync());\n  return write_segments();",
-         "  if (round_.sync) (void)journal_.sync();\n  return write_segments();"),
+        ("src/log/flush.cc", "  return round_.sync ? journal_.sync() : Status();",
+         "  if (round_.sync) (void)journal_.sync();\n  return {};"),
     ]),
     ("sync-retried", "a failed sync of the journal is tried again, in another way than the file's own, which fails for ever", [
-        ("src/log/flush.cc", "  if (round_.sync) BATON_TRY(journal_.sync());\n  return write_segments();",
-         "  if (round_.sync && !journal_.sync()) BATON_TRY(fs_.sync_all(round_.directory));\n  return write_segments();"),
+        ("src/log/flush.cc", "  return round_.sync ? journal_.sync() : Status();",
+         "  if (round_.sync && !journal_.sync()) BATON_TRY(fs_.sync_all(round_.directory));\n  return {};"),
     ]),
     ("no-directory-sync", "the name of a new segment is not made durable before its first round counts", [
         ("src/log/flush.cc", "  for (const auto& path : round_.new_directories) BATON_TRY(fs_.sync_directory(path));\n", ""),
