@@ -13,7 +13,8 @@ constexpr std::uint64_t kChunkBytesMin = 64u << 10;
 constexpr std::uint64_t kChunkBytesMax = 16u << 20;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kTellFullNs = 60'000'000'000;
-constexpr std::size_t kSpareBatchesMax = 1024;  // that a partition keeps room for
+constexpr std::size_t kSpareMax = 8;
+constexpr std::size_t kSpareBatchesMax = 1024;
 
 bool journalled(const PartitionTail& tail) { return tail.config->durability != Durability::memory; }
 
@@ -94,7 +95,7 @@ Result<Log::Staged> LogImpl::stage_batch(const PartitionKey& key, base::OwnedByt
     if (const Status written = segment.file->write_at(segment.staged_end, batch); !written) return fail(written.error()).error();
   }
   if (tail.staged.empty()) dirty_.push_back(&tail);
-  if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end, .batches = std::move(tail.spare)});
+  if (new_group) tail.staged.push_back({.segment = &segment, .position = segment.staged_end, .batches = take_spare()});
   StagedGroup& group = tail.staged.back();
   const Staged staged{{tail.next, FilePosition(segment.staged_end)}, tail.next.plus(header.last_offset_delta + std::int64_t{1})};
   if (header.producer_id >= 0) {
@@ -186,6 +187,14 @@ bool LogImpl::unread(const PartitionTail& tail, const OpenSegment& segment, std:
   return tail.config->kind == TopicKind::plain && !tail.read_before && !tail.partition->was_read() && position == segment.large_end;
 }
 
+// Empty, with the memory of one that a round has ended with.
+std::vector<StagedBatch> LogImpl::take_spare() {
+  if (spare_.empty()) return {};
+  std::vector<StagedBatch> out = std::move(spare_.back());
+  spare_.pop_back();
+  return out;
+}
+
 // In place, data and record are synced one after the other; in the journal, once, and the data is written twice. Where a large batch is among it, or it goes past
 // the page cache, the first is the shorter way from in_place_bytes on; small batches have to be four times as much.
 bool LogImpl::goes_in_place(const PartitionTail& tail, const StagedGroup& group) const {
@@ -223,8 +232,8 @@ RoundPart LogImpl::make_part(PartitionTail& tail, StagedGroup group) {
     part.direct = !copied && unread(tail, *group.segment, group.position);
     if (part.direct) part.lead = tail.edge;
     group.segment->direct = part.direct;
-    group.segment->large_end = group.position + group.length;
   }
+  if (group.length >= options_.in_place_bytes) group.segment->large_end = group.position + group.length;
   move_edge(tail.edge, group);
   part.part = {.key = tail.key,
                .segment_base = group.segment->segment->base(),
@@ -321,7 +330,7 @@ void LogImpl::end_part(RoundPart& part) {
   producers_stale_ = true;
   segment.segment->publish(segment.end, segment.marks.max_timestamp());
   part.group.batches.clear();
-  if (part.group.batches.capacity() <= kSpareBatchesMax) tail.spare = std::move(part.group.batches);
+  if (spare_.size() < kSpareMax && part.group.batches.capacity() <= kSpareBatchesMax) spare_.push_back(std::move(part.group.batches));
   if (tail.removed) return;
   if (tail.config->durability == Durability::interval && durable_round_ != last_round_ && !tail.undurable) {
     tail.undurable = true;

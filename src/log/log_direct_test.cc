@@ -80,6 +80,24 @@ TEST_F(LogDirect, ARoundOfSmallBatchesGoesInPlaceFromFourTimesTheSizeOfALargeBat
   expect_kept(17);
 }
 
+// Of a plain topic that nobody reads: small batches that are much together go past the page cache again behind the first such round.
+TEST_F(LogDirect, RoundsOfManySmallBatchesGoPastTheCacheAgainAfterASmallOne) {
+  start();
+  const auto direct = [&](int batches) {
+    for (int i = 0; i < batches; ++i) EXPECT_OK(log_->stage(key_, make_batch(std::string(900, static_cast<char>('a' + i)), log_->append_time_ms())));
+    const auto before = world_.disk().counters().direct_writes;
+    auto job = log_->begin_flush();
+    job->run();
+    EXPECT_OK(log_->end_flush(std::move(job)));
+    return world_.disk().counters().direct_writes > before;
+  };
+  EXPECT_TRUE(direct(4));
+  EXPECT_FALSE(direct(1));
+  EXPECT_FALSE(direct(4));
+  EXPECT_TRUE(direct(4));
+  expect_kept(13);
+}
+
 TEST_F(LogDirect, APartitionThatIsReadKeepsItsRecordsInTheCacheUntilTheReaderHasLeft) {
   start(TopicKind::plain, {{"segment.bytes", "8192"}});
   EXPECT_TRUE(goes_direct());

@@ -95,6 +95,7 @@ class LogImpl final : public Log {
   [[nodiscard]] std::uint64_t kept_free(const PartitionTail& tail) const;
   [[nodiscard]] std::unique_ptr<RoundJob> make_round(bool empty_record, bool begin_generation, bool sync_only);
   [[nodiscard]] static bool unread(const PartitionTail& tail, const OpenSegment& segment, std::uint64_t position);
+  [[nodiscard]] std::vector<StagedBatch> take_spare();
   [[nodiscard]] bool goes_in_place(const PartitionTail& tail, const StagedGroup& group) const;
   [[nodiscard]] RoundPart make_part(PartitionTail& tail, StagedGroup group);
   [[nodiscard]] static const OpenSegment* last_segment(const PartitionTail& tail);
@@ -164,6 +165,7 @@ class LogImpl final : public Log {
   std::uint64_t reserved_ = 0;               // in the journal, for what is staged
   RoundJob* in_flight_ = nullptr;
   base::Bytes buffer_;                       // of the last record, used again
+  std::vector<std::vector<StagedBatch>> spare_;  // empty ones, likewise
   DirectWriter direct_;                      // for the round that is on its way
   Round last_round_;
   Round durable_round_;

@@ -30,7 +30,7 @@ struct OpenSegment {
   std::uint64_t staged_end = 0;       // with all that is staged
   std::uint64_t end = 0;              // with all rounds that have ended
   std::uint64_t allocated = 0;
-  std::uint64_t large_end = 0;        // where the last part that went in place ends
+  std::uint64_t large_end = 0;        // where the last part ends that had at least in_place_bytes
   bool direct = false;                // the round on its way writes the whole sector in which its part ends: nothing else does meanwhile
   Offset next_offset;                 // after the last record of the rounds that have ended
   MarksEnd saved;                     // what the marks file holds, or the checkpoint under way writes
@@ -54,7 +54,6 @@ struct PartitionTail {
   std::shared_ptr<const TopicConfig> config;
   std::deque<OpenSegment> open;       // the last one takes appends
   std::vector<StagedGroup> staged;
-  std::vector<StagedBatch> spare;     // empty: the memory of a group that has ended, for the next
   Offset next;                        // of the next record to be staged
   Offset ended;                       // after the last record of the rounds that have ended
   Epoch ended_epoch;                  // of the batch that ends there,

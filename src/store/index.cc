@@ -106,7 +106,7 @@ Status Index::Core::open() {
   acknowledged_ = covered_ = manifest_.covered;
   if (options_.read_only) return {};
   group_->join();
-  if (has_work()) schedule();
+  go_on();
   return {};
 }
 
@@ -186,9 +186,12 @@ bool Index::Core::is_full() const {
   return size >= 2 * options_.table_entries || (size >= options_.table_entries && has_frozen_.load());
 }
 
-bool Index::Core::full() const {
+bool Index::Core::full() {
   const bool is = is_full();
-  if (is && !waiting_.exchange(true) && group_) group_->hurry();
+  if (is && !waiting_.exchange(true) && group_) {
+    group_->hurry();
+    if (has_frozen_.load()) schedule(IndexGroup::Turn::table);
+  }
   return is;
 }
 
@@ -197,7 +200,7 @@ void Index::Core::maybe_freeze() {
   // What is not acknowledged yet is copied into the next table: worth it only when that is the smaller part.
   if (acknowledged_entries_ < options_.table_entries / 2) return;
   freeze();
-  schedule();
+  schedule(IndexGroup::Turn::table);
 }
 
 // The table becomes the frozen one up to what is acknowledged; the rest of it begins the next table.
@@ -242,7 +245,7 @@ Status Index::Core::flush() {
     return written;
   }
   succeeded();
-  if (has_work()) schedule();
+  go_on();
   return {};
 }
 
@@ -271,7 +274,7 @@ Status Index::Core::reset(log::Offset start) {
 void Index::Core::drop_below(log::Offset log_start) {
   if (options_.read_only || log_start.value() <= log_start_.load()) return;
   log_start_.store(log_start.value());
-  schedule();
+  schedule(IndexGroup::Turn::merge);
 }
 
 Result<std::optional<IndexCovered>> Index::Core::load_newer() {

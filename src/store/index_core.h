@@ -28,7 +28,7 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   void close();
   void add(std::span<const IndexEntry> entries);
   void acknowledge(const IndexCovered& upto);
-  [[nodiscard]] bool full() const;
+  [[nodiscard]] bool full();
   [[nodiscard]] Status flush();
   [[nodiscard]] Status reset(log::Offset start);
   void drop_below(log::Offset log_start);
@@ -68,11 +68,13 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   void post_owner(std::function<void(Core&)> task);
   void warn(std::string text);
 
-  void schedule();
+  void schedule(IndexGroup::Turn turn);
   std::atomic<bool>& posted(IndexGroup::Turn turn) { return turn == IndexGroup::Turn::table ? posted_table_ : posted_merge_; }
 
   // The rest with io_mutex_ held, but step(), which takes it.
   void step();
+  [[nodiscard]] bool table_is_next() const;
+  void go_on();
   [[nodiscard]] bool has_work() const;
   void enlist();
   [[nodiscard]] bool may_write() const;
@@ -109,7 +111,7 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   std::int64_t frozen_ns_ = 0;  // when a table was frozen, or the first begun
 
   std::atomic<std::int64_t> log_start_{0};
-  mutable std::atomic<bool> waiting_{false};  // full() has been true: the owner waits for room
+  std::atomic<bool> waiting_{false};  // full() has been true: the owner waits for room
   std::atomic<std::int64_t> fill_ns_{0};  // so long the frozen table took to become full
   std::atomic<bool> closed_{false};
   std::atomic<bool> has_frozen_{false};

@@ -231,6 +231,30 @@ TEST_F(IndexGroupTest, AMergeThatFindsNoSpaceDoesNotKeepATableWaiting) {
   compare();
 }
 
+TEST_F(IndexGroupTest, WhoWaitsForATableDoesNotWaitForTheMergesOfOthers) {
+  open();
+  fill_slowly(3 * kFull);
+  ASSERT_TRUE(world_.run_until([&] { return runs() == 3U * kIndexes; }));
+  // Everyone has a merge that is due now, and the next table full behind it; the owner waits for the table of the last.
+  for (int i = 0; i < kIndexes; ++i) {
+    for (int tables = 0; tables < (i == kIndexes - 1 ? 2 : 1); ++tables) {
+      const std::int64_t from = logs_[static_cast<std::size_t>(i)].end();
+      logs_[static_cast<std::size_t>(i)].append(kFull);
+      feed(i, from);
+    }
+  }
+  Index& last = *indexes_.back();
+  ASSERT_TRUE(last.full());
+  const IndexCovered before = last.covered();
+  ASSERT_TRUE(world_.run_until([&] { return last.covered() != before; }));
+  std::uint64_t merges = 0;
+  for (const auto& index : indexes_) merges += index->stats().merges;
+  EXPECT_LE(merges, 2U) << "its own, and the step that was running";
+  world_.run_for(2 * kSecondNs);
+  for (const auto& index : indexes_) EXPECT_EQ(index->stats().merges, 1U) << "and nobody is forgotten";
+  compare();
+}
+
 TEST_F(IndexGroupTest, AFullDiskIsWaitedForByEach) {
   open();
   world_.disk().faults.capacity_bytes = world_.disk().used_bytes() + 30'000;

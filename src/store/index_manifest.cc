@@ -14,8 +14,10 @@ constexpr std::uint32_t kVersion = 3;  // 1: system records had another hash; 2:
 constexpr std::size_t kHeaderBytes = 56;
 constexpr std::size_t kRunBytes = 40;
 constexpr std::size_t kCrcBytes = 4;
+constexpr std::size_t kSectorBytes = 512;
 
 constexpr std::size_t record_bytes(std::size_t runs) { return kHeaderBytes + runs * kRunBytes + kCrcBytes; }
+constexpr std::size_t in_sectors(std::size_t bytes) { return (bytes + kSectorBytes - 1) / kSectorBytes * kSectorBytes; }
 constexpr std::size_t kFileBytesMax = std::max(record_bytes(IndexManifest::kRunsLimit), IndexManifestFile::kLong);
 
 Error damaged(std::string_view what) {
@@ -103,7 +105,7 @@ Result<std::pair<IndexManifest, std::size_t>> decode_record(base::ByteView bytes
 Result<IndexManifest> IndexManifest::decode(base::ByteView file) {
   BATON_TRY_ASSIGN(auto last, decode_record(file, 0));
   while (true) {
-    const auto [record, rest] = std::pair(file.first(last.second), file.subspan(last.second));
+    const auto [record, rest] = std::pair(file.first(last.second), file.subspan(std::min(in_sectors(last.second), file.size())));
     auto next = decode_record(rest, crc(record));
     if (!next) return std::move(last.first);
     last = *std::move(next);
@@ -139,19 +141,26 @@ Status IndexManifestFile::put(const IndexManifest& manifest) {
     begun_ = name_unsynced_ = true;
     end_ = 0;
   } else {
-    BATON_TRY_ASSIGN(const auto file, fs_.open(os::join(directory_, kName), {.write = true}));
-    BATON_TRY(file->write_at(end_, record));  // what half of it may stand there is written over by the next one
+    const auto file = fs_.open(os::join(directory_, kName), {.write = true});
+    if (!file && file.error().code == Code::not_found) {
+      begun_ = false;
+      BATON_TRY(prepare(manifest, true));
+      return put(manifest);
+    }
+    if (!file) return file.error();
+    BATON_TRY((*file)->write_at(end_, record));  // what half of it may stand there is written over by the next one
     data_unsynced_ = true;
   }
-  end_ += record.size();
+  end_ += in_sectors(record.size());
   chain_ = IndexManifest::crc(record);
   return {};
 }
 
 Status IndexManifestFile::sync() {
   if (data_unsynced_) {
-    BATON_TRY_ASSIGN(const auto file, fs_.open(os::join(directory_, kName), {.write = true}));
-    BATON_TRY(file->sync_data());
+    const auto file = fs_.open(os::join(directory_, kName), {.write = true});
+    if (file) BATON_TRY((*file)->sync_data());
+    if (!file && file.error().code != Code::not_found) return file.error();
   }
   if (name_unsynced_) BATON_TRY(fs_.sync_directory(directory_));
   data_unsynced_ = name_unsynced_ = false;

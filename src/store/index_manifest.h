@@ -31,9 +31,9 @@ struct IndexManifest {
   std::vector<RunInfo> runs;      // oldest first; their offset ranges ascend and do not overlap
   friend bool operator==(const IndexManifest&, const IndexManifest&) = default;
 
-  // One record. `chain`: the CRC of the record before it in its file (manifest_crc), 0 for the first.
+  // One record. `chain`: the CRC of the record before it in its file, 0 for the first.
   [[nodiscard]] base::Bytes encode(std::uint32_t chain = 0) const;
-  // A file of records, each of which says everything: the last one that is whole and follows on those before it, as what comes behind it may be the beginning
+  // A file of records, each of which says everything and begins with a sector: the last one that is whole and follows on those before it, as what comes behind it may be the beginning
   // of one that was never finished. corrupt: the first is not what encode() makes, in any byte. unsupported_format: it has another version.
   [[nodiscard]] static Result<IndexManifest> decode(base::ByteView file);
   // Of what encode() has returned.
@@ -43,13 +43,14 @@ struct IndexManifest {
   [[nodiscard]] static Result<IndexManifest> read(os::FileSystem& fs, const std::string& directory);
 };
 
-// The file, for the one who writes it. A change appends a record. The file is begun anew, under another name that then takes the place of the old one, by the
-// first change after an open, whatever a crash has left at its end, and when it has become long.
+// The file, for the one who writes it. A change appends a record, in sectors of its own: a crash while it is written does no harm to those before. The file is
+// begun anew, under another name that then takes the place of the old one, by the first change after an open, whatever a crash has left at its end, when it has
+// become long, and when somebody has removed it.
 class IndexManifestFile {
  public:
   static constexpr std::string_view kName = "MANIFEST";
   static constexpr std::string_view kUnnamed = "MANIFEST.tmp";
-  static constexpr std::size_t kLong = 32u << 10;  // bytes; a record that is longer than that has a file for itself
+  static constexpr std::size_t kLong = 16u << 10;  // bytes; a record that is longer than that has a file for itself
 
   IndexManifestFile(os::FileSystem& fs, std::string directory) : fs_(fs), directory_(std::move(directory)) {}
 
@@ -71,7 +72,7 @@ class IndexManifestFile {
   const std::string directory_;
   bool begun_ = false;        // by this object
   bool prepared_ = false;     // kUnnamed is there
-  std::uint64_t end_ = 0;     // of the last record
+  std::uint64_t end_ = 0;     // of the last record: where the next one begins
   std::uint32_t chain_ = 0;   // its CRC
   bool data_unsynced_ = false;
   bool name_unsynced_ = false;

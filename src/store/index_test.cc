@@ -361,6 +361,7 @@ TEST_F(IndexTest, EntriesBelowTheLogsStartLeaveWithMergesAndRunsOfNothingElseAtO
   EXPECT_EQ(process.index->stats().run_entries, 0u);
   EXPECT_EQ(process.index->covered().next, log::Offset(end));
   ASSERT_TRUE(process.open());
+  world_.run_until_idle();
   EXPECT_TRUE(process.warnings.empty());
   EXPECT_EQ(process.index->covered().next, log::Offset(end));
 }

@@ -1,8 +1,7 @@
 // What an index writes: frozen tables as runs, merges, and the manifest after each.
 //
-// The order that makes a crash anywhere harmless: the new run and the manifest that names it are written and synced, their names with the
-// directory; the manifest takes the place of the old one; when that is durable, the runs that are in it no more are removed. What is not named is
-// removed at the next open.
+// The order that makes a crash anywhere harmless: the new run is written and synced, its name with the directory; the manifest has a record that
+// names it; when that is durable, the runs that are in it no more are removed. What is not named is removed at the next open.
 #include <algorithm>
 
 #include "base/try.h"
@@ -21,13 +20,26 @@ constexpr std::int64_t kWaitNsMin = 20'000'000;
 constexpr std::int64_t kWaitNsMax = 500'000'000;
 }  // namespace
 
-void Index::Core::schedule() {
-  const auto turn = has_frozen_.load() ? IndexGroup::Turn::table : IndexGroup::Turn::merge;
+void Index::Core::schedule(IndexGroup::Turn turn) {
   if (!posted(turn).exchange(true)) group_->post(weak_from_this(), turn);
+}
+
+// A table's turn is for what a table waits for: to be enlisted, and when the owner waits, also for the merges that are owed before.
+bool Index::Core::table_is_next() const { return has_frozen_.load() && !enlisted_ && (merge_debt_ <= 0 || waiting_.load()); }
+
+void Index::Core::go_on() {
+  if (may_write() && !written_ && has_work()) schedule(table_is_next() ? IndexGroup::Turn::table : IndexGroup::Turn::merge);
 }
 
 void Index::Core::work(IndexGroup::Turn turn) {
   posted(turn).store(false);
+  if (turn == IndexGroup::Turn::table) {
+    const std::lock_guard io(io_mutex_);
+    if (!table_is_next()) {
+      go_on();
+      return;
+    }
+  }
   step();
 }
 
@@ -52,7 +64,7 @@ void Index::Core::step() {
     if (!*merged) merge_debt_ = 0;
     if (!enlisted_) succeeded();
   }
-  if (has_work()) schedule();
+  go_on();
 }
 
 bool Index::Core::has_work() const {
@@ -77,7 +89,7 @@ void Index::Core::write_alone() {
     return;
   }
   succeeded();
-  if (has_work()) schedule();
+  go_on();
 }
 
 bool Index::Core::prepare() {
@@ -97,7 +109,7 @@ void Index::Core::complete(const Status& synced) {
     return;
   }
   succeeded();
-  if (has_work()) schedule();
+  go_on();
 }
 
 // The frozen table, to the end, on the calling thread. Does nothing when there is none.
@@ -146,6 +158,7 @@ Status Index::Core::write_files(Sync sync) {
   }
   Status status = manifest_file_.prepare(written.manifest, each);
   if (status && each && written.run) status = fs_.sync_directory(directory_);
+  if (status && each) status = manifest_file_.sync();  // of the table before: a power cut takes no more back than this one
   written_ = std::move(written);
   if (!status) drop_written();
   return status;
