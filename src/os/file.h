@@ -72,7 +72,7 @@ class File {
   // Whether another description holds a lock that conflicts with `kind` on the range.
   [[nodiscard]] virtual Result<bool> is_locked(LockKind kind, std::uint64_t start, std::uint64_t length) const = 0;
   // A hint that sync_data will follow soon: what was written there may begin to go to the disk, while the caller does something else. It says nothing of
-  // what is durable, and leaves every error to sync_data. Never fails.
+  // what is durable, and every error is told by sync_data. Never fails.
   virtual void start_write_back(std::uint64_t offset, std::uint64_t length) = 0;
   // A hint that the bytes will not be read again soon (a scan), so that they may leave the page cache. Never fails.
   virtual void drop_cache(std::uint64_t offset, std::uint64_t length) = 0;

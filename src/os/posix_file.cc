@@ -108,6 +108,9 @@ class PosixFile final : public File {
 
   Status sync_data() override {
     const std::lock_guard guard(sync_mutex_);
+    if (const int error_number = write_back_error_.load(std::memory_order_relaxed); synced_ && error_number != 0) {
+      synced_ = sync_error("sync", path_, error_number);
+    }
     // Not repeated after EINTR either: nobody can say what an interrupted sync has done.
     if (synced_ && ::fdatasync(descriptor_) != 0) synced_ = sync_error("sync", path_, errno);
     return synced_;
@@ -154,9 +157,16 @@ class PosixFile final : public File {
 
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
-  // Of the flags of sync_file_range only this one neither waits nor looks at errors, which the file keeps for sync_data then.
+  // Of the flags of sync_file_range only this one neither waits nor takes the errors of earlier writes, which the file keeps for sync_data. An error of its own may
+  // be told here alone (ext4 drops pages that it finds no place for): sync_data tells it then. Not an error: the call is not there, or nothing has begun yet.
   void start_write_back(std::uint64_t offset, std::uint64_t length) override {
-    (void)::sync_file_range(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
+    if (length == 0) return;  // to the system, the rest of the file
+    if (::sync_file_range(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE) == 0) return;
+    const int error_number = errno;
+    for (const int harmless : {ENOSYS, EPERM, EINVAL, ESPIPE, EINTR, ENOMEM, EAGAIN}) {
+      if (error_number == harmless) return;
+    }
+    write_back_error_.store(error_number, std::memory_order_relaxed);
   }
   void drop_cache(std::uint64_t offset, std::uint64_t length) override {
     (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
@@ -179,6 +189,7 @@ class PosixFile final : public File {
   [[nodiscard]] Result<std::size_t> try_direct(std::uint64_t offset, base::ByteView data);
 
   int descriptor_;
+  std::atomic<int> write_back_error_{0};  // of start_write_back
   std::atomic<bool> direct_{true};  // as far as is known
   std::mutex sync_mutex_;
   Status synced_;  // of all syncs so far

@@ -5,12 +5,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -24,6 +26,21 @@
 #include "os/socket.h"
 #include "os/terminal.h"
 #include "os/twins_for_test.h"
+
+namespace {
+
+std::atomic<int> write_back_fails_with{0};  // an errno
+
+}  // namespace
+
+// Takes the place of the system's in this program.
+extern "C" int sync_file_range(int descriptor, off_t offset, off_t length, unsigned flags) {
+  if (const int error_number = write_back_fails_with.load(); error_number != 0) {
+    errno = error_number;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_sync_file_range, descriptor, offset, length, flags));
+}
 
 namespace baton::os {
 namespace {
@@ -80,6 +97,26 @@ TEST_F(Posix, SecretsAreReadableByTheirOwnerOnly) {
   struct stat info{};
   ASSERT_EQ(::stat(path("secret").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+TEST_F(Posix, WhatBeginsToGoToTheDiskAndFailsIsToldByTheSyncAndForGood) {
+  const auto begin = [&](const char* name, int error_number) {
+    auto file = fs_.open(path(name), {.write = true, .create = true}).value();
+    EXPECT_TRUE(file->write_at(0, base::as_bytes("some bytes")).ok());
+    write_back_fails_with = error_number;
+    file->start_write_back(0, 10);
+    write_back_fails_with = 0;
+    return file;
+  };
+  for (const int harmless : {0, ENOSYS, EINVAL, EAGAIN}) EXPECT_TRUE(begin("good", harmless)->sync_data().ok()) << harmless;
+  for (const int error_number : {EIO, ENOSPC}) {
+    const auto file = begin("bad", error_number);
+    const Status synced = file->sync_data();
+    ASSERT_FALSE(synced);
+    EXPECT_EQ(synced.error().code, Code::io_error) << "a sync has no room to wait for";
+    file->start_write_back(0, 10);
+    EXPECT_FALSE(file->sync_data());
+  }
 }
 
 TEST_F(Posix, AFullDeviceIsCalledFull) {
