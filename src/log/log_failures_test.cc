@@ -352,5 +352,30 @@ TEST_F(LogFailures, F23ANewerFormatIsRefusedAndUntouched) {
   EXPECT_EQ(*world_.disk().read(path), bytes);
 }
 
+// A power cut may take the first of two records of a `memory` topic and leave the second, behind which another process has written since.
+TEST_F(LogFailures, WhatAnEarlierProcessHasWrittenBehindTheEndOfAMemoryTopicDoesNotComeBack) {
+  open();
+  make_topic({{"durability", "memory"}}, TopicKind::plain);
+  ASSERT_OK(append("first"));
+  ASSERT_OK(append("other"));
+  base::Bytes before = *world_.disk().read(segment());
+  const auto size = static_cast<std::ptrdiff_t>(parse_batch_header(before)->total_bytes());
+  kill();
+  std::fill_n(before.begin(), size, std::byte{0});
+  world_.disk().write(segment(), before);
+  open();
+  EXPECT_TRUE(values().empty());
+  ASSERT_OK(append("third"));
+  kill();
+  base::Bytes after = *world_.disk().read(segment());
+  after.resize(std::max(after.size(), before.size()));
+  std::copy(before.begin() + size, before.end(), after.begin() + size);
+  world_.disk().write(segment(), after);
+  open();
+  EXPECT_EQ(values(), (Values{{0, "third"}}));
+  ASSERT_OK(append("fourth"));
+  EXPECT_EQ(values(), (Values{{0, "third"}, {1, "fourth"}}));
+}
+
 }  // namespace
 }  // namespace baton::log

@@ -61,7 +61,7 @@ class Finder {
   [[nodiscard]] Status finish(Plan& plan);
   [[nodiscard]] Status finish_memory(Plan& plan);
   [[nodiscard]] Result<RecoveredSegment> complete_segment(Plan& plan, Offset base, Offset following);
-  [[nodiscard]] Result<RecoveredSegment> scan_segment(const Plan& plan, Offset base);
+  [[nodiscard]] Result<RecoveredSegment> scan_segment(const Plan& plan, Offset base, Epoch& epoch);
   [[nodiscard]] std::string path(const std::string& relative) const { return os::join(directory_, relative); }
 
   os::FileSystem& fs_;
@@ -349,6 +349,7 @@ Status Finder::finish(Plan& plan) {
 
 Status Finder::finish_memory(Plan& plan) {
   auto& found = plan.found;
+  Epoch epoch{-1};
   bool cut = false;
   for (std::size_t i = 0; i < plan.on_disk.size(); ++i) {
     const Offset base = plan.on_disk[i];
@@ -374,7 +375,7 @@ Status Finder::finish_memory(Plan& plan) {
       segment.max_timestamp = segment.saved.max_timestamp;
       segment.sealed = true;
     } else {
-      BATON_TRY_ASSIGN(segment, scan_segment(plan, base));
+      BATON_TRY_ASSIGN(segment, scan_segment(plan, base, epoch));
     }
     if (segment.end == 0) {
       cut = true;
@@ -393,8 +394,9 @@ Status Finder::finish_memory(Plan& plan) {
   return {};
 }
 
-// The longest run of valid batches from the start.
-Result<RecoveredSegment> Finder::scan_segment(const Plan& plan, Offset base) {
+// The longest run of valid batches from the start. `epoch`: of the batch before it. One of an older epoch was written there before a crash that took what
+// stood before it.
+Result<RecoveredSegment> Finder::scan_segment(const Plan& plan, Offset base, Epoch& epoch) {
   RecoveredSegment segment{.base = base, .next_offset = base, .touched = true, .scanned = true};
   BATON_TRY_ASSIGN(const auto file, fs_.open(path(plan.name(base, ".log")), {}));
   BATON_TRY_ASSIGN(const std::uint64_t size, file->size());
@@ -411,12 +413,13 @@ Result<RecoveredSegment> Finder::scan_segment(const Plan& plan, Offset base) {
       ended = ended || !batch_bytes;
       if (!batch_bytes || !*batch_bytes || **batch_bytes > rest.size()) break;
       const auto header = check_batch(rest.first(**batch_bytes));
-      if (!header || header->base_offset != segment.next_offset) {
+      if (!header || header->base_offset != segment.next_offset || header->epoch < epoch) {
         ended = true;
         break;
       }
       segment.next_offset = header->next_offset();
       segment.max_timestamp = std::max(segment.max_timestamp, header->max_timestamp);
+      epoch = header->epoch;
       at += **batch_bytes;
     }
     segment.end += at;
