@@ -98,6 +98,7 @@ Status Index::Core::open() {
       BATON_TRY(fs_.sync_directory(directory_));
     }
   }
+  if (loaded && !options_.read_only) BATON_TRY(heal_manifest());
   if (!options_.read_only) BATON_TRY(find_strays());
   if (loaded && !strays_.empty()) manifest_file_.distrust();
   const std::lock_guard io(io_mutex_);
@@ -108,6 +109,14 @@ Status Index::Core::open() {
   group_->join();
   go_on();
   return {};
+}
+
+// A part of a record that a crash has left is taken away, so that what stands there after a clean close was meant.
+Status Index::Core::heal_manifest() {
+  BATON_TRY_ASSIGN(const base::Bytes bytes, IndexManifest::read_bytes(fs_, directory_));
+  if (IndexManifest::whole_bytes(bytes) == bytes.size()) return {};
+  Status healed = manifest_file_.replace(manifest_);
+  return !healed && healed.error().code == Code::no_space ? Status() : healed;  // the next change does it
 }
 
 // What a crash left: unfinished runs, inputs of finished merges, a manifest that did not get its name. The worker removes it,

@@ -64,6 +64,7 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   [[nodiscard]] std::shared_ptr<IndexDamage> make_damage();
   [[nodiscard]] Status load(IndexManifest& manifest, Runs& runs) const;
   [[nodiscard]] Status load_as_reader(IndexManifest& manifest, Runs& runs) const;
+  [[nodiscard]] Status heal_manifest();
   [[nodiscard]] Status find_strays();
   void post_owner(std::function<void(Core&)> task);
   void warn(std::string text);

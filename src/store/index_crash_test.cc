@@ -53,6 +53,9 @@ void check_after(os::SimWorld& world, const ModelLog& log, std::int64_t acknowle
   ASSERT_TRUE(process.index->flush());
   compare_all(*process.index, log, log.end(), random);
   EXPECT_TRUE(process.warnings.empty()) << process.warnings.front();
+  if (const auto manifest = world.disk().read("/index/MANIFEST")) {
+    EXPECT_EQ(IndexManifest::whole_bytes(*manifest), manifest->size());
+  }
   // What the crash left behind is gone.
   std::size_t runs = 0;
   for (const auto& file : world.disk().files()) runs += file.path.ends_with(".idx") ? 1 : 0;

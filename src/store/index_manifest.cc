@@ -102,19 +102,48 @@ Result<std::pair<IndexManifest, std::size_t>> decode_record(base::ByteView bytes
 
 }  // namespace
 
-Result<IndexManifest> IndexManifest::decode(base::ByteView file) {
-  BATON_TRY_ASSIGN(auto last, decode_record(file, 0));
-  while (true) {
-    const auto [record, rest] = std::pair(file.first(last.second), file.subspan(std::min(in_sectors(last.second), file.size())));
-    auto next = decode_record(rest, crc(record));
-    if (!next) return std::move(last.first);
-    last = *std::move(next);
-    file = rest;
+namespace {
+
+struct Walk {
+  IndexManifest last;
+  std::size_t whole = 0;  // bytes
+};
+
+Result<Walk> walk(base::ByteView file) {
+  BATON_TRY_ASSIGN(auto record, decode_record(file, 0));
+  Walk out;
+  bool zeros = true;  // between the records so far
+  for (std::size_t at = 0;;) {
+    const std::uint32_t chain = IndexManifest::crc(file.subspan(at, record.second));
+    const std::size_t end = at + record.second;
+    out.last = std::move(record.first);
+    if (zeros) out.whole = end;
+    at = std::min(in_sectors(end), file.size());
+    auto next = decode_record(file.subspan(at), chain);
+    if (!next) return out;
+    zeros = zeros && std::ranges::all_of(file.subspan(end, at - end), [](std::byte byte) { return byte == std::byte{0}; });
+    record = *std::move(next);
   }
 }
 
+}  // namespace
+
+Result<IndexManifest> IndexManifest::decode(base::ByteView file) {
+  BATON_TRY_ASSIGN(auto walked, walk(file));
+  return std::move(walked.last);
+}
+
+std::size_t IndexManifest::whole_bytes(base::ByteView file) {
+  const auto walked = walk(file);
+  return walked ? walked->whole : 0;
+}
+
+Result<base::Bytes> IndexManifest::read_bytes(os::FileSystem& fs, const std::string& directory) {
+  return os::read_file(fs, os::join(directory, IndexManifestFile::kName), kFileBytesMax);
+}
+
 Result<IndexManifest> IndexManifest::read(os::FileSystem& fs, const std::string& directory) {
-  BATON_TRY_ASSIGN(const base::Bytes bytes, os::read_file(fs, os::join(directory, IndexManifestFile::kName), kFileBytesMax));
+  BATON_TRY_ASSIGN(const base::Bytes bytes, read_bytes(fs, directory));
   return decode(bytes);
 }
 
@@ -148,8 +177,11 @@ Status IndexManifestFile::put(const IndexManifest& manifest) {
       return put(manifest);
     }
     if (!file) return file.error();
-    BATON_TRY((*file)->write_at(end_, record));  // what half of it may stand there is written over by the next one
     data_unsynced_ = true;
+    if (Status written = (*file)->write_at(end_, record); !written) {
+      begun_ = false;  // half of it may stand there
+      return written;
+    }
   }
   end_ += in_sectors(record.size());
   chain_ = IndexManifest::crc(record);

@@ -39,8 +39,13 @@ struct IndexManifest {
   // Of what encode() has returned.
   [[nodiscard]] static std::uint32_t crc(base::ByteView record);
 
+  // How many bytes of a file, which decode() can read, are whole records and the zeros between them: all, unless a crash or a full disk has left a part of one
+  // behind them, or they are damaged.
+  [[nodiscard]] static std::size_t whole_bytes(base::ByteView file);
+
   // not_found: there is none.
   [[nodiscard]] static Result<IndexManifest> read(os::FileSystem& fs, const std::string& directory);
+  [[nodiscard]] static Result<base::Bytes> read_bytes(os::FileSystem& fs, const std::string& directory);
 };
 
 // The file, for the one who writes it. A change appends a record, in sectors of its own: a crash while it is written does no harm to those before. The file is

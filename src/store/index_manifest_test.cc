@@ -67,6 +67,7 @@ TEST_F(ManifestFile, WhatIsNotWholeIsAsIfItWereNotThere) {
   const base::Bytes three = bytes();
   for (std::size_t at = 512; at < three.size(); ++at) {
     EXPECT_EQ(IndexManifest::decode(base::ByteView(three).first(at)).value(), state(2)) << at;
+    EXPECT_EQ(IndexManifest::whole_bytes(base::ByteView(three).first(at)), two);
     for (unsigned bit = 0; bit < 8; ++bit) {
       base::Bytes bad = three;
       bad[at] ^= std::byte{1} << bit;

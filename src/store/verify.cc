@@ -24,6 +24,7 @@ class StoreVerifier {
 
  private:
   [[nodiscard]] Status open_partitions();
+  [[nodiscard]] Status check_manifest(const std::string& directory, const std::string& name);
   [[nodiscard]] Status open_partition(const log::TopicInfo& topic, const log::PartitionKey& key);
   [[nodiscard]] Result<std::shared_ptr<const HeadsReader>> check_heads(const log::PartitionKey& key);
   [[nodiscard]] std::optional<log::Offset> heads_of(const log::PartitionKey& key) const;
@@ -70,6 +71,16 @@ Result<std::shared_ptr<const HeadsReader>> StoreVerifier::check_heads(const log:
   return none;
 }
 
+// Behind the last record may be a part of one, after a crash; not after a clean close.
+Status StoreVerifier::check_manifest(const std::string& directory, const std::string& name) {
+  BATON_TRY_ASSIGN(const base::Bytes bytes, IndexManifest::read_bytes(env_.fs(), directory));
+  if (!IndexManifest::decode(bytes)) return {};  // the index says so
+  if (const std::size_t whole = IndexManifest::whole_bytes(bytes); whole < bytes.size()) {
+    findings_.push_back({os::join(name + "/index", IndexManifestFile::kName), whole, index_finding("what follows is no record of the manifest")});
+  }
+  return {};
+}
+
 Status StoreVerifier::open_partition(const log::TopicInfo& topic, const log::PartitionKey& key) {
   BATON_TRY_ASSIGN(auto heads, check_heads(key));
   const std::string name = log::partition_directory(key);
@@ -78,6 +89,7 @@ Status StoreVerifier::open_partition(const log::TopicInfo& topic, const log::Par
   std::unique_ptr<Index> index;
   if (there) {
     BATON_TRY_ASSIGN(index, Index::open(env_, directory, {.read_only = true}, nullptr, nullptr));
+    if (catalogue_->state().clean_close) BATON_TRY(check_manifest(directory, name));
   } else {
     notes_.push_back(name + "/index has no manifest: the next open for writing makes the index from the log");
   }

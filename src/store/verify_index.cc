@@ -16,6 +16,10 @@ constexpr std::int64_t kRangesMax = 4096;
 
 }  // namespace
 
+std::string index_finding(const std::string& what) {
+  return "index: " + what + "; no event is lost: delete the directory index/ and it is rebuilt";
+}
+
 IndexCheck::IndexCheck(std::string name, const std::string& context, log::PartitionId partition, std::unique_ptr<Index> index,
                        std::shared_ptr<const HeadsReader> heads, std::uint64_t seed, Found found)
     : name_(std::move(name)),
@@ -122,8 +126,7 @@ bool IndexCheck::was_read(log::Offset offset) const {
 }
 
 void IndexCheck::bad_index(std::string what) {
-  found_({os::join(name_, "index"), 0,
-          "index: " + std::move(what) + "; no event is lost: delete the directory index/ and it is rebuilt"});
+  found_({os::join(name_, "index"), 0, index_finding(what)});
 }
 
 void IndexCheck::compare() {
@@ -162,7 +165,7 @@ IndexCheck::Outcome IndexCheck::finish(bool whole) {
         damaged = true;
         const auto slash = f.file.rfind('/');
         found_({os::join(os::join(name_, "index"), f.file.substr(slash == std::string::npos ? 0 : slash + 1)), f.position,
-                "index: " + f.what + "; no event is lost: delete the directory index/ and it is rebuilt"});
+                index_finding(f.what)});
       });
   if (!verified) bad_index(verified.error().detail);
   if (damaged || !verified || covered_.next.value() == 0) return outcome;

@@ -21,6 +21,9 @@
 
 namespace baton::store {
 
+// How damage of an index is told.
+[[nodiscard]] std::string index_finding(const std::string& what);
+
 class IndexCheck {
  public:
   using Found = std::function<void(log::Finding)>;
