@@ -38,6 +38,9 @@ std::int64_t work(os::SimWorld& world, Process& process, ModelLog& log, std::int
 void check_after(os::SimWorld& world, const ModelLog& log, std::int64_t acknowledged, os::SeededRandom& random) {
   Process process(world);
   ASSERT_TRUE(process.open(kSmall));
+  if (const auto manifest = world.disk().read("/index/MANIFEST")) {
+    EXPECT_EQ(IndexManifest::whole_bytes(*manifest), manifest->size());
+  }
   const IndexCovered covered = process.index->covered();
   ASSERT_LE(covered.next.value(), acknowledged);
   if (covered.next.value() > 0) {
@@ -53,9 +56,6 @@ void check_after(os::SimWorld& world, const ModelLog& log, std::int64_t acknowle
   ASSERT_TRUE(process.index->flush());
   compare_all(*process.index, log, log.end(), random);
   EXPECT_TRUE(process.warnings.empty()) << process.warnings.front();
-  if (const auto manifest = world.disk().read("/index/MANIFEST")) {
-    EXPECT_EQ(IndexManifest::whole_bytes(*manifest), manifest->size());
-  }
   // What the crash left behind is gone.
   std::size_t runs = 0;
   for (const auto& file : world.disk().files()) runs += file.path.ends_with(".idx") ? 1 : 0;

@@ -26,6 +26,7 @@ void fuzz_manifest(base::Bytes bytes, bool fix) {
   if (fix && bytes.size() >= 4) seal(bytes);
   const auto manifest = IndexManifest::decode(bytes);
   if (!manifest) return;
+  require(IndexManifest::whole_bytes(bytes) > 0 && IndexManifest::whole_bytes(bytes) <= bytes.size());
   const auto again = IndexManifest::decode(manifest->encode());
   require(again.ok() && *again == *manifest);
 }
