@@ -100,10 +100,6 @@ Result<std::pair<IndexManifest, std::size_t>> decode_record(base::ByteView bytes
   return std::pair(std::move(manifest), bytes.size());
 }
 
-}  // namespace
-
-namespace {
-
 struct Walk {
   IndexManifest last;
   std::size_t whole = 0;  // bytes

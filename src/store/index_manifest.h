@@ -39,8 +39,8 @@ struct IndexManifest {
   // Of what encode() has returned.
   [[nodiscard]] static std::uint32_t crc(base::ByteView record);
 
-  // How many bytes of a file, which decode() can read, are whole records and the zeros between them: all, unless a crash or a full disk has left a part of one
-  // behind them, or they are damaged.
+  // How many bytes of a file are whole records and the zeros between them: all, unless a crash or a full disk has left a part of one
+  // behind them, or they are damaged. 0: decode() cannot read it.
   [[nodiscard]] static std::size_t whole_bytes(base::ByteView file);
 
   // not_found: there is none.

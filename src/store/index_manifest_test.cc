@@ -23,15 +23,16 @@ IndexManifest state(int n) {
   return out;
 }
 
+// Without a sync.
+void put(IndexManifestFile& file, int n) {
+  ASSERT_TRUE(file.prepare(state(n), true));
+  ASSERT_TRUE(file.put(state(n)));
+}
+
 class ManifestFile : public ::testing::Test {
  protected:
   ManifestFile() { EXPECT_TRUE(os::make_directories(env_.fs(), "/i")); }
 
-  // Without a sync.
-  void put(IndexManifestFile& file, int n) {
-    ASSERT_TRUE(file.prepare(state(n), true));
-    ASSERT_TRUE(file.put(state(n)));
-  }
   [[nodiscard]] base::Bytes bytes() { return *world_.disk().read("/i/MANIFEST"); }
   // Which state is in force; -1: none.
   [[nodiscard]] int found() {
@@ -160,12 +161,9 @@ TEST(ManifestFileTorn, AnAppendDoesNoHarmToWhatWasDurable) {
       os::SimEnv env(world);
       ASSERT_TRUE(os::make_directories(env.fs(), "/i"));
       IndexManifestFile file(env.fs(), "/i");
-      for (int n = 1; n <= 12; ++n) {
-        ASSERT_TRUE(file.prepare(state(n), true));
-        ASSERT_TRUE(file.put(state(n)));
-      }
+      for (int n = 1; n <= 12; ++n) put(file, n);
       ASSERT_TRUE(file.sync());
-      ASSERT_TRUE(file.put(state(13)));
+      put(file, 13);
       world.disk().cut_power();
     }
     world.disk().restart();

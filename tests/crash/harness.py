@@ -29,7 +29,7 @@ SEED = int(os.environ.get("BATON_CRASH_SEED", "1"))
 CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 PATH = re.compile(r"\d+<([^>]*)>")
 MARK = re.compile(r"#(\d{6})#")
-CHANGES = {"pwrite64", "pwritev", "write", "fdatasync", "fsync", "syncfs", "fallocate", "ftruncate", "rename", "renameat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"}
+CHANGES = {"pwrite64", "pwritev", "write", "sync_file_range", "fdatasync", "fsync", "syncfs", "fallocate", "ftruncate", "rename", "renameat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"}
 LOOKS_ONLY = {"execve", "access", "readlink", "ioctl"}  # the loader's and the terminal's: nothing of the store is under way
 
 
@@ -196,7 +196,7 @@ class CrashCase(unittest.TestCase):
 
     def run_and_fail_a_sync(self, step, *arguments, expect=(0,), warned=False):
         """One run with one sync that fails, if it comes so far; warned: a warning will do, since it was only of something beside the work."""
-        drawn = self.draw(step, only=("fdatasync", "fsync", "syncfs"))
+        drawn = self.draw(step, only=("sync_file_range", "fdatasync", "fsync", "syncfs"))
         run = self.strace(f"{drawn[0]}:error=EIO:when={drawn[1]}" if drawn else None, *arguments)
         self.learn(step, run)
         self.check(not run.killed, "killed by nobody")
