@@ -179,7 +179,7 @@ Result<std::optional<IndexEntry>> IndexCursor::next_here() {
     return std::optional(state_->table(source)->at(number));
   }
   if (place_ == kNowhere) return std::optional<IndexEntry>{};
-  IndexEntry entry;
+  IndexEntry entry{};
   if (source >= state_->runs.size()) {
     const IndexTable& table = *state_->table(source);
     const auto number = static_cast<std::uint32_t>(place_);

@@ -43,9 +43,10 @@ struct IndexEntry {
   static constexpr std::uint64_t kPositionLimit = std::uint64_t{1} << 32;
   static constexpr std::uint32_t kDeltaLimit = 1u << 20;
 
-  std::uint64_t hash = 0;
-  std::uint64_t high = 0;  // offset (40) | the upper 24 bits of the version
-  std::uint64_t low = 0;   // the lower 12 bits of the version | position (32) | record_delta (20)
+  // Not set by a declaration alone: a table takes room for thousands of entries, and pays for those that come.
+  std::uint64_t hash;
+  std::uint64_t high;  // offset (40) | the upper 24 bits of the version
+  std::uint64_t low;   // the lower 12 bits of the version | position (32) | record_delta (20)
 
   [[nodiscard]] static IndexEntry pack(std::uint64_t hash, const IndexHit& hit) {
     const auto offset = static_cast<std::uint64_t>(hit.offset.value());

@@ -20,7 +20,7 @@ void publish(std::uint32_t& word, std::uint32_t value) {
 
 // The slots grow by four, so that those outgrown take a third of the last at most; the last one is half full at most
 // with `expected` keys.
-unsigned first_bits(std::size_t expected) {
+unsigned first_slot_bits(std::size_t expected) {
   auto bits = static_cast<unsigned>(std::bit_width(std::max<std::size_t>(expected, 8) * 2 - 1));
   while (bits >= 14) bits -= 2;
   return bits;
@@ -42,8 +42,9 @@ bool insertion_sort(std::span<IndexEntry> entries) {
 
 }  // namespace
 
-IndexTable::IndexTable(std::size_t expected) : chunks_(kMaxEntries / kChunkEntries + 1) {
-  all_slots_.push_back(std::make_unique<Slots>(first_bits(expected)));
+IndexTable::IndexTable(std::size_t expected)
+    : first_bits_(std::clamp(static_cast<unsigned>(std::bit_width(std::max<std::size_t>(expected, 1) - 1)), kFirstBitsMin, kFirstBitsMax)) {
+  all_slots_.push_back(std::make_unique<Slots>(first_slot_bits(expected)));
   slots_.store(all_slots_.back().get(), std::memory_order_release);
   bytes_.fetch_add(4ull << all_slots_.back()->bits, std::memory_order_relaxed);
 }
@@ -51,15 +52,16 @@ IndexTable::IndexTable(std::size_t expected) : chunks_(kMaxEntries / kChunkEntri
 void IndexTable::add(const IndexEntry& entry) {
   const std::size_t count = size_.load(std::memory_order_relaxed);
   BATON_CHECK(count < kMaxEntries, "the index table was fed on although it said that it was full");
-  auto& chunk = chunks_[count / kChunkEntries];
-  if (!chunk) {
-    chunk = std::make_unique_for_overwrite<Chunk>();
-    bytes_.fetch_add(sizeof(Chunk), std::memory_order_relaxed);
-  }
   const auto number = static_cast<std::uint32_t>(count);
-  const std::size_t place = count % kChunkEntries;
-  chunk->entries[place] = entry;
-  chunk->older[place] = kNone;
+  const auto [chunk_number, place] = place_of(number);
+  Chunk& chunk = chunks_[chunk_number];
+  if (place == 0) {
+    const std::size_t room = std::size_t{1} << (first_bits_ + chunk_number);
+    chunk = Chunk(room);
+    bytes_.fetch_add(room * kChunkEntryBytes, std::memory_order_relaxed);
+  }
+  chunk.entries[place] = entry;
+  chunk.older[place] = kNone;
 
   Slots* slots = slots_.load(std::memory_order_relaxed);
   if (keys_ * 4 >= (slots->mask() + 1) * 3) {
@@ -78,14 +80,14 @@ void IndexTable::add(const IndexEntry& entry) {
     std::uint32_t newer = (found & kNumberMask) - 1;
     if (at(newer).hash != entry.hash) continue;
     if (at(newer) <= entry) {
-      chunk->older[place] = newer;
+      chunk.older[place] = newer;
       publish(slots->words[i], word);
       break;
     }
     // Added out of order: between two that are there.
     while (older(newer) != kNone && entry < at(older(newer))) newer = older(newer);
-    chunk->older[place] = older(newer);
-    publish(chunks_[newer / kChunkEntries]->older[newer % kChunkEntries], number);
+    chunk.older[place] = older(newer);
+    publish(older_word(newer), number);
     break;
   }
   size_.store(count + 1, std::memory_order_release);
@@ -119,7 +121,7 @@ std::uint32_t IndexTable::newest(std::uint64_t hash) const {
 }
 
 std::uint32_t IndexTable::older(std::uint32_t number) const {
-  return load(chunks_[number / kChunkEntries]->older[number % kChunkEntries]);
+  return load(older_word(number));
 }
 
 void IndexTable::prefetch(std::uint64_t hash) const {
