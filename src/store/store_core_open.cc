@@ -89,15 +89,19 @@ Status StoreCore::open_log() {
   return {};
 }
 
-// The budget of memory is the store's: the partitions of all contexts share it, so that 1,000 of them cost what one does.
+// The budget of memory is the store's: the partitions of all contexts share it. What a share comes to with a thousand partitions is too little to make a file
+// of, so that they may take sixteen times the budget together, about 150 MiB; more than four thousand take what the least tables take.
 std::size_t StoreCore::table_entries_per_partition() const {
+  constexpr std::size_t kTogether = 4u << 20;
   constexpr std::size_t kEntriesMin = 1024;
+  constexpr std::size_t kEntriesEnough = 4096;
   std::size_t partitions = 0;
   for (const auto& [id, topic] : log_->catalogue().topics) {
     if (!topic.removed && topic.kind == log::TopicKind::event) partitions += static_cast<std::size_t>(topic.partitions);
   }
-  const std::size_t share = options_.index_table_entries / std::max<std::size_t>(partitions, 1);
-  return std::max(share, std::min(kEntriesMin, options_.index_table_entries));
+  partitions = std::max<std::size_t>(partitions, 1);
+  const std::size_t least = std::clamp(kTogether / partitions, kEntriesMin, kEntriesEnough);
+  return std::max(options_.index_table_entries / partitions, std::min(least, options_.index_table_entries));
 }
 
 Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::PartitionKey& key) {
