@@ -203,7 +203,7 @@ class StoreCore final : private Decider {
   std::vector<log::PartitionKey> moved_;                 // by it
   std::unique_ptr<Flight> flight_;                       // the round before it
   std::int64_t flush_ns_ = 0;                            // how long the last flush took; 0: there was none
-  std::int64_t flush_before_ns_ = 0;                     // and the one before it
+  double sync_ns_ = 1e9;                                 // how long the shortest of the last ones took, about
   std::int64_t busy_ns_ = 0;                             // how long the owner has worked for the rounds since the last one was begun
   bool crowded_ = false;                                 // requests came while the last round was on its way
   bool leaving_ = false;                                 // the destructor has begun

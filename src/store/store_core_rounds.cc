@@ -10,6 +10,8 @@ namespace baton::store {
 namespace {
 
 constexpr std::size_t kRoundBytesMax = 8u << 20;  // of requests in one round; the rest goes into the next
+constexpr std::int64_t kHandOffNs = 200'000;      // to the flusher and back, between threads that sleep, and what else it costs to be two
+constexpr double kSyncGrows = 1.02;               // a round, as long as none is as short: a disk that has become slower is known after some dozen
 constexpr std::size_t kDecideStep = 32;           // whether to go on deciding is asked again after so many requests
 
 }  // namespace
@@ -199,11 +201,12 @@ void StoreCore::run_round() {
   }
 }
 
-// A hand-off pays when there is something to decide meanwhile, which takes about as long. Where the disk takes longer, a round of all that waits is
-// better than two of a part each; a single sync that stood behind something else says nothing of the next.
+// A hand-off pays when there is something to decide meanwhile. It makes two rounds of one, so that what a sync costs however little it syncs is paid twice: where that
+// takes longer than deciding, a round of all that waits is better. What a flush took says little by itself: it may have been of a round ten times as large, or
+// have stood behind something else.
 bool StoreCore::worth_it_beside() {
   if (pipelining_.always_beside) return true;
-  if (busy_ns_ * 2 < std::min(flush_ns_, flush_before_ns_)) return false;
+  if (busy_ns_ < kHandOffNs || static_cast<double>(busy_ns_) * 2 < sync_ns_) return false;
   if (crowded_) return true;
   const std::lock_guard lock(mutex_);
   return !inbox_.empty();
@@ -270,7 +273,8 @@ void StoreCore::end_flush() {
       try_close();
       return;
     }
-    flush_before_ns_ = std::exchange(flush_ns_, flight->took_ns);
+    flush_ns_ = flight->took_ns;
+    sync_ns_ = std::min(sync_ns_ * kSyncGrows, static_cast<double>(flush_ns_));
     counts_.rounds.fetch_add(1, std::memory_order_relaxed);
     acknowledge_indexes(*flight);
     wake_list_.notify();
