@@ -151,7 +151,7 @@ std::vector<ConfigKey> make_keys() {
       bytes("store.pending_bytes", BATON_FIELD(store.pending_bytes_max), kMiB, 16384 * kMiB,
             "Appends that wait for the log; more are turned away until it is less."),
       number("store.index_table_entries", BATON_FIELD(store.index_table_entries), 1024, 1u << 26,
-             "Entries of 24 bytes that each of the two index tables keeps in memory."),
+             "Entries of 24 bytes that each of the two index tables keeps in memory. The partitions of all contexts share them, and each has room for 1024 to 4096 in any case."),
 
       text("kafka.address", BATON_FIELD(kafka.address), "an IP address", is_ip_address,
            "Where clients of the Kafka protocol connect. `0.0.0.0`: every interface."),

@@ -56,6 +56,27 @@ TEST(IndexEntry, HashesOfKindsDoNotMeet) {
   EXPECT_NE(id_hash("a", "b", "c"), id_hash("ab", "", "c"));
 }
 
+TEST(IndexTable, TakesTheMemoryThatItsEntriesNeed) {
+  const auto numbered = [](std::size_t i) {
+    return IndexEntry::pack(ModelLog::spread(i), {.offset = log::Offset(static_cast<std::int64_t>(i))});
+  };
+  for (const std::size_t expected : {1u, 64u, 1024u, 4096u, 50'000u}) {
+    IndexTable table(expected);
+    EXPECT_LE(table.bytes(), 64u << 10) << expected;
+    for (std::size_t i = 0; i < expected; ++i) table.add(numbered(i));
+    // 28 bytes each, in portions that may be half empty, and the slots: about half of them are used.
+    EXPECT_LE(table.bytes(), 4096 + expected * 120) << expected;
+    // It holds many times what was expected, at the places that it gave.
+    const std::size_t many = expected * 3 + 1000;
+    for (std::size_t i = expected; i < many; ++i) table.add(numbered(i));
+    ASSERT_EQ(table.size(), many);
+    for (std::size_t i = 0; i < many; ++i) {
+      ASSERT_EQ(table.at(static_cast<std::uint32_t>(i)).offset(), static_cast<std::int64_t>(i));
+      ASSERT_EQ(table.newest(numbered(i).hash), i);
+    }
+  }
+}
+
 TEST(IndexTable, ChainsEntriesByOffsetInWhateverOrderTheyCome) {
   os::SeededRandom random(3);
   IndexTable table(100);
