@@ -10,7 +10,7 @@ namespace baton::store {
 namespace {
 
 constexpr std::size_t kRoundBytesMax = 8u << 20;  // of requests in one round; the rest goes into the next
-constexpr std::int64_t kHandOffNs = 200'000;      // to the flusher and back, between threads that sleep, and what else it costs to be two
+constexpr std::int64_t kHandOffNs = 130'000;      // to the flusher and back, between threads that sleep, and what else it costs to be two
 constexpr double kSyncGrows = 1.02;               // a round, as long as none is as short: a disk that has become slower is known after some dozen
 constexpr std::size_t kDecideStep = 32;           // whether to go on deciding is asked again after so many requests
 
