@@ -90,7 +90,7 @@ Status StoreCore::open_log() {
 }
 
 // The budget of memory is the store's: the partitions of all contexts share it. What a share comes to with a thousand partitions is too little to make a file
-// of, so that they may take sixteen times the budget together, about 150 MiB; more than four thousand take what the least tables take.
+// of, so that they may take sixteen times what the budget is by default, about 150 MiB for the tables that are being filled; more than four thousand take what the least tables take.
 std::size_t StoreCore::table_entries_per_partition() const {
   constexpr std::size_t kTogether = 4u << 20;
   constexpr std::size_t kEntriesMin = 1024;
