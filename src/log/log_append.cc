@@ -13,8 +13,8 @@ constexpr std::uint64_t kChunkBytesMin = 64u << 10;
 constexpr std::uint64_t kChunkBytesMax = 16u << 20;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kTellFullNs = 60'000'000'000;
-constexpr std::size_t kSpareMax = 8;
-constexpr std::size_t kSpareBatchesMax = 1024;
+constexpr std::size_t kSpareBatchesMax = 8192;  // that all spare vectors together have room for
+constexpr std::size_t kSparePartsMax = 8192;
 
 bool journalled(const PartitionTail& tail) { return tail.config->durability != Durability::memory; }
 
@@ -30,18 +30,23 @@ Status LogImpl::check_open() const {
   return {};
 }
 
+Result<PartitionTail*> LogImpl::find_tail(const PartitionKey& key) const {
+  const auto topic = by_topic_.find(key.topic);
+  const auto number = static_cast<std::size_t>(key.partition.value());  // a negative one is beyond any
+  if (topic != by_topic_.end() && number < topic->second.size() && topic->second[number] != nullptr) return topic->second[number];
+  return Error{Code::not_found, "there is no partition " + partition_directory(key)};
+}
+
 Result<std::optional<ProducedBatch>> LogImpl::check_producer(const PartitionKey& key, const BatchHeader& header) const {
   BATON_TRY(check_open());
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
-  return found->second->producers.check(header);
+  BATON_TRY_ASSIGN(const PartitionTail* const tail, find_tail(key));
+  return tail->producers.check(header);
 }
 
 Result<std::map<std::int64_t, ProducerTable::Producer>> LogImpl::producers(const PartitionKey& key) const {
   BATON_TRY(check_open());
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
-  return found->second->producers.sorted();
+  BATON_TRY_ASSIGN(const PartitionTail* const tail, find_tail(key));
+  return tail->producers.sorted();
 }
 
 Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes batch) {
@@ -68,9 +73,8 @@ void LogImpl::tell_room() {
 
 Result<Log::Staged> LogImpl::stage_batch(const PartitionKey& key, base::OwnedBytes batch) {
   BATON_TRY(check_open());
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
-  PartitionTail& tail = *found->second;
+  BATON_TRY_ASSIGN(PartitionTail* const known, find_tail(key));
+  PartitionTail& tail = *known;
   BATON_TRY_ASSIGN(BatchHeader header, parse_batch_header(batch));
   if (header.total_bytes() != batch.size() || header.last_offset_delta < 0) {
     return Error{Code::invalid_argument, "not one whole record batch"};
@@ -192,7 +196,16 @@ std::vector<StagedBatch> LogImpl::take_spare() {
   if (spare_.empty()) return {};
   std::vector<StagedBatch> out = std::move(spare_.back());
   spare_.pop_back();
+  spare_batches_ -= out.capacity();
   return out;
+}
+
+// With more partitions in a round than these have room for, the rest of them is freed and taken again.
+void LogImpl::keep_spare(std::vector<StagedBatch> batches) {
+  batches.clear();
+  if (spare_batches_ + batches.capacity() > kSpareBatchesMax) return;
+  spare_batches_ += batches.capacity();
+  spare_.push_back(std::move(batches));
 }
 
 // In place, data and record are synced one after the other; in the journal, once, and the data is written twice. Where a large batch is among it, or it goes past
@@ -252,6 +265,7 @@ RoundPart LogImpl::make_part(PartitionTail& tail, StagedGroup group) {
 std::unique_ptr<RoundJob> LogImpl::make_round(bool empty_record, bool begin_generation, bool sync_only) {
   BATON_CHECK(in_flight_ == nullptr, "one round at a time");
   PendingRound round;
+  round.parts = std::move(spare_parts_);
   round.directory = directory_;
   round.arrival_ms = clock_->now_ms();
   round.begin_generation = begin_generation;
@@ -306,9 +320,14 @@ Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
     }
   }
   for (auto& part : round.parts) end_part(part);
+  const bool has_parts = !round.parts.empty();
+  if (round.parts.capacity() <= kSparePartsMax) {
+    round.parts.clear();
+    spare_parts_ = std::move(round.parts);
+  }
   if (!undurable_.empty() && first_undurable_ns_ < 0) first_undurable_ns_ = last_record_ns_;
   if (job.generation_begun()) want_checkpoint_ = true;
-  extents_stale_ = round.has_record || !round.parts.empty() || (extents_stale_ && !job.generation_begun());
+  extents_stale_ = round.has_record || has_parts || (extents_stale_ && !job.generation_begun());
   if ((want_checkpoint_ || want_seals_) && !running_) start_checkpoint();
   return {};
 }
@@ -329,8 +348,7 @@ void LogImpl::end_part(RoundPart& part) {
   tail.ended_crc = base::load_be<std::uint32_t>(last.data() + kBatchCrcAt);
   producers_stale_ = true;
   segment.segment->publish(segment.end, segment.marks.max_timestamp());
-  part.group.batches.clear();
-  if (spare_.size() < kSpareMax && part.group.batches.capacity() <= kSpareBatchesMax) spare_.push_back(std::move(part.group.batches));
+  keep_spare(std::move(part.group.batches));
   if (tail.removed) return;
   if (tail.config->durability == Durability::interval && durable_round_ != last_round_ && !tail.undurable) {
     tail.undurable = true;

@@ -90,10 +90,10 @@ void LogImpl::finish_checkpoint(std::shared_ptr<CheckpointJob> job) {
 
 Status LogImpl::seal_segments(const CheckpointJob& job) {
   for (const auto& item : job.items) {
-    const auto tail = by_key_.find(item.segment->key());
-    if (tail == by_key_.end()) continue;  // the topic was removed
-    auto& open = tail->second->open;
-    ++tail->second->list_changes;
+    const auto tail = find_tail(item.segment->key());
+    if (!tail) continue;  // the topic was removed
+    auto& open = (*tail)->open;
+    ++(*tail)->list_changes;
     if (item.hash) {
       const auto& state = catalogue_->state();
       const bool known = std::ranges::any_of(state.seals, [&](const Seal& seal) {
@@ -117,7 +117,7 @@ Status LogImpl::seal_segments(const CheckpointJob& job) {
     found->segment->seal();
     found->segment->release();
     open.pop_front();
-    publish(*tail->second);
+    publish(**tail);
   }
   return {};
 }

@@ -56,11 +56,8 @@ class LogImpl final : public Log {
   std::vector<PartitionStats> stats() const override;
 
  private:
-  struct KeyHash {
-    std::size_t operator()(const PartitionKey& key) const {
-      return base::load_le<std::uint64_t>(key.topic.bytes.data() + 8) * 0x9E3779B97F4A7C15U +
-             static_cast<std::size_t>(key.partition.value());
-    }
+  struct TopicHash {
+    std::size_t operator()(const TopicId& id) const { return base::load_le<std::uint64_t>(id.bytes.data() + 8) * 0x9E3779B97F4A7C15U; }
   };
 
   LogImpl(os::Env& env, std::string directory, LogOptions options, os::Executor& owner, os::Executor& worker);
@@ -78,6 +75,7 @@ class LogImpl final : public Log {
   [[nodiscard]] Status open_live();
   void remove_old_topics();
   PartitionTail& add_tail(const PartitionKey& key, std::shared_ptr<const TopicConfig> config);
+  [[nodiscard]] Result<PartitionTail*> find_tail(const PartitionKey& key) const;  // not_found, also when its topic has been removed
   void set_epoch_table(PartitionTail& tail);
   [[nodiscard]] std::string path(std::string_view relative) const { return os::join(directory_, relative); }
 
@@ -96,6 +94,7 @@ class LogImpl final : public Log {
   [[nodiscard]] std::unique_ptr<RoundJob> make_round(bool empty_record, bool begin_generation, bool sync_only);
   [[nodiscard]] static bool unread(const PartitionTail& tail, const OpenSegment& segment, std::uint64_t position);
   [[nodiscard]] std::vector<StagedBatch> take_spare();
+  void keep_spare(std::vector<StagedBatch> batches);
   [[nodiscard]] bool goes_in_place(const PartitionTail& tail, const StagedGroup& group) const;
   [[nodiscard]] RoundPart make_part(PartitionTail& tail, StagedGroup group);
   [[nodiscard]] static const OpenSegment* last_segment(const PartitionTail& tail);
@@ -156,7 +155,7 @@ class LogImpl final : public Log {
   std::unique_ptr<LiveWriter> live_;
   Epoch epoch_;
   std::map<PartitionKey, std::unique_ptr<PartitionTail>> tails_;  // removed ones stay: a round may still hold them
-  std::unordered_map<PartitionKey, PartitionTail*, KeyHash> by_key_;
+  std::unordered_map<TopicId, std::vector<PartitionTail*>, TopicHash> by_topic_;  // by number; without removed ones
   mutable std::mutex readers_mutex_;
   std::map<PartitionKey, std::shared_ptr<Partition>> readers_;
 
@@ -166,6 +165,8 @@ class LogImpl final : public Log {
   RoundJob* in_flight_ = nullptr;
   base::Bytes buffer_;                       // of the last record, used again
   std::vector<std::vector<StagedBatch>> spare_;  // empty ones, likewise
+  std::size_t spare_batches_ = 0;            // that they have room for
+  std::vector<RoundPart> spare_parts_;       // empty, likewise
   DirectWriter direct_;                      // for the round that is on its way
   Round last_round_;
   Round durable_round_;

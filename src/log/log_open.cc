@@ -134,7 +134,10 @@ PartitionTail& LogImpl::add_tail(const PartitionKey& key, std::shared_ptr<const 
   tail.internal = is_internal(catalogue_->state().topics.at(key.topic).name);
   tail.directory = partition_directory(key);
   tails_[key] = std::move(owned);
-  by_key_[key] = &tail;
+  auto& of_topic = by_topic_[key.topic];
+  const auto number = static_cast<std::size_t>(key.partition.value());
+  if (of_topic.size() <= number) of_topic.resize(number + 1);
+  of_topic[number] = &tail;
   const std::lock_guard guard(readers_mutex_);
   readers_[key] = tail.partition;
   return tail;

@@ -62,15 +62,14 @@ Status LogImpl::apply_retention(const KeepHeads& keep_heads) {
 
 Status LogImpl::remove_before(const PartitionKey& key, Offset start, const KeepHeads& keep_heads) {
   BATON_TRY(check_open());
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return Error{Code::not_found, "there is no partition " + partition_directory(key)};
-  const Bounds bounds = found->second->partition->bounds();
+  BATON_TRY_ASSIGN(PartitionTail* const tail, find_tail(key));
+  const Bounds bounds = tail->partition->bounds();
   if (start.value() > bounds.durable.value()) {
     return Error{Code::invalid_argument, "offset " + std::to_string(start.value()) + " is above the durable end, " +
                                              std::to_string(bounds.durable.value())};
   }
   if (start <= bounds.log_start) return {};
-  return set_log_start(*found->second, start, true, keep_heads);
+  return set_log_start(*tail, start, true, keep_heads);
 }
 
 Status LogImpl::set_log_start(PartitionTail& tail, Offset start, bool asked, const KeepHeads& keep_heads) {

@@ -131,10 +131,10 @@ Status LogImpl::remove_topic(const TopicId& id) {
     std::erase(dirty_, tail.get());
     std::erase(undurable_, tail.get());
     for (auto& segment : tail->open) segment.segment->release();
-    by_key_.erase(key);
     const std::lock_guard guard(readers_mutex_);
     readers_.erase(key);
   }
+  by_topic_.erase(id);
   to_remove_.push_back(path(topic_directory(id)));
   remove_files();
   return {};

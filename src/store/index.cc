@@ -181,11 +181,6 @@ void Index::Core::acknowledge(const IndexCovered& upto) {
   if (options_.read_only) return;
   BATON_CHECK(upto.next >= acknowledged_.next, "acknowledged offsets went back");
   acknowledged_ = upto;
-  const std::size_t count = active_->size();
-  while (acknowledged_entries_ < count &&
-         active_->at(static_cast<std::uint32_t>(acknowledged_entries_)).offset() < upto.next.value()) {
-    ++acknowledged_entries_;
-  }
   maybe_freeze();
   if (waiting_.load() && !is_full()) post_owner([](Core& core) { core.after_write(); });
 }
@@ -204,8 +199,17 @@ bool Index::Core::full() {
   return is;
 }
 
+void Index::Core::count_acknowledged() {
+  const std::size_t count = active_->size();
+  while (acknowledged_entries_ < count &&
+         active_->at(static_cast<std::uint32_t>(acknowledged_entries_)).offset() < acknowledged_.next.value()) {
+    ++acknowledged_entries_;
+  }
+}
+
 void Index::Core::maybe_freeze() {
   if (has_frozen_.load() || active_->size() < options_.table_entries) return;
+  count_acknowledged();
   // What is not acknowledged yet is copied into the next table: worth it only when that is the smaller part.
   if (acknowledged_entries_ < options_.table_entries / 2) return;
   freeze();
@@ -214,6 +218,7 @@ void Index::Core::maybe_freeze() {
 
 // The table becomes the frozen one up to what is acknowledged; the rest of it begins the next table.
 void Index::Core::freeze() {
+  count_acknowledged();
   auto next = std::make_shared<IndexTable>(options_.table_entries);
   for (std::size_t i = acknowledged_entries_; i < active_->size(); ++i) {
     const IndexEntry& entry = active_->at(static_cast<std::uint32_t>(i));

@@ -57,6 +57,7 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   enum class Sync { each, by_caller };
 
   [[nodiscard]] bool is_full() const;
+  void count_acknowledged();
   void maybe_freeze();
   void freeze();
   void after_write();
@@ -106,7 +107,7 @@ class Index::Core : public IndexGroup::Member, public std::enable_shared_from_th
   // The owner's.
   std::shared_ptr<IndexTable> active_;
   IndexCovered acknowledged_;
-  std::size_t acknowledged_entries_ = 0;  // of active_: so many from the first are below it
+  std::size_t acknowledged_entries_ = 0;  // of active_: so many from the first are below it; counted when it matters
   std::optional<std::pair<IndexManifest, Runs>> newer_;  // read-only: loaded, and not published yet
 
   std::int64_t frozen_ns_ = 0;  // when a table was frozen, or the first begun
