@@ -57,10 +57,19 @@ void LogSimulation::note_failure(const Error& error) {
 
 LogOptions LogSimulation::log_options() { return chosen_; }
 
+std::string LogSimulation::find_damage() {
+  const auto report = verify(*env_, kDirectory, std::nullopt, [](std::uint64_t, std::uint64_t) {});
+  if (!report) return report.error().to_string();
+  if (report->findings.empty()) return "";
+  const auto& finding = report->findings.front();
+  return finding.file + ", position " + std::to_string(finding.position) + ": " + finding.what;
+}
+
 bool LogSimulation::open_log() {
   env_ = std::make_unique<os::SimEnv>(world_);
   owner_ = env_->make_executor("owner");
   worker_ = env_->make_executor("worker");
+  const std::string damage = last_epoch_.value() > 0 ? find_damage() : "";
   // A recovery may be interrupted, too (F6).
   if (one_in(3)) {
     if (one_in(2)) {
@@ -81,6 +90,7 @@ bool LogSimulation::open_log() {
     return false;
   }
   log_ = std::move(*opened);
+  if (!damage.empty()) fail("verify, before an open that found nothing: " + damage);
   if (env_->alive() && log_->epoch() <= last_epoch_) fail("the epoch did not rise");
   if (env_->alive()) last_epoch_ = log_->epoch();
   return true;
@@ -421,12 +431,8 @@ std::string LogSimulation::run() {
   owner_ = env_->make_executor("owner");
   worker_ = env_->make_executor("worker");
   auto opened = Log::open(*env_, kDirectory, log_options(), *owner_, *worker_);
-  if (!opened && tracing()) {
-    for (const auto& file : world_.disk().files()) {
-      std::fprintf(stderr, "  last %s %llu, durable %llu\n", file.path.c_str(), static_cast<unsigned long long>(file.size),
-                   static_cast<unsigned long long>(file.durable_size));
-    }
-  }
+  if (!opened && tracing())
+    for (const auto& file : world_.disk().files()) std::fprintf(stderr, "  last %s %lu, durable %lu\n", file.path.c_str(), file.size, file.durable_size);
   if (!opened) return "seed " + std::to_string(options_.seed) + ": the last open: " + opened.error().to_string();
   log_ = std::move(*opened);
   check_recovered();
@@ -438,12 +444,7 @@ std::string LogSimulation::run() {
   (void)log_->tick();
   note_acknowledged();
   if (log_->failed()) fail("the log failed without a reason: " + log_->failure().detail);
-  const auto report = verify(*env_, kDirectory, std::nullopt, [](std::uint64_t, std::uint64_t) {});
-  if (!report) fail("verify: " + report.error().to_string());
-  if (report && !report->findings.empty()) {
-    const auto& finding = report->findings.front();
-    fail("verify: " + finding.file + ", position " + std::to_string(finding.position) + ": " + finding.what);
-  }
+  if (const std::string damage = find_damage(); !damage.empty()) fail("verify: " + damage);
   return failure_;
 }
 

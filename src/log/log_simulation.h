@@ -49,6 +49,7 @@ class LogSimulation {
   enum class End { close, kill, power, drop };
 
   [[nodiscard]] LogOptions log_options();
+  [[nodiscard]] std::string find_damage();
   [[nodiscard]] bool open_log();
   void plan_end();
   void step();

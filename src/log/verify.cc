@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <map>
 
 #include "base/crc32c.h"
@@ -29,6 +30,12 @@ struct Target {
   std::optional<Offset> following;  // where the next segment begins, or the partition ends
   const Seal* seal = nullptr;
   bool marked = true;  // its marks reach its end
+  // What the journal has of the sector in which it ends. Later rounds were written there, so that a power cut may have torn it; an open takes these instead.
+  struct Piece {
+    std::uint64_t position;
+    base::Bytes bytes;
+  };
+  std::vector<Piece> last_sector;
   [[nodiscard]] std::string name(std::string_view extension) const {
     return os::join(partition_directory(key), segment_file_name(base, extension));
   }
@@ -46,6 +53,7 @@ class Verifier {
   struct Walk;
   [[nodiscard]] Result<bool> take_live();
   [[nodiscard]] Status take_disk();
+  [[nodiscard]] Status take_last_sectors(RecoveredStore& store);
   [[nodiscard]] Status take_slot(const LiveSlot& slot);
   [[nodiscard]] Status take_names(const PartitionKey& key);
   [[nodiscard]] Result<std::vector<Offset>> segments_of(const PartitionKey& key) const;
@@ -274,7 +282,30 @@ Status Verifier::take_disk() {
       if (target.end > 0) targets_.push_back(target);
     }
   }
-  return {};
+  return store->clean ? Status() : take_last_sectors(*store);
+}
+
+// Of the same parts as an open does (replay.cc).
+Status Verifier::take_last_sectors(RecoveredStore& store) {
+  std::map<std::pair<PartitionKey, Offset>, Target*> known;
+  for (Target& target : targets_) known[{target.key, target.base}] = &target;
+  return store.journal->for_each([&](const JournalReader::Place&, const ParsedRecord& record) -> Status {
+    for (const auto& part : record.parts) {
+      const auto found = known.find({part.key, part.segment_base});
+      if (found == known.end()) continue;
+      Target& target = *found->second;
+      const auto& segments = store.partitions.at(part.key).segments;
+      const auto segment = std::ranges::find(segments, part.segment_base, &RecoveredSegment::base);
+      if (part.end() > segment->end) continue;
+      const std::uint64_t payload_at = part.end() - part.payload.size();
+      const std::uint64_t begin = std::max(payload_at, target.end / kSectorBytes * kSectorBytes);
+      const std::uint64_t end = std::min(part.end(), target.end);
+      if (begin >= end) continue;
+      const auto bytes = part.payload.subspan(begin - payload_at, end - begin);
+      target.last_sector.push_back({begin, base::Bytes(bytes.begin(), bytes.end())});
+    }
+    return {};
+  });
 }
 
 struct Verifier::Walk {
@@ -330,6 +361,11 @@ Status Verifier::walk(const Target& target, const os::File& file, Walk& state) {
     BATON_TRY_ASSIGN(const std::size_t got, file.read_at(state.position, bytes));
     bytes.resize(got);
     const std::uint64_t begin = state.position;
+    for (const auto& piece : target.last_sector) {
+      const std::uint64_t from = std::max(piece.position, begin);
+      const std::uint64_t to = std::min(piece.position + piece.bytes.size(), begin + got);
+      if (from < to) std::memcpy(bytes.data() + (from - begin), piece.bytes.data() + (from - piece.position), to - from);
+    }
     while (!ended() && state.position - begin < got) {
       const auto rest = base::ByteView(bytes).subspan(state.position - begin);
       const auto size = batch_size(rest, target.batch_bytes_max);

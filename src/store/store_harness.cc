@@ -71,6 +71,7 @@ bool StoreHarness::open() {
   env_ = std::make_unique<os::SimEnv>(world_);
   store_failed_ = false;
   fatal_ = 0;
+  const std::string damage = find_damage();
   Pipelining pipelining{.always_beside = random_.chance(600)};
   if (random_.chance(400)) pipelining.decided_at_once = 1 + random_.below(4);
   if (random_.chance(500)) pipelining.indexes_together = 1 + random_.below(2);
@@ -83,6 +84,7 @@ bool StoreHarness::open() {
     return false;
   }
   store_ = *std::move(opened);
+  if (!damage.empty() && !index_damaged_) complain("verify, before an open that found nothing: " + damage);
   compare_recovered();
   make_topics();
   if (problem_.empty() && alive()) verify_producers();

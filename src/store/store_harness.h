@@ -106,6 +106,7 @@ class StoreHarness {
   std::optional<std::vector<std::size_t>> compare_events(const Topic& topic);
   std::optional<std::vector<std::size_t>> compare_records(const Topic& topic);
   void compare_event(Track& track, const Event& event, std::size_t offset);
+  [[nodiscard]] std::string find_damage() const;
   void verify_streams(const Topic& topic);
   void verify_stream(Track& track, const std::string& name, const Model::Head& head);
   void verify_list(const Topic& topic);

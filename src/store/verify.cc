@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "log/catalogue.h"
 #include "log/recovery.h"
+#include "log/settings.h"
 #include "log/verify.h"
 #include "os/file.h"
 #include "store/heads_snapshot.h"
@@ -28,6 +29,7 @@ class StoreVerifier {
   [[nodiscard]] Status open_partition(const log::TopicInfo& topic, const log::PartitionKey& key);
   [[nodiscard]] Result<std::shared_ptr<const HeadsReader>> check_heads(const log::PartitionKey& key);
   [[nodiscard]] std::optional<log::Offset> heads_of(const log::PartitionKey& key) const;
+  [[nodiscard]] bool may_lose(const log::PartitionKey& key) const;
 
   os::Env& env_;
   const std::string directory_;
@@ -45,6 +47,12 @@ std::optional<log::Offset> StoreVerifier::heads_of(const log::PartitionKey& key)
 }
 
 // Null: there is none, or it cannot be used.
+bool StoreVerifier::may_lose(const log::PartitionKey& key) const {
+  const log::CatalogueState& state = catalogue_->state();
+  const log::TopicInfo& topic = state.topics.at(key.topic);
+  return !state.clean_close && log::topic_config(topic.kind, topic.settings, {}).durability != log::Durability::fsync;
+}
+
 Result<std::shared_ptr<const HeadsReader>> StoreVerifier::check_heads(const log::PartitionKey& key) {
   std::shared_ptr<const HeadsReader> none;
   auto named = heads_of(key);
@@ -124,7 +132,7 @@ Result<VerifyReport> StoreVerifier::run(const std::optional<log::Hash256>& root,
                    }));
   const bool whole = report_.log.to_end && report_.log.findings.empty();
   for (const auto& [key, check] : checks_) {
-    auto outcome = check->finish(whole);
+    auto outcome = check->finish(whole, may_lose(key));
     if (outcome.compared) ++report_.indexes;
     report_.index_entries += outcome.entries;
     if (!outcome.note.empty()) notes_.push_back(std::move(outcome.note));

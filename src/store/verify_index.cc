@@ -148,7 +148,7 @@ void IndexCheck::compare() {
             (different > 1 ? ", and so in " + std::to_string(different - 1) + " more ranges of offsets" : ""));
 }
 
-IndexCheck::Outcome IndexCheck::finish(bool whole) {
+IndexCheck::Outcome IndexCheck::finish(bool whole, bool may_lose) {
   Outcome outcome;
   if (index_ == nullptr) return outcome;
   bool damaged = false;
@@ -176,8 +176,14 @@ IndexCheck::Outcome IndexCheck::finish(bool whole) {
   if (covered_.next > next_) {
     const std::string what = "it covers the offsets up to " + std::to_string(covered_.next.value()) +
                              ", and the log was read up to " + std::to_string(next_.value());
+    if (whole && may_lose) {
+      outcome.note = name_ + "/index was not compared: " + what + "; the records between were not durable, and the next open for writing makes the index anew";
+      return outcome;
+    }
     if (whole) {
-      bad_index(what);
+      found_({os::join(name_, "index"), 0,
+              "index: " + what + ": it is not this log's, or the records between are gone, as they may be after a power cut with store.durability interval; delete the "
+                       "directory index/ and it is rebuilt"});
       return outcome;
     }
     outcome.note = name_ + "/index was compared in part: " + what;

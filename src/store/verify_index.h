@@ -34,13 +34,14 @@ class IndexCheck {
 
   // The next batch of the partition. A record that is not an event is a finding.
   void add(const log::VerifiedBatch& batch);
-  // All batches are there. `whole`: nothing was left out at the end.
+  // All batches are there. `whole`: nothing was left out at the end. `may_lose`: a power cut may have taken what the index covers already, since the
+  // context does not sync what it acknowledges, and the store was not closed.
   struct Outcome {
     bool compared = false;
     std::uint64_t entries = 0;
     std::string note;  // why something was not compared
   };
-  [[nodiscard]] Outcome finish(bool whole);
+  [[nodiscard]] Outcome finish(bool whole, bool may_lose);
 
  private:
   struct Range {
