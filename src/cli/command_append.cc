@@ -60,7 +60,9 @@ Result<std::string> text_argument(Session& session, const std::string& given) {
 
 Status append_one(Session& session, AppendOptions& o) {
   BATON_TRY_ASSIGN(const auto expect, parse_expect(o.expect));
-  BATON_TRY_ASSIGN(o.event.data, text_argument(session, o.data));
+  if (!o.no_data) {
+    BATON_TRY_ASSIGN(o.event.data, text_argument(session, o.data));
+  }
   o.event.has_data = !o.no_data;
   if (o.event.content_type == "application/json" && o.event.has_data) {
     boost::system::error_code error;
@@ -85,6 +87,38 @@ Status append_one(Session& session, AppendOptions& o) {
   return store->close();
 }
 
+// The text of the value of `key` in an object that has been parsed, byte for byte as it stands there: no number is rounded, no key goes. Of a key
+// that is given twice, the last, as the parser takes it.
+std::string_view raw_value(std::string_view object, std::string_view key) {
+  const auto space = [&](std::size_t at) { return object.find_first_not_of(" \t\r\n", at); };
+  const auto string_end = [&](std::size_t at) {  // `at`: its first quote
+    for (++at; object[at] != '"'; ++at) at += object[at] == '\\' ? 1 : 0;
+    return at + 1;
+  };
+  const auto value_end = [&](std::size_t at) {
+    if (object[at] == '"') return string_end(at);
+    std::size_t depth = 0;
+    for (;; ++at) {
+      if (object[at] == '"') at = string_end(at);
+      const char c = object[at];
+      if (depth == 0 && (c == ',' || c == '}' || c == ' ' || c == '\t' || c == '\r' || c == '\n')) return at;
+      if (c == '{' || c == '[') ++depth;
+      if ((c == '}' || c == ']') && --depth == 0) return at + 1;
+    }
+  };
+  std::string_view found;
+  for (std::size_t at = space(object.find('{') + 1); object[at] == '"';) {
+    const std::size_t name_end = string_end(at);
+    const std::string_view name = object.substr(at + 1, name_end - at - 2);
+    const std::size_t begin = space(space(name_end) + 1);
+    const std::size_t end = value_end(begin);
+    if (name == key) found = object.substr(begin, end - begin);
+    at = space(end);
+    if (object[at] == ',') at = space(at + 1);
+  }
+  return found;
+}
+
 // One line of --ndjson: {"stream": .., "type": .., "data": .., and optionally id, source, time, tenant, correlation, causation, tags}.
 Result<StreamAppend> parse_line(std::string_view line) {
   boost::system::error_code error;
@@ -97,10 +131,7 @@ Result<StreamAppend> parse_line(std::string_view line) {
       {"traceparent", &event.traceparent}, {"subject", &event.subject}, {"content_type", &event.content_type}, {"time", nullptr}}};
   for (const auto& [key, field] : value.get_object()) {
     const std::string_view name = key;
-    if (name == "data") {
-      event.data = boost::json::serialize(field);
-      continue;
-    }
+    if (name == "data") continue;  // below: how depends on content_type
     if (name == "tags" && field.is_array()) {
       for (const auto& tag : field.get_array()) {
         if (!tag.is_string()) return Error{Code::invalid_argument, "a tag must be a string"};
@@ -117,6 +148,12 @@ Result<StreamAppend> parse_line(std::string_view line) {
     } else {
       BATON_TRY_ASSIGN(event.time, Time::parse(text));
     }
+  }
+  if (const auto* data = value.get_object().if_contains("data")) {
+    const std::string_view raw = raw_value(line, "data");
+    const bool json = event.content_type == "application/json" || event.content_type.ends_with("+json");
+    if (!json && data->is_string()) event.data = data->get_string();
+    else event.data = raw.empty() ? boost::json::serialize(*data) : std::string(raw);  // empty: the key is written with escapes
   }
   event.has_data = value.get_object().contains("data");
   result.events.push_back(std::move(event));
@@ -153,10 +190,10 @@ void add_append(CLI::App& app, Session& session) {
   auto o = std::make_shared<AppendOptions>();
   auto* sub = app.add_subcommand("append", "Append an event, or one a line from a file");
   sub->add_option("context", o->context, "The context, e.g. rides; it is made if it is not there")->required();
-  auto* stream = sub->add_option("stream", o->stream, "The stream, e.g. ride-7");
-  auto* type = sub->add_option("--type", o->event.type, "What happened, in the past tense: RideStarted");
-  sub->add_option("--data", o->data, "Its data, JSON; @FILE reads a file")->default_str("{}");
-  sub->add_flag("--no-data", o->no_data, "No data at all");
+  sub->add_option("stream", o->stream, "The stream, e.g. ride-7");
+  sub->add_option("--type", o->event.type, "What happened, in the past tense: RideStarted");
+  auto* data = sub->add_option("--data", o->data, "Its data, JSON; @FILE reads a file")->default_str("{}");
+  sub->add_flag("--no-data", o->no_data, "No data at all")->excludes(data);
   sub->add_option("--content-type", o->event.content_type, "When the data is not JSON")->capture_default_str();
   sub->add_option("--id", o->event.id, "Its id: appending the same id again adds nothing");
   sub->add_option("--source", o->event.source, "Where it comes from");
@@ -172,7 +209,12 @@ void add_append(CLI::App& app, Session& session) {
   sub->add_option("--after", o->after, "... after this position");
   auto* ndjson = sub->add_option("--ndjson", o->ndjson, "Append an event for each line of FILE ('-': standard input): {\"stream\":..,\"type\":..,\"data\":..}");
   sub->add_flag("--skip-duplicates", o->skip_duplicates, "Pass over events whose ids are known");
-  ndjson->excludes(stream)->excludes(type);
+  // What is said of one event is not said of every line of a file.
+  for (CLI::Option* one : sub->get_options()) {
+    const std::string name = one->get_name();
+    if (name == "context" || name == "--ndjson" || name.starts_with("--help") || name == "-h,--help") continue;
+    ndjson->excludes(one);
+  }
   sub->callback([&session, o] {
     session.run([&]() -> Status {
       if (!o->ndjson.empty()) return append_lines(session, *o);
@@ -229,8 +271,8 @@ void add_context(CLI::App& app, Session& session) {
   sub->add_option("--data-bytes-max", o->options.data_bytes_max, "The largest data of one event")->capture_default_str();
   sub->add_option("--default-type", o->options.default_type, "The type of records that name none");
   sub->add_flag("--history-deletable", o->options.history_deletable, "Allow that history is deleted");
-  sub->add_option("--retention-ms", o->retention_ms, "Remove segments older than this; default: keep for ever");
-  sub->add_option("--retention-bytes", o->retention_bytes, "Remove the oldest segments above this size; default: keep all");
+  sub->add_option("--retention-ms", o->retention_ms, "Remove segments older than this, with --history-deletable; default: keep for ever")->check(at_least(0));
+  sub->add_option("--retention-bytes", o->retention_bytes, "Remove the oldest segments above this size, likewise; default: keep all")->check(at_least(0));
   sub->callback([&session, o] {
     session.run([&]() -> Status {
       if (o->retention_ms >= 0) o->options.retention_ms = o->retention_ms;

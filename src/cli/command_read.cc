@@ -79,7 +79,7 @@ Status tail(Session& session, const TailOptions& options) {
       session.out().event(view.to_event());
       return true;
     }));
-    session.out().flush();
+    if (!session.out().flush()) break;  // nobody has seen these: the checkpoint stays before them
     shown += got;
     if (!options.checkpoint.empty() && got > 0) BATON_TRY(subscription->save_checkpoint(options.checkpoint));
     if (options.count != 0 && shown >= options.count) break;

@@ -115,8 +115,13 @@ void put_json_event(std::string& out, const Event& event) {
   if (event.has_data) {
     text("content_type", event.content_type);
     key("data");
-    if (is_json(event.content_type, event.data)) out += event.data;
-    else put_json_string(out, event.data);
+    const std::size_t begin = out.size();
+    if (is_json(event.content_type, event.data)) {
+      out += event.data;
+      std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // only between its tokens
+    } else {
+      put_json_string(out, event.data);
+    }
   }
   out.push_back('}');
 }

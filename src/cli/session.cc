@@ -75,9 +75,10 @@ Result<std::string> Session::context_or_only(Store& store, const std::string& gi
 }
 
 void Session::run(const std::function<Status()>& body) {
-  const auto status = body();
+  auto status = body();
   out().end_progress();
-  out().flush();
+  // A reader that has gone has seen enough; a disk that is full has not.
+  if (!out().flush() && status && !os::output_closed()) status = Error{Code::io_error, "standard output cannot be written: what was printed is not whole"};
   if (status) return;
   if (exit_ == Exit::ok) exit_ = exit_of(status.error());
   if (json_) {

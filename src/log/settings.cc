@@ -228,8 +228,11 @@ TopicConfig topic_config(TopicKind kind, const Settings& settings, const LogOpti
   config.produced_bytes_max = batch_bytes ? static_cast<std::size_t>(*batch_bytes) : (1u << 20) + 12;  // Kafka's default
   // Events grow by what is added to them.
   config.batch_bytes_max = kind == TopicKind::event ? kProducedBatchBytesMax : config.produced_bytes_max;
-  if (const auto ms = number_of(settings, "retention.ms"); ms && *ms >= 0) config.retention_ms = *ms;
-  if (const auto bytes = number_of(settings, "retention.bytes"); bytes && *bytes >= 0) {
+  // A context loses nothing unless somebody has said that it may, whatever else is set (versions before took it without).
+  const auto deletable = settings.find("baton.history.deletable");
+  const bool may_go = kind == TopicKind::plain || (deletable != settings.end() && deletable->second == "true");
+  if (const auto ms = number_of(settings, "retention.ms"); may_go && ms && *ms >= 0) config.retention_ms = *ms;
+  if (const auto bytes = number_of(settings, "retention.bytes"); may_go && bytes && *bytes >= 0) {
     config.retention_bytes = static_cast<std::uint64_t>(*bytes);
   }
   if (const auto ms = number_of(settings, "segment.ms")) config.segment_ms = *ms;

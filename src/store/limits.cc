@@ -148,6 +148,9 @@ Status check_context_options(const ContextOptions& options) {
   if (!options.default_type.empty()) BATON_TRY(check_text(options.default_type, 1, kNameBytesMax, [] { return std::string("default_type"); }));
   if (options.retention_ms && *options.retention_ms < 0) return invalid("retention_ms is negative; leave it out to keep events for ever");
   if (options.retention_bytes && *options.retention_bytes < 0) return invalid("retention_bytes is negative; leave it out to keep events for ever");
+  if ((options.retention_ms || options.retention_bytes) && !options.history_deletable) {
+    return invalid("a context keeps its history: retention_ms and retention_bytes need history_deletable");
+  }
   return {};
 }
 

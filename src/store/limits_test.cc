@@ -141,7 +141,10 @@ TEST(Limits, OptionsFiltersAndAsOf) {
   EXPECT_FALSE(check_context_options({.partitions = 0}));
   EXPECT_FALSE(check_context_options({.partitioner = "md5"}));
   EXPECT_FALSE(check_context_options({.data_bytes_max = 0}));
-  EXPECT_FALSE(check_context_options({.retention_ms = -1}));
+  EXPECT_FALSE(check_context_options({.history_deletable = true, .retention_ms = -1}));
+  EXPECT_TRUE(check_context_options({.history_deletable = true, .retention_ms = 1, .retention_bytes = 1}));
+  EXPECT_FALSE(check_context_options({.retention_ms = 1}));
+  EXPECT_FALSE(check_context_options({.retention_bytes = 1}));
   EXPECT_TRUE(check_filter({.types = {"A"}, .tags = {"a:1"}, .category = "ride", .tenant = "t", .stream_prefix = "ride-"}));
   EXPECT_FALSE(check_filter({.tags = {"a"}}));
   EXPECT_FALSE(check_filter({.tenant = "\xFF"}));

@@ -144,6 +144,39 @@ class Cli(unittest.TestCase):
         self.assertIn("line 3", refused.stderr)
         self.assertEqual(self.lines("info")[0]["events"], 2)
 
+    def test_the_data_of_a_line_is_kept_byte_for_byte(self):
+        data = '{"big":123456789012345678901234567890, "money":2.50,"d":1e400,"k":[1,{"x":"}\\""}],"k":2}'
+        lines = ['{"stream":"cart-9" , "data" : %s ,"type":"T"}' % data, '{"data":"say \\"hi\\"","content_type":"text/plain","stream":"cart-9","type":"T"}',
+                 '{"stream":"cart-9","type":"T","data":-1.0e5}']
+        self.run_baton("append", "shop", "--ndjson", "-", text="\n".join(lines) + "\n")
+        printed = self.run_baton("--json", "read", "cart-9").stdout.splitlines()
+        self.assertEqual([line[line.index('"data":') + 7:-1] for line in printed], [data, '"say \\"hi\\""', "-1.0e5"])
+
+    def test_what_is_said_of_one_event_is_refused_for_a_file(self):
+        for option in (["--expect", "no-stream"], ["--unless-type", "T"], ["--tag", "a:b"], ["--id", "1"], ["--tenant", "x"], ["--data", "1"], ["--skip-duplicates"]):
+            self.assertIn("--ndjson", self.run_baton("append", "shop", "--ndjson", "-", *option, expect=2, text='{"stream":"a","type":"T"}\n').stderr)
+        self.assertFalse(self.data.exists())
+
+    def test_an_event_is_one_line_of_json_whatever_its_data(self):
+        self.run_baton("append", "shop", "cart-1", "--type", "T", "--data", '{"a": 1,\n "b\\n": 2}')
+        self.run_baton("append", "shop", "cart-1", "--type", "T", "--no-data")
+        first, second = self.lines("read", "cart-1")
+        self.assertEqual((first["data"], "data" in second), ({"a": 1, "b\n": 2}, False))
+
+    def test_what_could_not_be_printed_is_an_error_and_its_checkpoint_stays(self):
+        self.append("cart-1")
+        with open("/dev/full", "w") as full:
+            for arguments in (["read", "cart-1"], ["tail", "shop", "--from", "beginning", "--no-follow", "--checkpoint", "x"]):
+                done = subprocess.run([BATON, "--data", str(self.data), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("standard output cannot be written", done.stderr)
+        self.assertEqual(len(self.lines("tail", "shop", "--from", "beginning", "--no-follow", "--checkpoint", "x")), 1)
+
+    def test_a_context_keeps_its_history_unless_it_is_said_that_it_may_go(self):
+        self.assertIn("history_deletable", self.run_baton("create-context", "shop", "--retention-ms", "1000", expect=2).stderr)
+        self.run_baton("create-context", "shop", "--retention-ms", "-5", "--history-deletable", expect=2)
+        self.run_baton("create-context", "shop", "--retention-ms", "1000", "--history-deletable")
+
     def test_lines_of_json_come_through_a_pipe(self):
         line = '{{"stream":"cart-{0}","type":"LineAdded","id":"{0}","data":{{"n":{0}}}}}\n'
         count = 200

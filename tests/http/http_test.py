@@ -225,9 +225,11 @@ class Contexts(HttpCase):
         made = self.check(self.ask("PUT", "/contexts/pay", {"partitions": 4, "partitioner": "crc32", "default_type": "Paid"}), 201).json
         self.assertEqual((made["options"]["partitions"], made["options"]["partitioner"]), (4, "crc32"))
         self.check(self.ask("PUT", "/contexts/pay"), 409)
-        changed = self.check(self.ask("PATCH", "/contexts/pay", {"data_bytes_max": 2000, "retention_ms": 1000}), 200).json["options"]
+        refused = self.check(self.ask("PATCH", "/contexts/pay", {"data_bytes_max": 2000, "retention_ms": 1000}), 400)
+        self.assertIn("history_deletable", refused.json["detail"])
+        changed = self.check(self.ask("PATCH", "/contexts/pay", {"data_bytes_max": 2000, "retention_ms": 1000, "history_deletable": True}), 200).json["options"]
         self.assertEqual((changed["data_bytes_max"], changed["retention_ms"], changed["default_type"]), (2000, 1000, "Paid"))
-        self.assertNotIn("retention_ms", self.check(self.ask("PATCH", "/contexts/pay", {"retention_ms": None}), 200).json["options"])
+        self.assertNotIn("retention_ms", self.check(self.ask("PATCH", "/contexts/pay", {"retention_ms": None, "history_deletable": False}), 200).json["options"])
         self.assertIn("partitons", self.check(self.ask("PATCH", "/contexts/pay", {"partitons": 2}), 400).json["detail"])
         self.check(self.ask("PATCH", "/contexts/pay", {"partitions": 2}), 400)
         self.check(self.ask("PUT", "/contexts/Bad"), 400)
