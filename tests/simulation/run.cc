@@ -351,7 +351,7 @@ bool Run::make_contexts() {
       ContextOptions options;
       options.partitions = static_cast<std::int32_t>(history.partitions().size());
       options.data_bytes_max = 64u << 10;
-      if (history.context() == "many") options.retention_bytes = static_cast<std::int64_t>(plan_.segment_bytes * 2);
+      if (history.context() == "many") options.history_deletable = true, options.retention_bytes = static_cast<std::int64_t>(plan_.segment_bytes * 2);
       const auto made = store_->create_context(history.context(), options);
       if (!made.ok() && made.error().code != Code::already_exists && !fine(made, "create_context")) return false;
       history.created = true;
