@@ -3,10 +3,10 @@
 #include <memory>
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "base/try.h"
+#include "broker/json_raw.h"
 #include "cli/row_reader.h"
 #include "cli/session.h"
 #include "store/limits.h"
@@ -87,38 +87,6 @@ Status append_one(Session& session, AppendOptions& o) {
   return store->close();
 }
 
-// The text of the value of `key` in an object that has been parsed, byte for byte as it stands there: no number is rounded, no key goes. Of a key
-// that is given twice, the last, as the parser takes it.
-std::string_view raw_value(std::string_view object, std::string_view key) {
-  const auto space = [&](std::size_t at) { return object.find_first_not_of(" \t\r\n", at); };
-  const auto string_end = [&](std::size_t at) {  // `at`: its first quote
-    for (++at; object[at] != '"'; ++at) at += object[at] == '\\' ? 1 : 0;
-    return at + 1;
-  };
-  const auto value_end = [&](std::size_t at) {
-    if (object[at] == '"') return string_end(at);
-    std::size_t depth = 0;
-    for (;; ++at) {
-      if (object[at] == '"') at = string_end(at);
-      const char c = object[at];
-      if (depth == 0 && (c == ',' || c == '}' || c == ' ' || c == '\t' || c == '\r' || c == '\n')) return at;
-      if (c == '{' || c == '[') ++depth;
-      if ((c == '}' || c == ']') && --depth == 0) return at + 1;
-    }
-  };
-  std::string_view found;
-  for (std::size_t at = space(object.find('{') + 1); object[at] == '"';) {
-    const std::size_t name_end = string_end(at);
-    const std::string_view name = object.substr(at + 1, name_end - at - 2);
-    const std::size_t begin = space(space(name_end) + 1);
-    const std::size_t end = value_end(begin);
-    if (name == key) found = object.substr(begin, end - begin);
-    at = space(end);
-    if (object[at] == ',') at = space(at + 1);
-  }
-  return found;
-}
-
 // One line of --ndjson: {"stream": .., "type": .., "data": .., and optionally id, source, time, tenant, correlation, causation, tags}.
 Result<StreamAppend> parse_line(std::string_view line) {
   boost::system::error_code error;
@@ -150,10 +118,9 @@ Result<StreamAppend> parse_line(std::string_view line) {
     }
   }
   if (const auto* data = value.get_object().if_contains("data")) {
-    const std::string_view raw = raw_value(line, "data");
     const bool json = event.content_type == "application/json" || event.content_type.ends_with("+json");
     if (!json && data->is_string()) event.data = data->get_string();
-    else event.data = raw.empty() ? boost::json::serialize(*data) : std::string(raw);  // empty: the key is written with escapes
+    else event.data = broker::member(line, "data");  // byte for byte
   }
   event.has_data = value.get_object().contains("data");
   result.events.push_back(std::move(event));
