@@ -221,7 +221,8 @@ struct StoreInfo {
   std::string store_id;
   std::int32_t epoch = 0;
   std::int64_t events = 0;
-  std::int64_t streams = 0;            // exact; counts every stream that has a head
+  // Exact; counts every stream that has a head. Nothing: the store was opened read-only, and a context has no index (streams() says why).
+  std::optional<std::int64_t> streams;
   std::uint64_t bytes = 0;             // of the log
   std::string root;                    // 64 hex digits
   std::vector<ContextInfo> contexts;

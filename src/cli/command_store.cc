@@ -19,7 +19,7 @@ Status info(Session& session) {
   auto& out = session.out();
   if (out.json()) {
     std::string text = fmt::format("{{\"store_id\":\"{}\",\"epoch\":{},\"events\":{},\"streams\":{},\"bytes\":{},\"root\":\"{}\",\"contexts\":[", i.store_id, i.epoch,
-                                   i.events, i.streams, i.bytes, i.root);
+                                   i.events, i.streams ? std::to_string(*i.streams) : "null", i.bytes, i.root);
     for (std::size_t c = 0; c < i.contexts.size(); ++c) {
       text += c > 0 ? ",{\"context\":" : "{\"context\":";
       put_json_string(text, i.contexts[c].name);
@@ -30,7 +30,7 @@ Status info(Session& session) {
   }
   out.line(fmt::format("{}  {}", out.bold("store"), i.store_id));
   out.line(fmt::format("events   {}", with_commas(static_cast<std::uint64_t>(i.events))));
-  out.line(fmt::format("streams  {}", with_commas(static_cast<std::uint64_t>(i.streams))));
+  out.line("streams  " + (i.streams ? with_commas(static_cast<std::uint64_t>(*i.streams)) : "not known: 'baton streams' says why"));
   out.line(fmt::format("log      {}", human_bytes(i.bytes)));
   out.line(fmt::format("epoch    {} (raised by each open for writing)", i.epoch));
   out.line(fmt::format("root     {}", i.root));

@@ -59,12 +59,6 @@ struct Bounds {
   LastStableOffset last_stable;
 };
 
-// Where a batch lies, for an index entry.
-struct BatchPlace {
-  Offset base_offset;
-  FilePosition position;  // within the segment that holds base_offset
-};
-
 // One partition as readers see it. Shared; lives as long as somebody holds it, also past the Log (then reads of removed files still work).
 class PartitionReader {
  public:
@@ -73,8 +67,8 @@ class PartitionReader {
   [[nodiscard]] virtual Bounds bounds() const = 0;  // [any]
   // Whole batches, starting with the one that holds `from` (or the next one after it), until `bytes_max` would be passed (the first
   // batch is returned whatever its size), never past `end` (exclusive; default: visible). Appended to `out`; `first` tells where the
-  // first one lies. Empty: nothing there yet. Checks each batch's CRC and that offsets follow: corrupt names file and position.
-  // invalid_argument: `from` below log_start or above visible. [any]
+  // first one lies. Empty: nothing there yet. Checks each batch's CRC and that offsets follow: corrupt names file and position, also of a
+  // file that is missing. invalid_argument: `from` below log_start or above visible; not_found: the topic has been removed. [any]
   struct ReadResult {
     std::optional<BatchPlace> first;
     Offset next;  // where to read on

@@ -129,7 +129,7 @@ PartitionTail& LogImpl::add_tail(const PartitionKey& key, std::shared_ptr<const 
   auto owned = std::make_unique<PartitionTail>();
   PartitionTail& tail = *owned;
   tail.key = key;
-  tail.partition = std::make_shared<Partition>(key, kStoredBatchBytesMax);
+  tail.partition = std::make_shared<Partition>(env_, directory_, key, kStoredBatchBytesMax);
   tail.config = std::move(config);
   tail.internal = is_internal(catalogue_->state().topics.at(key.topic).name);
   tail.directory = partition_directory(key);

@@ -9,12 +9,16 @@ namespace {
 
 constexpr std::size_t kReadStepBytes = 64u << 10;
 
-}  // namespace
+Offset base_of(const std::shared_ptr<Segment>& segment) { return segment->base(); }
 
-SegmentList::const_iterator segment_of(const SegmentList& segments, Offset offset) {
-  const auto after = std::ranges::upper_bound(segments, offset, {}, [](const auto& segment) { return segment->base(); });
-  return after == segments.begin() ? segments.end() : std::prev(after);
+// What has no mark yet is as it was appended; gaps come later, if at all (docs/formats/segment.md).
+Status check_follows(const Segment& segment, const BatchHeader& header, std::uint64_t position, Offset expected) {
+  if (header.base_offset < expected) return Error{Code::corrupt, "offsets do not ascend"};
+  if (header.base_offset > expected && !segment.is_marked(position)) return Error{Code::corrupt, "offsets do not follow"};
+  return {};
 }
+
+}  // namespace
 
 void Partition::set_segments(SegmentList segments) {
   auto list = std::make_shared<const SegmentList>(std::move(segments));
@@ -66,15 +70,15 @@ Status Partition::check_bounds(Offset from) const {
   return {};
 }
 
-Result<std::uint64_t> Partition::start_of(const Segment& segment, Offset from) const {
-  if (from <= segment.base()) return std::uint64_t{0};
+Result<BatchPlace> Partition::start_of(const Segment& segment, Offset from) const {
+  if (from <= segment.base()) return BatchPlace{segment.base(), FilePosition(0)};
   {
     const std::lock_guard guard(mutex_);
     for (const auto& hint : hints_) {
-      if (hint.segment == &segment && hint.next == from) return hint.position;
+      if (hint.segment == &segment && hint.next == from) return BatchPlace{from, FilePosition(hint.position)};
     }
   }
-  return segment.position_before(from);
+  return segment.place_before(from);
 }
 
 void Partition::keep_hint(const Segment& segment, Offset next, std::uint64_t position) const {
@@ -91,15 +95,16 @@ struct Partition::Scan {
   Offset next;
 };
 
-// Appends batches of `segment` to `out`. Reads in steps: batches before `from` are passed over, and a batch that is larger than the step
-// is read again in full.
+// Appends batches of `segment`, which holds `from`, to `out`. Reads in steps: batches before `from` are passed over, and a batch that is larger
+// than the step is read again in full.
 Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& out) const {
-  BATON_TRY_ASSIGN(std::uint64_t position, start_of(segment, scan.from));
+  BATON_TRY_ASSIGN(const BatchPlace start, start_of(segment, scan.from));
+  std::uint64_t position = start.position.value();
   const std::uint64_t end = segment.end();
   const std::size_t begin = out.size();
   std::size_t step = std::max(scan.bytes_max, std::size_t{4096});
   if (scan.from > segment.base()) step = std::max(step, std::min(kReadStepBytes, scan.bytes_max + kMarkRangeBytes));
-  Offset expected = segment.base();
+  Offset expected = start.base_offset;
   const Offset end_offset = segment.end_offset();
   bool ended = false;
   while (position < end && !ended) {
@@ -115,17 +120,17 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
     while (at < want) {
       const auto rest = bytes.subspan(at);
       auto size = batch_size(rest, batch_bytes_max_);
-      if (!size) return segment.corrupt_at(position + at, size.error().detail);
-      if (!*size || **size > rest.size()) {  // the rest of it is not here
-        if (scan.first) break;
+      if (size && (!*size || **size > rest.size()) && scan.first) break;  // the rest of it is not here
+      if (size && (!*size || **size > rest.size())) {
         if (*size && **size > end - position - at) return segment.corrupt_at(position + at, "a batch goes past the segment's end");
         if (at == 0) step = std::max(step, *size ? **size : std::size_t{4096});
         if (at == 0 && (want < asked || want == end - position)) return segment.corrupt_at(position, "the segment ends within a batch");
         break;
       }
-      auto header = check_batch(rest.first(**size));
-      if (!header) return segment.corrupt_at(position + at, header.error().detail);
-      if (header->base_offset < expected) return segment.corrupt_at(position + at, "offsets do not ascend");
+      auto header = size ? check_batch(rest.first(**size)) : Result<BatchHeader>(size.error());
+      Status good = header ? check_follows(segment, *header, position + at, expected) : Status(header.error());
+      if (!good && scan.first) break;  // what is before it is given first
+      if (!good) return segment.corrupt_at(position + at, good.error().detail);
       if (header->base_offset >= scan.limit) {
         ended = true;
         break;
@@ -155,72 +160,85 @@ Status Partition::read_segment(const Segment& segment, Scan& scan, base::Bytes& 
     return {};
   }
   out.resize(begin);
-  return {};
+  if (ended && expected < end_offset) return {};  // the next batch is at `limit` or behind it
+  return segment.corrupt_at(position, "it ends at offset " + std::to_string(expected.value()) + ", and should hold offset " +
+                                          std::to_string(scan.from.value()));
 }
 
 Result<PartitionReader::ReadResult> Partition::read(Offset from, std::size_t bytes_max, base::Bytes& out,
                                                     std::optional<Offset> end) const {
   note_read();
-  BATON_TRY(check_bounds(from));
-  const Offset limit = std::min(end.value_or(visible()), visible());
-  Scan scan{.from = from, .limit = limit, .bytes_max = bytes_max, .first = {}, .next = from};
-  if (from >= limit) return ReadResult{{}, from};
   const std::size_t before = out.size();
-  const auto list = segments();
-  auto segment = segment_of(*list, from);
-  if (segment == list->end()) segment = list->begin();
-  for (; segment != list->end() && !scan.first && (*segment)->base() < limit; ++segment) {
-    if (auto status = read_segment(**segment, scan, out); !status) {
-      out.resize(before);
-      if (status.error().code == Code::not_found) BATON_TRY(check_bounds(from));  // retention was faster
-      return status.error();
-    }
+  while (true) {
+    BATON_TRY(check_bounds(from));
+    const Offset limit = std::min(end.value_or(visible()), visible());
+    if (from >= limit) return ReadResult{{}, from};
+    Scan scan{.from = from, .limit = limit, .bytes_max = bytes_max, .first = {}, .next = from};
+    const auto list = segments();
+    const auto segment = holder(*list, from);
+    Status outcome = segment ? read_segment(**segment, scan, out) : Status(segment.error());
+    if (outcome) return ReadResult{scan.first, scan.next};
+    out.resize(before);
+    if (!has_moved(list.get(), limit)) return judge(from, std::move(outcome).error());
   }
-  return ReadResult{scan.first, scan.next};
 }
 
 Status Partition::read_at(Offset within, FilePosition position, std::size_t length, base::Bytes& out) const {
   note_read();
   BATON_TRY(check_bounds(within));
-  const auto list = segments();
-  const auto segment = segment_of(*list, within);
-  if (segment == list->end()) return Error{Code::invalid_argument, "no segment holds offset " + std::to_string(within.value())};
+  const auto segment = holder(*segments(), within);
+  if (!segment) return judge(within, segment.error());
   const std::uint64_t end = (*segment)->end();
   if (position.value() >= end) {
     return Error{Code::invalid_argument, (*segment)->relative_log_path() + ": position " + std::to_string(position.value()) +
                                              " is behind its end, " + std::to_string(end)};
   }
   const std::size_t count = std::min<std::uint64_t>(length, end - position.value());
-  BATON_TRY((*segment)->check_range(position.value(), count));
+  if (auto checked = (*segment)->check_range(position.value(), count); !checked) return judge(within, std::move(checked).error());
   const std::size_t before = out.size();
   out.resize(before + count);
-  const auto got = (*segment)->read_some(position.value(), base::MutableByteView(out).subspan(before));
+  auto got = (*segment)->read_some(position.value(), base::MutableByteView(out).subspan(before));
   out.resize(before + (got ? *got : 0));
-  return got ? Status() : Status(got.error());
+  return got ? Status() : Status(judge(within, std::move(got).error()));
 }
 
 Result<std::optional<PartitionReader::Mapped>> Partition::map(Offset within) const {
   BATON_TRY(check_bounds(within));
   const auto list = segments();
-  const auto found = segment_of(*list, within);
-  if (found == list->end() || std::next(found) == list->end()) return std::optional<Mapped>();
-  BATON_TRY_ASSIGN(auto mapping, (*found)->mapping());
-  if (!mapping) return std::optional<Mapped>();
-  const base::ByteView bytes = mapping->bytes().first((*found)->end());
-  return std::optional(Mapped{*found, std::move(mapping), bytes, (*found)->base(), (*std::next(found))->base()});
+  const auto segment = holder(*list, within);
+  if (!segment) return judge(within, segment.error());
+  const auto next = std::ranges::upper_bound(*list, within, {}, &base_of);
+  if (next == list->end()) return std::optional<Mapped>();
+  auto mapping = (*segment)->mapping();
+  if (!mapping) return judge(within, std::move(mapping).error());
+  if (!*mapping) return std::optional<Mapped>();
+  const base::ByteView bytes = (*mapping)->bytes().first((*segment)->end());
+  return std::optional(Mapped{*segment, *std::move(mapping), bytes, (*segment)->base(), (*next)->base()});
 }
 
 Result<FilePosition> Partition::check(const Mapped& mapped, FilePosition position, std::size_t length) const {
-  BATON_TRY_ASSIGN(const std::uint64_t to, mapped.segment->check_range(position.value(), length));
-  return FilePosition(to);
+  auto to = mapped.segment->check_range(position.value(), length);
+  if (!to) return judge(mapped.end.plus(-1), std::move(to).error());
+  return FilePosition(*to);
 }
 
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int64_t ms) const {
   note_read();
-  const Offset limit = visible();
-  const auto start = Offset(log_start_.load(std::memory_order_acquire));
-  const auto list = segments();
-  for (const auto& segment : *list) {
+  while (true) {
+    const Offset limit = visible();
+    const auto start = Offset(log_start_.load(std::memory_order_acquire));
+    const auto list = segments();
+    auto found = find_time_once(ms, start, limit, *list);
+    if (found) return found;
+    const bool moved = has_moved(list.get(), limit) || start.value() != log_start_.load(std::memory_order_acquire);
+    if (!moved) return judge(start, std::move(found).error());
+  }
+}
+
+Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_once(std::int64_t ms, Offset start, Offset limit,
+                                                                            const SegmentList& list) const {
+  if (start < limit) BATON_TRY(check_holes(list, start));
+  for (const auto& segment : list) {
     if (segment->base() >= limit) break;
     if (segment->max_timestamp() < ms) continue;
     BATON_TRY_ASSIGN(auto found, find_time_in(*segment, ms, start, limit));
@@ -231,11 +249,13 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int
 
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const Segment& segment, std::int64_t ms,
                                                                           Offset start, Offset limit) const {
-  BATON_TRY_ASSIGN(std::uint64_t position, segment.position_before_time(ms));
+  BATON_TRY_ASSIGN(const BatchPlace from, segment.place_before_time(ms));
+  std::uint64_t position = from.position.value();
   const std::uint64_t end = segment.end();
   base::Bytes bytes;
   std::size_t step = kReadStepBytes;
-  while (position < end) {
+  Offset expected = from.base_offset;
+  while (position < end && expected < segment.end_offset()) {
     bytes.resize(std::min<std::uint64_t>(step, end - position));
     BATON_TRY(segment.check_range(position, bytes.size()));
     BATON_TRY_ASSIGN(const std::size_t got, segment.read_some(position, bytes));
@@ -244,11 +264,14 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
     std::size_t at = 0;
     while (at < bytes.size()) {
       const auto rest = base::ByteView(bytes).subspan(at);
-      BATON_TRY_ASSIGN(const auto size, batch_size(rest, batch_bytes_max_));
+      const auto whole = batch_size(rest, batch_bytes_max_);
+      if (!whole) return segment.corrupt_at(position + at, whole.error().detail);
+      const auto size = *whole;
       if (!size || *size > rest.size()) break;
       auto header = check_batch(rest.first(*size));
       if (!header) return segment.corrupt_at(position + at, header.error().detail);
-      if (header->base_offset >= limit || header->base_offset >= segment.end_offset()) return std::optional<TimeResult>();
+      if (header->base_offset >= limit) return std::optional<TimeResult>();
+      expected = header->next_offset();
       const bool matches = header->max_timestamp >= ms && header->next_offset() > start;
       if (matches && header->log_append_time()) {
         return std::optional(TimeResult{std::max(header->base_offset, start), header->max_timestamp});
@@ -262,12 +285,18 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
         if (found) return found;
       }
       at += *size;
+      if (expected >= segment.end_offset()) return std::optional<TimeResult>();
     }
     if (at == 0) {
       if (bytes.size() == end - position) return segment.corrupt_at(position, "the segment ends within a batch");
       step *= 4;
     }
     position += at;
+  }
+  const Offset reaches = std::min(limit, segment.end_offset());
+  if (segment.end_offset() != Offset(INT64_MAX) && expected < reaches) {
+    return segment.corrupt_at(position, "it ends at offset " + std::to_string(expected.value()) + ", and should reach offset " +
+                                            std::to_string(reaches.value()));
   }
   return std::optional<TimeResult>();
 }

@@ -9,6 +9,7 @@
 
 #include "log/log.h"
 #include "log/segment.h"
+#include "os/env.h"
 
 namespace baton::log {
 
@@ -17,7 +18,8 @@ using EpochTable = std::vector<EpochStart>;
 
 class Partition final : public PartitionReader {
  public:
-  Partition(PartitionKey key, std::size_t batch_bytes_max) : key_(key), batch_bytes_max_(batch_bytes_max) {}
+  Partition(os::Env& env, std::string directory, PartitionKey key, std::size_t batch_bytes_max)
+      : env_(env), directory_(std::move(directory)), key_(key), batch_bytes_max_(batch_bytes_max) {}
 
   // What the owner of the log does.
   void set_segments(SegmentList segments);
@@ -53,13 +55,20 @@ class Partition final : public PartitionReader {
     if (!was_read()) was_read_.store(true, std::memory_order_relaxed);
   }
   [[nodiscard]] Status check_bounds(Offset from) const;
-  [[nodiscard]] Result<std::uint64_t> start_of(const Segment& segment, Offset from) const;
+  [[nodiscard]] Result<BatchPlace> start_of(const Segment& segment, Offset from) const;
+  [[nodiscard]] Result<std::shared_ptr<Segment>> holder(const SegmentList& list, Offset offset) const;
+  [[nodiscard]] Status check_holes(const SegmentList& list, Offset start) const;
+  [[nodiscard]] Error judge(Offset within, Error found) const;
+  [[nodiscard]] bool has_moved(const SegmentList* list, Offset limit) const { return segments().get() != list || visible() < limit; }
   void keep_hint(const Segment& segment, Offset next, std::uint64_t position) const;
   [[nodiscard]] Status read_segment(const Segment& segment, Scan& scan, base::Bytes& out) const;
+  [[nodiscard]] Result<std::optional<TimeResult>> find_time_once(std::int64_t ms, Offset start, Offset limit, const SegmentList& list) const;
   [[nodiscard]] Result<std::optional<Slice>> slice_segment(const Segment& segment, Offset from, std::size_t bytes_max, Offset limit) const;
   [[nodiscard]] Result<std::optional<TimeResult>> find_time_in(const Segment& segment, std::int64_t ms, Offset start,
                                                                Offset limit) const;
 
+  os::Env& env_;
+  const std::string directory_;  // the store's
   const PartitionKey key_;
   const std::size_t batch_bytes_max_;
   std::atomic<std::int32_t> epoch_{0};
@@ -75,8 +84,5 @@ class Partition final : public PartitionReader {
   mutable std::array<Hint, 8> hints_;
   mutable std::size_t next_hint_ = 0;
 };
-
-// The last segment whose base is at or below `offset`; end() when there is none.
-[[nodiscard]] SegmentList::const_iterator segment_of(const SegmentList& segments, Offset offset);
 
 }  // namespace baton::log

@@ -58,31 +58,32 @@ class Headers {
 
 Result<std::optional<PartitionReader::Slice>> Partition::slice(Offset from, std::size_t bytes_max, Offset end) const {
   note_read();
-  BATON_TRY(check_bounds(from));
-  const Offset limit = std::min(end, visible());
-  if (from >= limit) return std::optional<Slice>();
-  const auto list = segments();
-  auto segment = segment_of(*list, from);
-  if (segment == list->end()) segment = list->begin();
-  for (; segment != list->end() && (*segment)->base() < limit; ++segment) {
-    auto found = slice_segment(**segment, from, bytes_max, limit);
-    if (!found && found.error().code == Code::not_found) BATON_TRY(check_bounds(from));  // retention was faster
-    if (!found || *found) return found;
+  while (true) {
+    BATON_TRY(check_bounds(from));
+    const Offset limit = std::min(end, visible());
+    if (from >= limit) return std::optional<Slice>();
+    const auto list = segments();
+    const auto segment = holder(*list, from);
+    auto found = segment ? slice_segment(**segment, from, bytes_max, limit) : Result<std::optional<Slice>>(segment.error());
+    if (found) return found;
+    if (!has_moved(list.get(), limit)) return judge(from, std::move(found).error());
   }
-  return std::optional<Slice>();
 }
 
 Result<std::optional<PartitionReader::Slice>> Partition::slice_segment(const Segment& segment, Offset from, std::size_t bytes_max,
                                                                        Offset limit) const {
-  BATON_TRY_ASSIGN(std::uint64_t position, start_of(segment, from));
+  BATON_TRY_ASSIGN(const BatchPlace start, start_of(segment, from));
+  std::uint64_t position = start.position.value();
   const std::uint64_t end = segment.end();
   Headers headers(segment, end, batch_bytes_max_);
   std::optional<Slice> out;
-  Offset expected = segment.base();
+  Offset expected = start.base_offset;
+  bool ended = false;  // the next batch is at `limit` or behind it
   while (position < end && expected < limit && (!out || out->length < bytes_max)) {
     BATON_TRY_ASSIGN(const auto found, headers.at(position));
     if (found.header.base_offset < expected) return segment.corrupt_at(position, "offsets do not ascend");
-    if (found.header.base_offset >= limit) break;
+    ended = found.header.base_offset >= limit;
+    if (ended) break;
     expected = found.header.next_offset();
     if (expected > from) {
       if (!out) out = Slice{.file = nullptr, .offset = position, .length = 0, .next = from};
@@ -92,7 +93,11 @@ Result<std::optional<PartitionReader::Slice>> Partition::slice_segment(const Seg
     }
     position += found.size;
   }
-  if (!out) return out;
+  if (!out && ended) return out;
+  if (!out) {
+    return segment.corrupt_at(position, "it ends at offset " + std::to_string(expected.value()) + ", and should hold offset " +
+                                            std::to_string(from.value()));
+  }
   BATON_TRY(segment.check_range(out->offset, out->length));
   BATON_TRY_ASSIGN(out->file, segment.file());
   keep_hint(segment, out->next, position);

@@ -1,6 +1,7 @@
 #include "log/read_only_log.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/try.h"
@@ -107,7 +108,7 @@ Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
 ReadOnlyLog::View& ReadOnlyLog::view_of(const PartitionKey& key) {
   View& view = views_[key];
   if (view.partition) return view;
-  view.partition = std::make_shared<Partition>(key, kStoredBatchBytesMax);
+  view.partition = std::make_shared<Partition>(env_, directory_, key, kStoredBatchBytesMax);
   const std::lock_guard guard(readers_mutex_);
   readers_[key] = view.partition;
   return view;
@@ -157,6 +158,8 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   View& view = view_of(slot.key);
   set_epochs(view, slot.key, slot.epoch, slot.visible);
   const Offset visible = failed ? slot.durable : slot.visible;
+  // Never beyond what the segments will have.
+  if (visible.value() < view.partition->bounds().visible.value()) view.partition->publish(visible, std::min(slot.durable, visible), visible);
   // As its writer does: the start moves before the segments below it leave. A writer that ended while it moved it has told the catalogue and
   // not its marks: the next one will begin there, as a backup does. (The catalogue may have been read after the slot.)
   const auto& starts = catalogue_->state().log_start;
@@ -173,49 +176,69 @@ Status ReadOnlyLog::take_slot(const LiveSlot& slot, bool failed) {
   return {};
 }
 
-// The list of segments, and how far each reaches: by its seal, its marks, or the segment that follows.
+// The list of segments, and how far each reaches: by its seal, its marks, or the segment that follows. What is missing is told to who reads it.
 Status ReadOnlyLog::take_segments(View& view, const LiveSlot& slot) {
-  auto& fs = env_.fs();
-  const auto entries = fs.list(os::join(directory_, partition_directory(slot.key)));
+  const auto entries = env_.fs().list(os::join(directory_, partition_directory(slot.key)));
   if (!entries && entries.error().code != Code::not_found) return entries.error();
-  std::vector<Offset> bases;
+  std::set<Offset> bases;
   for (const auto& entry : entries ? *entries : std::vector<os::DirectoryEntry>()) {
     if (!entry.name.ends_with(".log")) continue;
     const auto base = parse_decimal_name(std::string_view(entry.name).substr(0, entry.name.size() - 4));
-    if (base && Offset(static_cast<std::int64_t>(*base)) <= slot.segment_base) bases.emplace_back(static_cast<std::int64_t>(*base));
+    if (base && Offset(static_cast<std::int64_t>(*base)) < slot.segment_base) bases.emplace(static_cast<std::int64_t>(*base));
+  }
+  if (slot.end_position > 0) bases.insert(slot.segment_base);
+  std::map<Offset, const Seal*> seals;
+  for (const auto& seal : catalogue_->state().seals) {
+    if (seal.partition != slot.key || seal.next_offset <= view.partition->bounds().log_start || seal.base_offset >= slot.segment_base) continue;
+    seals[seal.base_offset] = &seal;
+    bases.insert(seal.base_offset);
   }
   SegmentList list;
-  for (std::size_t i = 0; i < bases.size(); ++i) {
-    const bool last = bases[i] == slot.segment_base;
-    if (last && slot.end_position == 0) continue;
-    const auto segment = segment_of_view(view, slot.key, bases[i]);
+  for (auto base = bases.begin(); base != bases.end(); ++base) {
+    const auto segment = segment_of_view(view, slot.key, *base);
     list.push_back(segment);
-    auto bytes = os::read_file(fs, segment->marks_path(), kMarksFileBytesMax);
-    if (!bytes && bytes.error().code == Code::not_found) continue;  // retention was faster
-    if (!bytes) return bytes.error();
-    const auto marks = parse_marks(*bytes, slot.key, bases[i]);
-    if (!marks) return Error{marks.error().code, segment->relative_marks_path() + ", " + marks.error().detail};
     segment->forget_marks();
-    if (last) {
-      std::uint64_t saved = 0;
-      for (const auto& mark : marks->marks) saved = mark.end_position <= slot.end_position ? mark.end_position : saved;
-      segment->set_saved(saved);
-      continue;
-    }
-    segment->set_saved(marks->end.end_position);
-    const Offset following = i + 1 < bases.size() ? bases[i + 1] : slot.visible;
-    if (marks->end.next_offset == following) {
-      segment->publish(marks->end.end_position, marks->end.max_timestamp);
+    const auto seal = seals.find(*base);
+    if (seal != seals.end()) {
+      segment->set_saved(seal->second->bytes);
+      segment->set_next_offset(seal->second->next_offset);
+      segment->publish(seal->second->bytes, seal->second->max_timestamp);
     } else {
-      const auto file = fs.open(segment->log_path(), {});
-      if (!file) continue;
-      BATON_TRY_ASSIGN(const std::uint64_t size, (*file)->size());
-      segment->set_end_offset(following);
-      segment->publish(size, INT64_MAX);
+      const auto next = std::next(base);
+      BATON_TRY(take_marks(*segment, slot, next == bases.end() ? slot.visible : *next));
     }
   }
   std::erase_if(view.segments, [&](const auto& entry) { return std::ranges::find(list, entry.second) == list.end(); });
   view.partition->set_segments(std::move(list));
+  return {};
+}
+
+// Of a segment that has no seal. `following`: where the next one begins.
+Status ReadOnlyLog::take_marks(Segment& segment, const LiveSlot& slot, Offset following) {
+  auto& fs = env_.fs();
+  const bool open = segment.base() == slot.segment_base;
+  const auto bytes = os::read_file(fs, segment.marks_path(), kMarksFileBytesMax);
+  if (!bytes && bytes.error().code != Code::not_found) return bytes.error();
+  if (!bytes) segment.expect_marks();
+  const auto marks = bytes ? parse_marks(*bytes, slot.key, segment.base()) : Result<MarksContent>(MarksContent());
+  if (!marks) return Error{marks.error().code, segment.relative_marks_path() + ", " + marks.error().detail};
+  if (open) {
+    std::uint64_t saved = 0;
+    for (const auto& mark : marks->marks) saved = mark.end_position <= slot.end_position ? mark.end_position : saved;
+    if (bytes) segment.set_saved(saved);
+    return {};
+  }
+  if (bytes) segment.set_saved(marks->end.end_position);
+  if (bytes && marks->end.next_offset == following) {
+    segment.set_next_offset(following);
+    segment.publish(marks->end.end_position, marks->end.max_timestamp);
+    return {};
+  }
+  const auto file = fs.open(segment.log_path(), {});
+  const auto size = file ? (*file)->size() : Result<std::uint64_t>(file.error());
+  if (!size && size.error().code != Code::not_found) return size.error();
+  segment.set_end_offset(following);
+  segment.publish(size ? *size : 1, INT64_MAX);
   return {};
 }
 
@@ -239,6 +262,7 @@ Status ReadOnlyLog::take_closed(const Prepare& prepare) {
     for (const auto& recovered : found.segments) {
       const auto segment = segment_of_view(view, key, recovered.base);
       segment->set_saved(recovered.saved.end_position);
+      segment->set_next_offset(recovered.next_offset);
       segment->publish(recovered.end, recovered.max_timestamp);
       list.push_back(segment);
     }

@@ -70,6 +70,7 @@ class ReadOnlyLog final : public Log {
   [[nodiscard]] Result<std::optional<Marks>> read_marks();
   [[nodiscard]] Status take_slot(const LiveSlot& slot, bool failed);
   [[nodiscard]] Status take_segments(View& view, const LiveSlot& slot);
+  [[nodiscard]] Status take_marks(Segment& segment, const LiveSlot& slot, Offset following);
   [[nodiscard]] Status take_closed(const Prepare& prepare);
   [[nodiscard]] Result<bool> take_catalogue(const Prepare& prepare, std::uint64_t& bytes);
   [[nodiscard]] Result<bool> writer_is_there();

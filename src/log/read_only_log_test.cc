@@ -100,5 +100,150 @@ TEST_F(LogTest, AReaderBeginsWhereTheCatalogueSaysWhenTheWriterDiedBeforeItToldI
   EXPECT_EQ((*beside)->reader(key)->bounds().log_start, Offset(3));
 }
 
+namespace fs = std::filesystem;
+
+// All that one can ask of a partition that lacks a file. Each answer is right, or is corrupt with the file's name.
+void expect_damage_is_told(const PartitionReader& reader, std::int64_t count, const std::string& partition) {
+  const auto expect_named = [&](const Error& error) {
+    EXPECT_EQ(error.code, Code::corrupt) << error.to_string();
+    EXPECT_TRUE(error.detail.starts_with(partition + "/")) << error.detail;
+  };
+  bool some = false;
+  Offset from(0);
+  while (from < Offset(count)) {  // as a scan does
+    base::Bytes bytes;
+    const auto got = reader.read(from, 4096, bytes);
+    if (!got) {
+      expect_named(got.error());
+      some = true;
+      break;
+    }
+    const auto values = values_of(bytes);
+    ASSERT_FALSE(values.empty()) << "nothing at " << from.value();
+    EXPECT_EQ(values.front().first, from.value());
+    from = got->next;
+  }
+  EXPECT_TRUE(some) << "read to the end";
+  for (some = false, from = Offset(0); from < Offset(count); from = from.plus(1)) {
+    base::Bytes bytes;
+    const auto got = reader.read(from, 1, bytes);
+    if (got) {
+      EXPECT_EQ(values_of(bytes).front().first, from.value());
+    } else {
+      expect_named(got.error());
+      some = true;
+    }
+    const auto slice = reader.slice(from, 1, Offset(count));
+    if (slice) {
+      ASSERT_TRUE(slice->has_value());
+      EXPECT_EQ((*slice)->next, from.plus(1));
+    } else {
+      expect_named(slice.error());
+    }
+    EXPECT_EQ(slice.ok(), got.ok()) << from.value();
+  }
+  EXPECT_TRUE(some);
+  const auto found = reader.find_time(INT64_MAX);  // there is none, which only the whole log can tell
+  if (!found) expect_named(found.error());
+}
+
+enum class Left { closed, killed, killed_later };  // later: behind a checkpoint
+
+class MissingFiles : public LogTest, public testing::WithParamInterface<std::tuple<TopicKind, Left>> {};
+
+TEST_P(MissingFiles, AreToldWhateverIsReadAndNothingIsPassedOver_F9) {
+  constexpr std::int64_t kCount = 22;
+  const auto [kind, left] = GetParam();
+  reopen();
+  const auto key = make_topic("rides", kind, {{"segment.bytes", "4096"}});
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    append(key, std::string(800, 'x'));
+    if (i == kCount / 2 && left == Left::killed_later) settle();
+  }
+  if (left == Left::killed_later) settle();
+  if (left == Left::closed) ASSERT_OK(log_->close());
+  log_.reset();
+  const std::string partition = "topics/" + key.topic.to_hex() + "/0";
+  const fs::path directory = fs::path(directory_.path()) / partition;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const auto extension = entry.path().extension();
+    if (extension == ".log" || extension == ".marks") files.push_back(entry.path());
+  }
+  ASSERT_EQ(files.size(), 12u);
+  files.push_back(directory);
+  const fs::path aside = fs::path(directory_.path()) / "aside";
+  for (const auto& file : files) {
+    SCOPED_TRACE(file.filename());
+    fs::rename(file, aside);
+    auto opened = open({.read_only = true});
+    ASSERT_OK(opened);
+    expect_damage_is_told(*(*opened)->reader(key), kCount, partition);
+    fs::rename(aside, file);
+    // Nothing is remembered of it.
+    ASSERT_OK((*opened)->refresh({}));
+    auto again = open({.read_only = true});
+    ASSERT_OK(again);
+    EXPECT_EQ(read_all(*(*again)->reader(key)).size(), 22u);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, MissingFiles,
+                         testing::Combine(testing::Values(TopicKind::plain, TopicKind::event),
+                                          testing::Values(Left::closed, Left::killed, Left::killed_later)));
+
+TEST_F(LogTest, WhatARetentionHasRemovedMeanwhileIsNoDamage) {
+  reopen();
+  const auto key = make_topic("clicks", TopicKind::plain, {{"segment.bytes", "4096"}});
+  const auto other = make_topic("taps", TopicKind::plain);
+  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'x'));
+  append(other, "t");
+  settle();
+  auto beside = open({.read_only = true});
+  ASSERT_OK(beside);
+  ASSERT_OK(log_->remove_before(key, Offset(10), {}));
+  ASSERT_OK(log_->remove_topic(other.topic));
+  settle();
+  base::Bytes bytes;
+  const auto old = (*beside)->reader(key)->read(Offset(0), 4096, bytes);
+  ASSERT_FALSE(old.ok());
+  EXPECT_EQ(old.error().code, Code::invalid_argument) << old.error().to_string();
+  const auto gone = (*beside)->reader(other)->read(Offset(0), 4096, bytes);
+  ASSERT_FALSE(gone.ok());
+  EXPECT_EQ(gone.error().code, Code::not_found) << gone.error().to_string();
+  ASSERT_OK((*beside)->refresh({}));
+  EXPECT_EQ(read_all(*(*beside)->reader(key)).front().first, 10);
+}
+
+// Behind the marks a batch's CRC is all there is, and it leaves the offset out.
+TEST_F(LogTest, AnOffsetThatWasChangedBehindTheMarksDoesNotEndTheLog) {
+  reopen();
+  const auto key = make_topic("rides");
+  for (const char* value : {"a", "b", "c"}) append(key, value);
+  log_.reset();
+  const std::string name = "topics/" + key.topic.to_hex() + "/0/00000000000000000000.log";
+  const std::string path = directory_.path() + "/" + name;
+  const auto file = env_->fs().open(path, {.write = true});
+  ASSERT_OK(file);
+  const std::uint64_t second = make_batch("a").size();
+  for (const int byte : {0, 3, 6, 7}) {  // of the second batch's offset, which is 1
+    SCOPED_TRACE(byte);
+    const std::uint64_t at = second + static_cast<std::uint64_t>(byte);
+    base::Bytes before(1);
+    ASSERT_OK((*file)->read_at(at, before));
+    ASSERT_OK((*file)->write_at(at, base::Bytes{before[0] ^ std::byte{0x40}}));
+    auto opened = open({.read_only = true});
+    ASSERT_OK(opened);
+    base::Bytes bytes;
+    const auto first = (*opened)->reader(key)->read(Offset(0), 1, bytes);
+    ASSERT_OK(first);
+    const auto next = (*opened)->reader(key)->read(first->next, 1, bytes);
+    ASSERT_FALSE(next.ok());
+    EXPECT_EQ(next.error().code, Code::corrupt);
+    EXPECT_TRUE(next.error().detail.starts_with(name + ", position " + std::to_string(second))) << next.error().detail;
+    ASSERT_OK((*file)->write_at(at, before));
+  }
+}
+
 }  // namespace
 }  // namespace baton::log

@@ -1,6 +1,7 @@
 #include "log/segment.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/crc32c.h"
 #include "base/try.h"
@@ -10,6 +11,8 @@ namespace baton::log {
 namespace {
 
 constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
+
+Error missing(const std::string& name) { return {Code::not_found, name + ", position 0: the file is missing"}; }
 
 }  // namespace
 
@@ -105,8 +108,9 @@ Result<std::shared_ptr<os::File>> Segment::file() const {
     const std::lock_guard guard(mutex_);
     if (file_) return file_;
   }
-  BATON_TRY_ASSIGN(auto opened, fs_.open(log_path(), {}));
-  std::shared_ptr<os::File> file = std::move(opened);
+  auto opened = fs_.open(log_path(), {});
+  if (!opened) return opened.error().code == Code::not_found ? missing(relative_log_path()) : std::move(opened).error();
+  std::shared_ptr<os::File> file = *std::move(opened);
   {
     const std::lock_guard guard(mutex_);
     if (file_) return file_;
@@ -148,8 +152,9 @@ Result<std::size_t> Segment::read_some(std::uint64_t position, base::MutableByte
 }
 
 Result<std::vector<Mark>> Segment::read_marks(std::uint64_t want) const {
-  BATON_TRY_ASSIGN(const auto bytes, os::read_file(fs_, marks_path(), kMarksFileBytesMax));
-  auto content = parse_marks(bytes, key_, base_);
+  const auto bytes = os::read_file(fs_, marks_path(), kMarksFileBytesMax);
+  if (!bytes) return bytes.error().code == Code::not_found ? missing(relative_marks_path()) : bytes.error();
+  auto content = parse_marks(*bytes, key_, base_);
   if (!content) return Error{content.error().code, relative_marks_path() + ", " + content.error().detail};
   auto& marks = content->marks;
   while (!marks.empty() && marks.back().end_position > want) marks.pop_back();
@@ -165,7 +170,8 @@ Status Segment::load_marks() const {
       want = saved_end_;
     }
     BATON_TRY_ASSIGN(auto marks, read_marks(want));
-    if ((marks.empty() ? 0 : marks.back().end_position) != want) {
+    const std::uint64_t got = marks.empty() ? 0 : marks.back().end_position;
+    if (got != want && want != UINT64_MAX) {
       return Error{Code::corrupt, relative_marks_path() + ": its marks end before position " + std::to_string(want) + " of the segment"};
     }
     const std::lock_guard guard(mutex_);
@@ -181,33 +187,40 @@ Status Segment::load_marks() const {
   return {};
 }
 
-Result<std::uint64_t> Segment::position_before(Offset from) const {
-  const auto before = [&](const std::vector<Mark>& marks) -> std::uint64_t {
+Result<BatchPlace> Segment::place_before(Offset from) const {
+  const auto before = [&](const std::vector<Mark>& marks) -> std::optional<BatchPlace> {
     const auto next = std::ranges::upper_bound(marks, from, {}, &Mark::next_offset);
-    return next == marks.begin() ? 0 : std::prev(next)->end_position;
+    if (next == marks.begin()) return std::nullopt;
+    return BatchPlace{std::prev(next)->next_offset, FilePosition(std::prev(next)->end_position)};
   };
+  const BatchPlace start{base_, FilePosition(0)};
   while (true) {
     {
       const std::lock_guard guard(mutex_);
-      if (const auto found = before(fresh_)) return found;
-      if (saved_end_ == 0) return std::uint64_t{0};
-      if (loaded_) return before(saved_);
+      if (const auto found = before(fresh_)) return *found;
+      if (saved_end_ == 0) return start;
+      if (loaded_) return before(saved_).value_or(start);
     }
     BATON_TRY(load_marks());
   }
 }
 
-Result<std::uint64_t> Segment::position_before_time(std::int64_t ms) const {
+bool Segment::is_marked(std::uint64_t position) const {
+  const std::lock_guard guard(mutex_);
+  return position < (fresh_.empty() ? saved_end_ : fresh_.back().end_position);
+}
+
+Result<BatchPlace> Segment::place_before_time(std::int64_t ms) const {
   while (true) {
     {
       const std::lock_guard guard(mutex_);
       if (loaded_ || saved_end_ == 0) {
-        std::uint64_t position = 0;
+        BatchPlace place{base_, FilePosition(0)};
         for (const std::vector<Mark>* marks : {static_cast<const std::vector<Mark>*>(&saved_), &fresh_}) {
           const auto next = std::ranges::lower_bound(*marks, ms, {}, &Mark::max_timestamp);
-          if (next != marks->begin()) position = std::prev(next)->end_position;
+          if (next != marks->begin()) place = {std::prev(next)->next_offset, FilePosition(std::prev(next)->end_position)};
         }
-        return position;
+        return place;
       }
     }
     BATON_TRY(load_marks());

@@ -58,17 +58,23 @@ class Segment : public std::enable_shared_from_this<Segment> {
   [[nodiscard]] Result<std::shared_ptr<os::File>> open_for_writing();  // [owner] stays open until release()
   void release();                                         // [owner]
   void forget_marks();                                    // [owner] read-only logs: the file has more marks now
+  void expect_marks() { set_saved(UINT64_MAX); }          // [owner] read-only logs: the file was not there. Who reads is told, if it still is not
 
   // [owner] Read-only logs: the bytes from `offset` on are not this segment's, whatever end() says.
   void set_end_offset(Offset offset) { end_offset_.store(offset.value(), std::memory_order_release); }
   [[nodiscard]] Offset end_offset() const { return Offset(end_offset_.load(std::memory_order_acquire)); }
+  // [owner] Read-only logs: by its seal or its marks it has no offset from `offset` on. Where the next segment begins later, one is missing.
+  void set_next_offset(Offset offset) { next_offset_.store(offset.value(), std::memory_order_release); }
+  [[nodiscard]] Offset next_offset() const { return Offset(next_offset_.load(std::memory_order_acquire)); }  // the largest offset: not known
 
   [[nodiscard]] std::uint64_t end() const { return end_.load(std::memory_order_acquire); }
   [[nodiscard]] std::int64_t max_timestamp() const { return max_timestamp_.load(std::memory_order_acquire); }
-  // Where a search for `from` starts: a batch boundary at or before it.
-  [[nodiscard]] Result<std::uint64_t> position_before(Offset from) const;
-  // A batch boundary such that all records before it have smaller timestamps than `ms`.
-  [[nodiscard]] Result<std::uint64_t> position_before_time(std::int64_t ms) const;
+  // Where a search for `from` starts: a batch boundary at or before it, and the least offset that the batch there can have.
+  [[nodiscard]] Result<BatchPlace> place_before(Offset from) const;
+  // Whether the byte at `position` is under a mark. Behind the last one a batch's own CRC is all there is, which leaves out its offset and epoch.
+  [[nodiscard]] bool is_marked(std::uint64_t position) const;
+  // Likewise, such that all records before it have smaller timestamps than `ms`.
+  [[nodiscard]] Result<BatchPlace> place_before_time(std::int64_t ms) const;
   // By the store's clock, of the last batch under a mark; 0: none.
   [[nodiscard]] Result<std::int64_t> last_arrival_ms() const;
   [[nodiscard]] Result<std::int64_t> first_arrival_ms() const;  // of the first range; likewise
@@ -99,6 +105,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   std::atomic<std::uint64_t> end_{0};
   std::atomic<std::int64_t> max_timestamp_{INT64_MIN};
   std::atomic<std::int64_t> end_offset_{INT64_MAX};
+  std::atomic<std::int64_t> next_offset_{INT64_MAX};
   std::atomic<bool> sealed_{false};
 
   mutable std::mutex mutex_;  // never held during I/O

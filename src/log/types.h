@@ -22,6 +22,12 @@ using DurableOffset = base::Strong<struct DurableTag>;        // survives a powe
 using VisibleOffset = base::Strong<struct VisibleTag>;        // acknowledgeable; readers stop here
 using LastStableOffset = base::Strong<struct LastStableTag>;  // before the first open transaction
 
+// Where a batch lies.
+struct BatchPlace {
+  Offset base_offset;
+  FilePosition position;  // within the segment that holds base_offset
+};
+
 struct TopicId {
   std::array<std::uint8_t, 16> bytes{};
   friend auto operator<=>(const TopicId&, const TopicId&) = default;

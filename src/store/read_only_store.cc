@@ -40,14 +40,14 @@ class ReaderPartition {
   }
 
   [[nodiscard]] const std::shared_ptr<PartitionView>& view() const { return view_; }
-  [[nodiscard]] std::int64_t streams() const { return streams_; }
+  [[nodiscard]] std::optional<std::int64_t> streams() const { return view_->index_snapshot() ? std::optional(streams_) : std::nullopt; }
 
   // A refresh is these three, in this order. First the writer's index, before the log is looked at: so its end is never below what the index
   // covers. What is loaded is not in use yet: its runs may lack what a retention has removed, whose heads come next.
   [[nodiscard]] Status load_index() {
     auto newer = view_->index().load();
     if (!newer && newer.error().code != Code::unavailable) return newer.error();  // unavailable: the old runs stay in use
-    loaded_ = newer ? *newer : std::nullopt;
+    if (newer && *newer) loaded_ = *newer;
     return {};
   }
 
@@ -65,19 +65,34 @@ class ReaderPartition {
     return {};
   }
 
-  // And when the log has moved on, the index: what is in it, readers may see.
+  // And when the log has moved on, the index: what is in it, readers may see. Without one, all that the log has: they scan it. So they do when it
+  // is damaged, and whoever comes to that place is told.
   [[nodiscard]] Status follow() {
-    const IndexCovered covered = loaded_ ? *loaded_ : view_->index().covered();
-    if (!begun_ || covered != covered_) BATON_TRY(begin(covered));
-    view_->index().publish();
-    loaded_.reset();
-    if (usable_) return feed();
-    view_->set_end_limit(log::Offset(INT64_MAX));
+    Status followed = take_index();
+    if (followed) return {};
+    if (followed.error().code != Code::corrupt) return followed;
+    go_without(std::move(followed).error());
     return {};
   }
 
  private:
   ReaderPartition() = default;
+
+  void go_without(Error trouble) {
+    view_->set_index_ready(false);
+    view_->set_index_trouble(std::make_shared<const Error>(std::move(trouble)));
+    view_->set_end_limit(log::Offset(INT64_MAX));
+  }
+
+  [[nodiscard]] Status take_index() {
+    const IndexCovered covered = loaded_ ? *loaded_ : view_->index().covered();
+    if (!begun_ || covered != covered_) BATON_TRY(begin(covered));
+    view_->index().publish();
+    loaded_.reset();
+    if (usable_) return feed();
+    go_without({Code::unavailable, "its index is not the log's: its writer builds it again; try again"});
+    return {};
+  }
 
   // The runs are as `covered` says: do they belong to this log, and do the entries in memory follow them?
   [[nodiscard]] Status begin(const IndexCovered& covered) {
@@ -92,7 +107,6 @@ class ReaderPartition {
     usable_ = match && from >= fed_from_;
     if (usable_ && next_ < from) next_ = from;
     if (usable_ && next_ == from) streams_ = covered.next.value() == 0 ? streams_in_heads() : covered.streams;
-    if (!usable_) view_->set_index_ready(false);
     begun_ = true;
     if (usable_) covered_ = covered;  // else it is looked at again
     return {};
@@ -109,8 +123,8 @@ class ReaderPartition {
     }
     while (next_ < end) {
       if (tail_bytes_ > kTailBytesMax) {
-        view_->set_index_ready(false);
-        view_->set_end_limit(log::Offset(INT64_MAX));
+        go_without({Code::unavailable, "more than " + std::to_string(kTailBytesMax >> 20) +
+                                           " MiB of its log are not in its index: open the store for writing once, with any command that writes"});
         return {};
       }
       chunk_.clear();
@@ -121,6 +135,7 @@ class ReaderPartition {
       next_ = read.next;
     }
     view_->set_index_ready(true);
+    view_->set_index_trouble(nullptr);
     view_->set_end_limit(end);
     return {};
   }
@@ -184,7 +199,11 @@ class ReadOnlyStore final : public StoreReads {
       info.store_id = base::to_hex(std::as_bytes(std::span(catalogue.store_id)));
       info.epoch = catalogue.epoch.value();
       info.root = base::to_hex(std::as_bytes(std::span(catalogue.root)));
-      for (const auto& [key, partition] : partitions_) info.streams += partition->streams();
+      info.streams = 0;
+      for (const auto& [key, partition] : partitions_) {
+        const auto streams = partition->streams();
+        info.streams = info.streams && streams ? std::optional(*info.streams + *streams) : std::nullopt;
+      }
     }
     BATON_TRY(add_contexts(info));
     return info;

@@ -63,6 +63,16 @@ class PartitionView {
     if ((now % 2 == 1) != ready) index_life_.store(now + 1, std::memory_order_release);
   }
 
+  // Why there is no index, for as long as there is none; null: it is being made, and it is worth to try again.
+  [[nodiscard]] std::shared_ptr<const Error> index_trouble() const {
+    const std::lock_guard lock(mutex_);
+    return trouble_;
+  }
+  void set_index_trouble(std::shared_ptr<const Error> trouble) {
+    const std::lock_guard lock(mutex_);
+    trouble_ = std::move(trouble);
+  }
+
   // The newest heads snapshot; null when nothing was ever removed.
   [[nodiscard]] std::shared_ptr<const HeadsReader> heads() const {
     const std::lock_guard lock(mutex_);
@@ -82,6 +92,7 @@ class PartitionView {
   std::atomic<std::int64_t> end_limit_{INT64_MAX};
   mutable std::mutex mutex_;
   std::shared_ptr<const HeadsReader> heads_;
+  std::shared_ptr<const Error> trouble_;
 };
 
 // One context. Immutable.

@@ -119,7 +119,7 @@ TEST_F(Failure, F19ALostIndexIsRebuiltAndReadsAreIdentical) {
     std::vector<std::vector<std::string>> all;
     for (int s = 0; s < 40; ++s) all.push_back(stream_data("ride-" + std::to_string(s)));
     all.push_back(data_of(read({.filter = {.tags = {"n:4"}}}).events));
-    all.push_back({std::to_string(store_->info()->streams)});
+    all.push_back({std::to_string(*store_->info()->streams)});
     return all;
   };
   const auto before = look();

@@ -298,7 +298,7 @@ void StoreHarness::verify_info() {
     events += events_of(topic);
     for (std::size_t i = 0; i < topic.partitions; ++i) streams += track(topic, i).model.heads().size();
   }
-  if (info->streams != static_cast<std::int64_t>(streams)) complain("info counts " + text(info->streams) + " streams of " + text(streams));
+  if (info->streams != static_cast<std::int64_t>(streams)) complain("info counts " + text(info->streams.value_or(-1)) + " streams of " + text(streams));
   if (info->events != static_cast<std::int64_t>(events)) complain("info counts " + text(info->events) + " events of " + text(events));
 }
 

@@ -114,6 +114,7 @@ Result<Store::StreamsPage> list_streams(const ContextView& context, const std::s
     if (index && gathered) continue;
     // What is damaged may also be the log, or the heads that a retention has kept: they are not made again.
     if (!gathered && (gathered.error().code != Code::corrupt || partition->index().health())) return gathered.error();
+    if (const auto trouble = partition->index_trouble()) return Error{trouble->code, "context " + context.name + ": " + trouble->detail};
     return Error{Code::unavailable, "context " + context.name + ": its index is being rebuilt from the log; try again"};
   }
   std::ranges::sort(all, {}, &Listed::key);

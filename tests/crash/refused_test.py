@@ -132,6 +132,30 @@ class CrashRefused(CrashCase):
         self.baton(*EVENT)
         self.check_sound()
 
+    def test_F9_what_is_missing_is_told_by_every_command_that_needs_it(self):
+        """Also beside the marks of a writer that has ended, by which a reader goes: nothing is passed over, and no view is made of a part."""
+        (directory,) = (self.data / "topics").glob("*/0")
+        accounts = ["view", "query", "accounts", "SELECT * FROM account ORDER BY account"]
+        rows = self.baton(*accounts).out
+        aside = self.directory / "aside"
+        for name in ["00000000000000000000.log", "00000000000000000000.marks"]:
+            (directory / name).rename(aside)
+            before = self.tree()
+            for arguments in [["tail", "--from", "beginning", "--no-follow"], ["read", "account-1"], ["streams"], ["view", "rebuild", "accounts"], ["verify"], EVENT]:
+                run = self.run_as_is(arguments)
+                self.check(run.returncode == 7, f"{arguments} without {name}: ended with {run.returncode}: {run.stdout}{run.stderr}")
+                self.check(str((directory / name).relative_to(self.data)) in run.stdout + run.stderr, f"{arguments} without {name}: {run.stdout}{run.stderr}")
+                self.check(arguments == ["verify"] or not run.stdout, f"{arguments} without {name} printed {run.stdout}")
+            # What does not need it goes on.
+            self.check(json.loads(self.baton("info").out)["streams"] is None, "info knows the streams")
+            self.check(self.baton(*accounts).out == rows, "the view has changed")
+            topics = {path for path in before if path.startswith("topics")}
+            self.check(topics == {path for path in self.tree() if path.startswith("topics")}, "files have come or gone")
+            aside.rename(directory / name)
+        self.check(len(self.baton("tail", "--from", "beginning", "--no-follow").out.splitlines()) == self.count, "not all events are there again")
+        self.baton("view", "rebuild", "accounts")
+        self.check(self.baton(*accounts).out == rows, "the view has changed")
+
 
 if __name__ == "__main__":
     harness.main()

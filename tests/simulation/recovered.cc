@@ -65,8 +65,8 @@ bool Run::check_recovered() {
   if (!going()) return false;
   std::size_t streams = 0;
   for (const History& history : histories_) streams += history.streams().size();
-  if (static_cast<std::size_t>(info->streams) != streams) {
-    wrong("info tells of " + std::to_string(info->streams) + " streams, not " + std::to_string(streams));
+  if (info->streams != static_cast<std::int64_t>(streams)) {
+    wrong("info tells of " + std::to_string(info->streams.value_or(-1)) + " streams, not " + std::to_string(streams));
   }
   return wrong_.empty();
 }

@@ -78,7 +78,7 @@ void get_store(Gateway& gateway, const CallPtr& call) {
     out.text("store_id", info.store_id);
     out.number("epoch", info.epoch);
     out.number("events", info.events);
-    out.number("streams", info.streams);
+    if (info.streams) out.number("streams", *info.streams);
     out.number("bytes", info.bytes);
     out.text("root", info.root);
     out.end();
