@@ -49,18 +49,22 @@ bool matches(const Pattern& pattern, const std::vector<std::string_view>& segmen
   });
 }
 
-std::string_view method_of(const Request& request) { return request.method == "HEAD" ? "GET" : std::string_view(request.method); }
+std::string_view path_of(std::string_view target) {
+  target = without_authority(target);
+  return target.substr(0, target.find('?'));
+}
 
 // The route; or, when only the method is wrong, the methods that there are. A path that is spelled out comes before one with parameters: the table's order.
 struct Match {
   const Pattern* pattern = nullptr;
   std::string allowed;
 };
-Match find(const Request& request, const std::vector<std::string_view>& segments) {
+Match find(std::string_view method, const std::vector<std::string_view>& segments) {
+  if (method == "HEAD") method = "GET";
   Match out;
   for (const auto& pattern : patterns()) {
     if (!matches(pattern, segments)) continue;
-    if (pattern.route->method == method_of(request)) {
+    if (pattern.route->method == method) {
       out.pattern = &pattern;
       return out;
     }
@@ -125,6 +129,13 @@ Gateway::Gateway(os::Env& env, Store& store, broker::Broker& broker, view::ViewM
 
 Gateway::~Gateway() = default;
 
+net::Turn Gateway::turn(std::string_view method, std::string_view target) {
+  if (method == "GET" || method == "HEAD" || method == "OPTIONS") return net::Turn::read;
+  if (method != "POST") return net::Turn::alone;
+  const auto match = find(method, segments_of(path_of(target)));
+  return match.pattern != nullptr && match.pattern->route->appends ? net::Turn::append : net::Turn::alone;
+}
+
 void Gateway::handle(Request request, os::Executor& core, std::function<void(Response)> respond) {
   const auto began = env_.clock().monotonic_ns();
   const std::string_view target = without_authority(request.target);
@@ -136,7 +147,7 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
   };
   if (!path.starts_with('/')) return unrouted(problem(400, "invalid-argument", "the target of a request is a path: /...", code_name(Code::invalid_argument)));
   const auto segments = segments_of(path);
-  const auto match = find(request, segments);
+  const auto match = find(request.method, segments);
   if (match.pattern == nullptr && match.allowed.empty())
     return unrouted(problem(404, "not-found", "there is nothing at this path; GET / lists what there is", "not_found"));
   if (match.pattern == nullptr) {

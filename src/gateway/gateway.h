@@ -44,7 +44,8 @@ class Gateway {
   // When no connection is left: reads that have begun end, those that wait are dropped.
   void stop() { readers_.end(); }
 
-  [[nodiscard]] net::ProtocolFactory protocol() const { return http(handler_, options_.http); }
+  [[nodiscard]] net::ProtocolFactory protocol() const { return http(handler_, options_.http, &turn); }
+  [[nodiscard]] static net::Turn turn(std::string_view method, std::string_view target);
   void handle(Request request, os::Executor& core, std::function<void(Response)> respond);
 
   [[nodiscard]] os::Env& env() const { return env_; }

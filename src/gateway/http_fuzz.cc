@@ -37,7 +37,7 @@ Outcome play(base::ByteView bytes, std::size_t piece) {
     (void)read_append(request.body, "c");
     respond({});
   };
-  const auto protocol = http(handler, limits)(net::ConnectionInfo{});
+  const auto protocol = http(handler, limits, [](std::string_view, std::string_view) { return net::Turn::free; })(net::ConnectionInfo{});
   for (std::size_t at = 0; at < bytes.size() && !out.refused; at += piece) {
     auto in = bytes.subspan(at, std::min(piece, bytes.size() - at));
     while (!in.empty() && !out.refused) {

@@ -119,8 +119,8 @@ net::Reply encode(Response response, const Form& form) {
 
 class Http final : public net::Protocol {
  public:
-  Http(const HttpHandler& handler, const HttpLimits& limits, net::ConnectionInfo info)
-      : handler_(handler), limits_(limits), info_(std::move(info)) {}
+  Http(const HttpHandler& handler, const HttpLimits& limits, HttpTurn turn, net::ConnectionInfo info)
+      : handler_(handler), limits_(limits), turn_(turn), info_(std::move(info)) {}
 
   Taken take(base::ByteView& in) override {
     if (ended_) {
@@ -151,6 +151,11 @@ class Http final : public net::Protocol {
     const auto& message = parser_->get();
     if (message.method() != http::verb::get) return 0;
     return message.target().starts_with("/views") ? kQueryBytes : kPageBytes;
+  }
+
+  [[nodiscard]] net::Turn turn() const override {
+    const auto& message = parser_->get();
+    return turn_(std::string_view(message.method_string()), std::string_view(message.target()));
   }
 
   void handle(net::ReplyDone done) override {
@@ -280,6 +285,7 @@ class Http final : public net::Protocol {
 
   const HttpHandler& handler_;
   const HttpLimits& limits_;
+  const HttpTurn turn_;
   const net::ConnectionInfo info_;
   std::optional<Parser> parser_;  // while a request comes: a connection that waits has none
   std::string held_;              // what came and the parser wants more of
@@ -297,8 +303,8 @@ std::string host_name(std::string_view text) {
   return out;
 }
 
-net::ProtocolFactory http(const HttpHandler& handler, const HttpLimits& limits) {
-  return [&handler, &limits](const net::ConnectionInfo& info) { return std::make_unique<Http>(handler, limits, info); };
+net::ProtocolFactory http(const HttpHandler& handler, const HttpLimits& limits, HttpTurn turn) {
+  return [&handler, &limits, turn](const net::ConnectionInfo& info) { return std::make_unique<Http>(handler, limits, turn, info); };
 }
 
 std::string_view reason_phrase(int status) {

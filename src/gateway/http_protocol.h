@@ -30,7 +30,10 @@ struct HttpLimits {
 // Answers one request. `respond` is called exactly once, from any thread. On the core of the connection.
 using HttpHandler = std::function<void(Request request, const net::ConnectionInfo& connection, std::function<void(Response)> respond)>;
 
+// What a request may begin beside, by its method and target (RFC 9112, section 9.3.2).
+using HttpTurn = net::Turn (*)(std::string_view method, std::string_view target);
+
 // `handler` and `limits` outlive the connections.
-[[nodiscard]] net::ProtocolFactory http(const HttpHandler& handler, const HttpLimits& limits);
+[[nodiscard]] net::ProtocolFactory http(const HttpHandler& handler, const HttpLimits& limits, HttpTurn turn);
 
 }  // namespace baton::gateway

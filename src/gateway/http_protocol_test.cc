@@ -19,7 +19,7 @@ using testing::StartsWith;
 class HttpProtocol : public testing::Test {
  protected:
   void begin() {
-    protocol_ = http(handler_, limits_)(net::ConnectionInfo{.peer = "127.0.0.1:1", .listener = "http", .local = local_});
+    protocol_ = http(handler_, limits_, [](std::string_view, std::string_view) { return net::Turn::free; })(net::ConnectionInfo{.peer = "127.0.0.1:1", .listener = "http", .local = local_});
     refused_ = false;
     out_.clear();
     requests_.clear();

@@ -39,6 +39,7 @@ struct Route {
   std::string_view gives;               // the media type of a good answer
   Right right;
   void (*run)(Gateway& gateway, const CallPtr& call);  // on the core of the connection; does not block
+  bool appends = false;  // hands an append to the store before it returns: those of a connection are decided in their order
 };
 
 [[nodiscard]] const std::vector<Route>& routes();

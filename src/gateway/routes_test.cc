@@ -7,6 +7,7 @@
 
 #include <set>
 
+#include "gateway/gateway.h"
 #include "gateway/metrics.h"
 #include "gateway/routes.h"
 
@@ -23,6 +24,21 @@ TEST(Routes, EachHasANameOfItsOwnAndSaysWhatItGives) {
     EXPECT_TRUE(route.what.ends_with('.')) << route.id;
     EXPECT_FALSE(route.answers.empty()) << route.id;
     for (const auto& parameter : route.parameters) EXPECT_TRUE(parameter.what.ends_with('.')) << route.id << " " << parameter.name;
+  }
+}
+
+// RFC 9112, section 9.3.2. Appends are decided in the order in which they come, so that a client may have several on their way.
+TEST(Routes, WhatARequestMayBeginBeside) {
+  using net::Turn;
+  const auto turn = [](std::string_view method, std::string_view target) { return Gateway::turn(method, target); };
+  for (const std::string_view append : {"/streams/c/s", "/streams/c/s?type=A&id=1", "http://localhost:8081/streams/c/s", "/contexts/c/events", "/contexts/c/append"}) {
+    EXPECT_EQ(turn("POST", append), Turn::append) << append;
+  }
+  for (const std::string_view other : {"/streams/c/s/truncate", "/retention", "/nothing", "", "*", "?"}) EXPECT_EQ(turn("POST", other), Turn::alone) << other;
+  for (const std::string_view method : {"PUT", "PATCH", "DELETE", "get"}) EXPECT_EQ(turn(method, "/streams/c/s"), Turn::alone) << method;
+  for (const std::string_view method : {"GET", "HEAD", "OPTIONS"}) EXPECT_EQ(turn(method, "/contexts/c/events"), Turn::read) << method;
+  for (const auto& route : routes()) {
+    if (route.method != "GET") EXPECT_NE(turn(route.method, route.path), Turn::read) << route.id;
   }
 }
 

@@ -17,6 +17,13 @@ Session::Session(Node& node, Endpoint advertised, const net::ConnectionInfo& inf
 
 Session::~Session() = default;
 
+// By the API's key, with which a request begins.
+net::Turn Session::turn(base::ByteView frame) const {
+  if (frame.size() < sizeof(std::int16_t)) return net::Turn::alone;
+  const auto known = std::ranges::find(handlers(), static_cast<wire::ApiKey>(base::load_be<std::int16_t>(frame.data())), &Handler::key);
+  return known == handlers().end() ? net::Turn::alone : known->turn;
+}
+
 void Session::handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) {
   const auto call = std::make_shared<Call>(node_, advertised_, host_, core_, std::move(frame), std::move(done));
   if (const Status started = call->start(); !started) {

@@ -26,6 +26,7 @@ class Session final : public net::FrameHandler {
   Session(Node& node, Endpoint advertised, const net::ConnectionInfo& info);
   ~Session() override;
 
+  [[nodiscard]] net::Turn turn(base::ByteView frame) const override;
   void handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) override;
   void drain() override;
 
@@ -51,6 +52,7 @@ class Session final : public net::FrameHandler {
 struct Handler {
   wire::ApiKey key;
   wire::VersionRange versions;  // that are advertised
+  net::Turn turn;
   void (*run)(Session& session, const std::shared_ptr<Call>& call);
 };
 // By key.

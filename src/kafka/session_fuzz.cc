@@ -56,6 +56,7 @@ class Watched final : public net::FrameHandler {
  public:
   Watched(Node& node, const net::ConnectionInfo& info, Tally& tally) : session_(node, Endpoint{"127.0.0.1", 9092}, info), tally_(tally) {}
 
+  net::Turn turn(base::ByteView frame) const override { return session_.turn(frame); }
   void handle(base::Buffer frame, net::ReplyDone done) override {
     const auto request = std::make_shared<Request>();
     std::int32_t correlation = 0;

@@ -50,6 +50,7 @@ class Framed final : public Protocol {
   }
 
   void drain() override { handler_->drain(); }
+  [[nodiscard]] Turn turn() const override { return handler_->turn(frame_.bytes()); }
 
   void handle(ReplyDone done) override {
     length_bytes_ = 0;

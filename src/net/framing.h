@@ -10,6 +10,7 @@ namespace baton::net {
 class FrameHandler {
  public:
   virtual ~FrameHandler() = default;
+  [[nodiscard]] virtual Turn turn(base::ByteView frame) const = 0;
   virtual void handle(base::Buffer frame, ReplyDone done) = 0;
   virtual void drain() {}
 };

@@ -68,6 +68,17 @@ struct Reply {
 using ReplyResult = Result<std::optional<Reply>>;
 using ReplyDone = std::function<void(ReplyResult)>;
 
+// What a request of a connection may begin beside. A client that sends several without waiting for replies gets what it would get if it waited for each: one begins when
+// all before it are answered that could show the difference.
+enum class Turn : std::uint8_t {
+  free,    // takes as long as it likes (a fetch, a join): begins behind all but reads, and nothing behind waits for it
+  read,    // changes nothing: beside other reads
+  append,  // beside other appends, which are decided in the order in which they come
+  commit,  // beside other commits, likewise
+  alone,
+};
+inline constexpr std::size_t kTurns = 5;
+
 // A protocol's side of one connection. Made, called and destroyed on the core of its connection.
 class Protocol {
  public:
@@ -93,7 +104,10 @@ class Protocol {
   [[nodiscard]] virtual base::MutableByteView room() { return {}; }
   virtual Taken filled(std::size_t count);
 
-  // The request that is complete, in the order of requests, also while earlier ones are unanswered, up to the limit on requests in flight.
+  // [before handle()] Of the request that is complete.
+  [[nodiscard]] virtual Turn turn() const = 0;
+
+  // The request that is complete, in the order of requests, also while earlier ones are unanswered, as far as its turn and the limit on requests in flight allow.
   // `done` must be called exactly once, from any thread, at once or later, in any order: replies are sent in the order of the requests. The request's bytes count
   // against the budget of all requests until `done` is called.
   virtual void handle(ReplyDone done) = 0;

@@ -206,9 +206,34 @@ void Connection::dispatch() {
   const auto number = first_ + slots_.size();
   const auto expected = protocol_->expected_reply_bytes();
   expected_bytes_ += expected;
-  slots_.push({.answer = std::nullopt, .expected_bytes = expected});
+  slots_.push({.answer = std::nullopt, .expected_bytes = expected, .turn = std::nullopt});
   auto pending = std::make_shared<Pending>(weak_from_this(), core_.mailbox(), state_.budget, number, bytes);
+  const net::Turn turn = protocol_->turn();
+  if (has_turn(turn)) return begin(std::move(pending), turn);
+  waiting_ = std::move(pending);
+  waiting_turn_ = turn;
+}
+
+bool Connection::has_turn(net::Turn turn) const {
+  using net::Turn;
+  for (const Turn other : {Turn::read, Turn::append, Turn::commit, Turn::alone}) {
+    const bool beside = other != Turn::alone && (other == turn || (turn == Turn::free && other == Turn::read));
+    if (!beside && unanswered_[static_cast<std::size_t>(other)] > 0) return false;
+  }
+  return true;
+}
+
+void Connection::begin(std::shared_ptr<Pending> pending, net::Turn turn) {
+  slots_[pending->number - first_].turn = turn;
+  ++unanswered_[static_cast<std::size_t>(turn)];
   protocol_->handle([pending](net::ReplyResult result) { pending->answer(std::move(result)); });
+}
+
+// When those before it have been answered. The server may be stopping by now: then nothing waits for something to happen.
+void Connection::begin_waiting() {
+  if (closed_ || !waiting_ || paused() || !has_turn(waiting_turn_)) return;
+  begin(std::exchange(waiting_, nullptr), waiting_turn_);
+  if (core_.draining()) protocol_->drain();
 }
 
 // A reply that no request waits for, in its place among those that are.
@@ -224,14 +249,16 @@ void Connection::answer(std::uint64_t number, net::ReplyResult result) {
   if (at >= slots_.size()) return;
   if (result && *result) answered_bytes_ += (*result)->size();
   expected_bytes_ -= slots_[at].expected_bytes;
+  if (const auto turn = std::exchange(slots_[at].turn, std::nullopt)) --unanswered_[static_cast<std::size_t>(*turn)];
   slots_[at].answer = std::move(result);
-  if (at == 0 && !std::exchange(flushing_, true)) core_.flush_later(*this);
+  if ((at == 0 || waiting_) && !std::exchange(flushing_, true)) core_.flush_later(*this);
 }
 
 void Connection::flush() {
   flushing_ = false;
   if (closed_) return;
   queue_answers();
+  begin_waiting();
   send();
   read_on();
 }
@@ -268,6 +295,7 @@ void Connection::pause(std::int64_t ms) {
     const auto self = weak.lock();
     if (!self || self->closed_ || self->paused()) return;
     self->active_ns_ = self->core_.now_ns();
+    self->begin_waiting();
     self->read_on();
     self->core_.flush_now();
   });
@@ -278,6 +306,8 @@ void Connection::answer_no_more() {
   first_ += slots_.size();
   slots_.clear();
   answered_bytes_ = expected_bytes_ = 0;
+  unanswered_ = {};
+  waiting_.reset();
   finish();
 }
 
@@ -332,6 +362,7 @@ void Connection::send() {
 
 bool Connection::may_begin_request() const {
   const auto& limits = state_.limits;
+  if (waiting_) return false;
   if (in_request()) return true;
   return !paused() && slots_.size() < limits.requests && output_.bytes() + answered_bytes_ + expected_bytes_ < limits.reply_bytes;
 }
@@ -430,6 +461,7 @@ void Connection::close() {
   protocol_.reset();
   state_.budget->leave(reader_, unhanded_);
   unhanded_ = 0;
+  waiting_.reset();
   slots_.clear();
   output_.clear();
   stream_.reset();

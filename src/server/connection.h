@@ -3,10 +3,11 @@
 // It lives on one core from its first byte to its end, and only that core's thread touches it; answers from other threads come
 // through the core's mailbox. The core owns it, and closes it at the latest when it ends; then the protocol is destroyed, whatever is unanswered.
 //
-// What stops it from reading on: requests in flight, replies that the client has not taken, the budget of all requests (Budget), a pause (a quota). What closes it:
+// What stops it from reading on: a request that waits for its turn, requests in flight, replies that the client has not taken, the budget of all requests (Budget), a pause (a quota). What closes it:
 // bytes that are no request, deadlines (see check_deadlines), an error from the protocol, the client.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -37,6 +38,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Slot {
     std::optional<net::ReplyResult> answer;
     std::uint64_t expected_bytes = 0;  // while there is none
+    std::optional<net::Turn> turn;     // likewise, when it has begun
   };
   // What a request's `done` holds.
   struct Pending;
@@ -61,6 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse(const net::Protocol::Taken& taken);
   void ignore();
   void dispatch();
+  void begin(std::shared_ptr<Pending> pending, net::Turn turn);
+  void begin_waiting();
+  [[nodiscard]] bool has_turn(net::Turn turn) const;
   void push_answered(net::Reply reply);
   void answer(std::uint64_t number, net::ReplyResult result);
   void pause(std::int64_t ms);
@@ -103,6 +108,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t first_ = 0;
   std::uint64_t answered_bytes_ = 0;  // replies that wait for an earlier one
   std::uint64_t expected_bytes_ = 0;  // of those that are to come
+  std::array<std::uint32_t, net::kTurns> unanswered_{};  // of those that have begun, by their turn
+  std::shared_ptr<Pending> waiting_;  // the newest one is complete, and waits for its turn: the protocol has it
+  net::Turn waiting_turn_ = net::Turn::alone;
 
   Output output_;
   std::unique_ptr<net::Stream> stream_;  // the rest of the reply that is being sent

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include <set>
+
 #include "server/network_test_support.h"
 
 namespace baton::server {
@@ -30,6 +32,67 @@ TEST_F(NetworkTest, RepliesComeInTheOrderOfTheRequestsWhateverTheOrderOfTheAnswe
   EXPECT_FALSE(client.readable_within(0));
   protocol_.answer("1");
   for (const std::string expected : {"1", "2", "3", "4"}) EXPECT_THAT(client.receive(), Optional(expected));
+}
+
+// What may be on its way together, by the turn of each; of the others the second waits for the first.
+TEST_F(NetworkTest, ARequestBeginsWhenThoseBeforeItAreAnsweredThatItMustNotPass) {
+  start();
+  const std::string turns = "RACXf";  // a read, an append, a commit, one alone, and one that is free
+  const std::set<std::string> beside = {"RR", "AA", "CC", "Rf", "fR", "fA", "fC", "fX", "ff"};
+  for (const char first : turns) {
+    for (const char second : turns) {
+      const std::string both = {first, second};
+      SCOPED_TRACE(both);
+      auto client = connect();
+      const std::string a = std::string(1, first) + "1";
+      const std::string b = std::string(1, second) + "2";
+      client.send(Client::framed("l" + a) + Client::framed("l" + b));
+      protocol_.wait_until([&] { return protocol_.held.contains(a); });
+      if (beside.contains(both)) {
+        protocol_.wait_until([&] { return protocol_.held.contains(b); });
+        protocol_.answer(b);
+        protocol_.answer(a);
+      } else {
+        // The core has read both, and goes on to others: one that comes later is handled before the second.
+        auto other = connect();
+        for (int i = 0; i < 3; ++i) {
+          other.send(Client::framed("eo"));
+          EXPECT_THAT(other.receive(), Optional(std::string("o")));
+        }
+        protocol_.wait_until([&] { return !protocol_.held.contains(b); });
+        protocol_.answer(a);
+        protocol_.answer(b);
+      }
+      EXPECT_THAT(client.receive(), Optional(a));
+      EXPECT_THAT(client.receive(), Optional(b));
+    }
+  }
+}
+
+TEST_F(NetworkTest, ARequestThatWaitsForItsTurnEndsWithItsConnectionAndIsAnsweredWhenTheClientSendsNoMore) {
+  start();
+  auto failed = connect();
+  failed.send(Client::framed("lX3") + Client::framed("lX4"));
+  protocol_.answer("X3", Error{Code::invalid_argument, "the test said so"});
+  EXPECT_TRUE(failed.closed());
+  wait_for([](const NetworkCounts& c) { return c.frame_bytes == 0; });
+  protocol_.wait_until([&] { return !protocol_.held.contains("X4"); });
+
+  // It has come, so it is done, whether its client is still there or not.
+  auto gone = connect();
+  gone.send(Client::framed("lX1") + Client::framed("lX2"));
+  protocol_.wait_until([&] { return protocol_.held.contains("X1"); });
+  gone.leave();
+  protocol_.answer("X1");
+  protocol_.answer("X2");
+  wait_for([](const NetworkCounts& c) { return c.connections <= 1 && c.frame_bytes == 0; });
+
+  auto client = connect();
+  client.send(Client::framed("lX5") + Client::framed("lR6") + Client::framed("lR7") + Client::framed("e8"));
+  client.send_no_more();
+  for (const std::string name : {"X5", "R6", "R7"}) protocol_.answer(name);
+  for (const std::string expected : {"X5", "R6", "R7", "8"}) EXPECT_THAT(client.receive(), Optional(expected));
+  EXPECT_TRUE(client.closed());
 }
 
 TEST_F(NetworkTest, ARequestWithoutAReplyLeavesNoGap) {

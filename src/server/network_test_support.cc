@@ -31,6 +31,7 @@ class TestHandler final : public net::FrameHandler {
     protocol_.changed_.notify_all();
   }
 
+  net::Turn turn(base::ByteView frame) const override { return TestProtocol::turn_of(base::as_text(frame)); }
   void handle(base::Buffer buffer, std::function<void(net::ReplyResult)> done) override {
     const base::ByteView frame = buffer.bytes();
     const auto text = base::as_text(frame);
@@ -57,6 +58,17 @@ class TestHandler final : public net::FrameHandler {
  private:
   TestProtocol& protocol_;
 };
+
+net::Turn TestProtocol::turn_of(std::string_view frame) {
+  if (!frame.starts_with('l') || frame.size() < 2) return net::Turn::free;
+  switch (frame[1]) {
+    case 'R': return net::Turn::read;
+    case 'A': return net::Turn::append;
+    case 'C': return net::Turn::commit;
+    case 'X': return net::Turn::alone;
+    default: return net::Turn::free;
+  }
+}
 
 class TestStream final : public net::Stream {
  public:

@@ -19,12 +19,13 @@
 namespace baton::server {
 
 // What a frame's first byte asks for: 'e' the rest of the frame as the reply; 'b' + 4 bytes: a reply of so many bytes; 'l' the test answers later
-// (it is named by the rest); 'n' no reply; 'x' an error; 'd' it is dropped; 'f' what `file_reply` makes; 's' the rest of the frame, and then a stream.
+// (it is named by the rest, and a name that begins with R, A, C or X has the turn of a read, an append, a commit, or is alone); 'n' no reply; 'x' an error; 'd' it is dropped; 'f' what `file_reply` makes; 's' the rest of the frame, and then a stream.
 class TestProtocol {
  public:
   using Done = std::function<void(net::ReplyResult)>;
 
   [[nodiscard]] net::HandlerFactory factory();
+  [[nodiscard]] static net::Turn turn_of(std::string_view frame);
 
   // Waits until `condition`, which sees this object locked, holds; fails the test after 20 s.
   void wait_until(const std::function<bool()>& condition);

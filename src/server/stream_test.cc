@@ -161,6 +161,7 @@ class OneRequest final : public net::Protocol {
     in = in.subspan(done_ ? in.size() : 1);
     return {.state = done_ ? Taken::State::ignored : Taken::State::complete};
   }
+  [[nodiscard]] net::Turn turn() const override { return net::Turn::alone; }
   void handle(net::ReplyDone done) override {
     done_ = true;
     asked_.set_value(std::move(done));

@@ -17,6 +17,7 @@ class EchoHandler final : public net::FrameHandler {
   EchoHandler(Store& store, std::shared_ptr<os::Executor> timers, os::Env& env)
       : store_(store), timers_(std::move(timers)), env_(env) {}
 
+  net::Turn turn(base::ByteView) const override { return net::Turn::free; }
   void handle(base::Buffer frame, std::function<void(net::ReplyResult)> done) override {
     const std::string text(base::as_text(frame.bytes()));
     if (text.starts_with('h')) return done(reply(std::to_string(handled)));

@@ -20,45 +20,47 @@ void run(Session& session, const CallPtr& call) {
 }
 
 template <typename Request>
-constexpr Handler serve(std::int16_t first, std::int16_t last) {
-  return {Request::kApi, {first, last}, &run<Request>};
+constexpr Handler serve(std::int16_t first, std::int16_t last, net::Turn turn) {
+  return {Request::kApi, {first, last}, turn, &run<Request>};
 }
 
+using enum net::Turn;
+
 constexpr std::array kHandlers = {
-    serve<wire::ProduceRequest>(0, 13),
-    serve<wire::FetchRequest>(0, 17),
-    serve<wire::ListOffsetsRequest>(1, 10),
-    serve<wire::MetadataRequest>(0, 13),
-    serve<wire::OffsetCommitRequest>(2, 10),
-    serve<wire::OffsetFetchRequest>(1, 10),
-    serve<wire::FindCoordinatorRequest>(0, 6),
-    serve<wire::JoinGroupRequest>(0, 9),
-    serve<wire::HeartbeatRequest>(0, 4),
-    serve<wire::LeaveGroupRequest>(0, 5),
-    serve<wire::SyncGroupRequest>(0, 5),
-    serve<wire::DescribeGroupsRequest>(0, 6),
-    serve<wire::ListGroupsRequest>(0, 5),
-    serve<wire::ApiVersionsRequest>(0, 4),
-    serve<wire::CreateTopicsRequest>(2, 7),
-    serve<wire::DeleteTopicsRequest>(1, 6),
-    serve<wire::DeleteRecordsRequest>(0, 2),
-    serve<wire::InitProducerIdRequest>(0, 5),
-    serve<wire::OffsetForLeaderEpochRequest>(2, 4),
-    serve<wire::DescribeAclsRequest>(1, 3),
-    serve<wire::CreateAclsRequest>(1, 3),
-    serve<wire::DeleteAclsRequest>(1, 3),
-    serve<wire::DescribeConfigsRequest>(1, 4),
-    serve<wire::AlterConfigsRequest>(0, 2),
-    serve<wire::DescribeLogDirsRequest>(1, 5),
-    serve<wire::CreatePartitionsRequest>(0, 3),
-    serve<wire::DeleteGroupsRequest>(0, 2),
-    serve<wire::IncrementalAlterConfigsRequest>(0, 1),
-    serve<wire::OffsetDeleteRequest>(0, 0),
-    serve<wire::DescribeClientQuotasRequest>(0, 1),
-    serve<wire::AlterClientQuotasRequest>(0, 1),
-    serve<wire::DescribeClusterRequest>(0, 2),
-    serve<wire::DescribeProducersRequest>(0, 0),
-    serve<wire::DescribeTopicPartitionsRequest>(0, 0),
+    serve<wire::ProduceRequest>(0, 13, append),
+    serve<wire::FetchRequest>(0, 17, free),
+    serve<wire::ListOffsetsRequest>(1, 10, read),
+    serve<wire::MetadataRequest>(0, 13, read),
+    serve<wire::OffsetCommitRequest>(2, 10, commit),
+    serve<wire::OffsetFetchRequest>(1, 10, read),
+    serve<wire::FindCoordinatorRequest>(0, 6, read),
+    serve<wire::JoinGroupRequest>(0, 9, free),
+    serve<wire::HeartbeatRequest>(0, 4, alone),
+    serve<wire::LeaveGroupRequest>(0, 5, alone),
+    serve<wire::SyncGroupRequest>(0, 5, free),
+    serve<wire::DescribeGroupsRequest>(0, 6, read),
+    serve<wire::ListGroupsRequest>(0, 5, read),
+    serve<wire::ApiVersionsRequest>(0, 4, read),
+    serve<wire::CreateTopicsRequest>(2, 7, alone),
+    serve<wire::DeleteTopicsRequest>(1, 6, alone),
+    serve<wire::DeleteRecordsRequest>(0, 2, alone),
+    serve<wire::InitProducerIdRequest>(0, 5, alone),
+    serve<wire::OffsetForLeaderEpochRequest>(2, 4, read),
+    serve<wire::DescribeAclsRequest>(1, 3, read),
+    serve<wire::CreateAclsRequest>(1, 3, alone),
+    serve<wire::DeleteAclsRequest>(1, 3, alone),
+    serve<wire::DescribeConfigsRequest>(1, 4, read),
+    serve<wire::AlterConfigsRequest>(0, 2, alone),
+    serve<wire::DescribeLogDirsRequest>(1, 5, read),
+    serve<wire::CreatePartitionsRequest>(0, 3, alone),
+    serve<wire::DeleteGroupsRequest>(0, 2, alone),
+    serve<wire::IncrementalAlterConfigsRequest>(0, 1, alone),
+    serve<wire::OffsetDeleteRequest>(0, 0, alone),
+    serve<wire::DescribeClientQuotasRequest>(0, 1, read),
+    serve<wire::AlterClientQuotasRequest>(0, 1, alone),
+    serve<wire::DescribeClusterRequest>(0, 2, read),
+    serve<wire::DescribeProducersRequest>(0, 0, read),
+    serve<wire::DescribeTopicPartitionsRequest>(0, 0, read),
 };
 
 }  // namespace
