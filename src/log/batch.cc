@@ -38,7 +38,7 @@ constexpr std::size_t kHeaderBytesMin = 2;    // two lengths
 constexpr std::int16_t kLogAppendTimeBit = 0x8;
 constexpr std::int16_t kCodecAndTimeBits = 0xF;
 constexpr std::int64_t kNoTimestamp = -1;           // what Kafka writes as base timestamp of an empty batch
-constexpr std::size_t kRatioFreeBytes = 64u << 10;  // what a batch may always unpack to
+constexpr std::size_t kRatioFreeBytes = 1u << 20;  // what a batch may always unpack to: as much as clients put into one by default
 
 constexpr const char* kTooManyHeaders = "it has more headers than the limit headers_per_record_max allows";
 

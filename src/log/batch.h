@@ -82,7 +82,7 @@ struct RecordView {
 
 struct BatchLimits {
   std::size_t uncompressed_bytes_max = 64u << 20;  // S16: what a batch may unpack to
-  std::size_t ratio_max = 1024;                    // S16: unpacked / packed, for batches over 64 KiB unpacked
+  std::size_t ratio_max = 2048;                    // S16: unpacked / packed, for batches over 1 MiB unpacked; only zstd can do more
   std::size_t headers_per_record_max = 256;
 };
 

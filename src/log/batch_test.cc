@@ -364,6 +364,20 @@ TEST(Batch, WhatABatchUnpacksToIsCapped) {
   }
 }
 
+// A megabyte of one letter is a few dozen bytes of zstd, and what a client puts into a batch by default.
+TEST(Batch, WhatAClientPutsIntoABatchByDefaultIsTakenHoweverWellItIsPacked) {
+  const base::Bytes same(1'000'000, std::byte{'a'});
+  for (const Codec codec : {Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd}) {
+    BatchBuilder b(codec);
+    b.add(kTime, std::nullopt, same, {});
+    RecordCursor cursor;
+    const base::Bytes batch = finish(b, -1);
+    ASSERT_TRUE(cursor.start(batch).ok()) << codec_name(codec);
+    ASSERT_TRUE(cursor.next());
+    EXPECT_EQ(cursor.record().value->size(), same.size());
+  }
+}
+
 TEST(Batch, AnErrorOfTheVisitorEndsTheWalk) {
   int seen = 0;
   const auto status = for_each_record(gaps(), {}, [&](const RecordView&) -> Status {
