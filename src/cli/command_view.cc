@@ -119,12 +119,23 @@ Status update(Session& session, Opened& opened, std::vector<std::string> names) 
     BATON_TRY_ASSIGN(const auto views, opened.views->list());
     for (const auto& v : views) names.push_back(v.name);
   }
+  // One that cannot go on keeps no other from it: what the last of them says is the outcome, and what the ones before it say is told, too.
+  Status outcome;
   for (const auto& name : names) {
-    BATON_TRY_ASSIGN(const auto applied, opened.views->catch_up(name, INT64_MAX, progress_of(session, "view " + name + ":")));
-    session.out().line(session.out().json() ? fmt::format("{{\"view\":\"{}\",\"applied\":{}}}", name, applied)
-                                            : fmt::format("view {}: {} events applied", name, with_commas(static_cast<std::uint64_t>(applied))));
+    const auto applied = opened.views->catch_up(name, INT64_MAX, progress_of(session, "view " + name + ":"));
+    if (!applied) {
+      session.out().end_progress();
+      if (!outcome) print_warning(outcome.error().detail);
+      const std::string& detail = applied.error().detail;
+      outcome = Error{applied.error().code, detail.starts_with("view '") ? detail : "view '" + name + "': " + detail};
+      if (applied.error().code == Code::cancelled) break;
+      continue;
+    }
+    session.out().line(session.out().json() ? fmt::format("{{\"view\":\"{}\",\"applied\":{}}}", name, *applied)
+                                            : fmt::format("view {}: {} events applied", name, with_commas(static_cast<std::uint64_t>(*applied))));
   }
-  return opened.views->close();
+  Status closed = opened.views->close();
+  return outcome ? std::move(closed) : std::move(outcome);
 }
 
 Status load(Session& session, const std::string& file, bool only_load) {
@@ -158,7 +169,9 @@ Status rebuild(Session& session, const std::string& name) {
     return opened.views->close();
   }
   session.out().line(fmt::format("view {} rebuilt from {} events in {:.1f} s; {}", name, with_commas(static_cast<std::uint64_t>(report.events)), report.seconds,
-                                 report.equal ? "equal to the one before" : "it differs from the one before:"));
+                                 report.equal            ? "equal to the one before"
+                                 : report.tables.empty() ? "not compared with the one before"
+                                                         : "it differs from the one before:"));
   for (const auto& t : report.tables) {
     if (t.equal()) continue;
     session.out().line(fmt::format("  {}: {} rows gone, {} new, {} changed{}{}", t.table, t.only_old, t.only_new, t.changed, t.note.empty() ? "" : "; ", t.note));

@@ -88,7 +88,12 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
   BATON_TRY(open_projector(view));
   RebuildReport report;
   AsOf until;
-  if (auto applied = apply(view, INT64_MAX, {}); applied) {
+  const std::string& context_before = view.projector->definition().context;
+  const bool same_context = context_before == fresh->definition().context;
+  if (!same_context) {
+    // A position of the one says nothing in the other.
+    report.note = "not compared: the one before is of context " + context_before;
+  } else if (auto applied = apply(view, INT64_MAX, {}); applied) {
     until.position = view.projector->checkpoint().position;
   } else if (applied.error().code == Code::incompatible || applied.error().code == Code::position_lost ||
              applied.error().code == Code::store_failed) {
@@ -103,9 +108,11 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
   }
   BATON_TRY(fresh->flush());
   report.events = fresh->checkpoint().events;
-  auto tables = compare_databases(vfs_, view.files.database_path(view.current.live), view.files.database_path(generation),
-                                  options_.examples_max);
-  if (tables) {
+  auto tables = !same_context ? Result<std::vector<TableDifference>>(std::vector<TableDifference>())
+                              : compare_databases(vfs_, view.files.database_path(view.current.live), view.files.database_path(generation), options_.examples_max);
+  if (!same_context) {
+    report.equal = false;
+  } else if (tables) {
     report.tables = std::move(*tables);
     report.equal = std::ranges::all_of(report.tables, &TableDifference::equal);
   } else {

@@ -270,6 +270,34 @@ class Cli(unittest.TestCase):
         self.run_baton("view", "drop", "totals")
         self.assertEqual(self.lines("view", "list"), [])
 
+    def test_a_view_that_cannot_go_on_keeps_no_other_from_it(self):
+        one = "  {}:\n    context: {}\n    tables: CREATE TABLE t (sku TEXT, n INTEGER)\n    on: {{LineAdded: 'INSERT INTO t VALUES (:{}, :n)'}}\n"
+        (self.directory / "three.yaml").write_text("views:\n" + one.format("bad", "shop", "colour") + one.format("early", "elsewhere", "sku") + one.format("good", "shop", "sku"))
+        self.run_baton("append", "shop", "cart-1", "--type", "LineAdded", "--data", '{"sku":"a","n":3}')
+        done = self.run_baton("view", "load", str(self.directory / "three.yaml"), expect=5)
+        self.assertIn("view 'bad' has stopped", done.stderr)
+        self.assertIn("view 'early': no context elsewhere", done.stderr)
+        self.assertEqual(self.lines("view", "query", "good", "SELECT * FROM t"), [{"sku": "a", "n": 3}])
+        self.run_baton("append", "shop", "cart-1", "--type", "LineAdded", "--data", '{"sku":"b","n":4}')
+        self.run_baton("view", "update", expect=5)
+        self.assertEqual(self.lines("view", "query", "good", "SELECT sum(n) AS n FROM t"), [{"n": 7}])
+
+    def test_a_view_may_be_built_again_from_another_context(self):
+        self.run_baton("append", "shop", "cart-1", "--type", "LineAdded", "--data", '{"sku":"a","n":3}')
+        (self.directory / "views.yaml").write_text(VIEWS)
+        self.run_baton("view", "load", str(self.directory / "views.yaml"))
+        self.run_baton("append", "market", "cart-1", "--type", "LineAdded", "--data", '{"sku":"b","n":5}')
+        (self.directory / "views.yaml").write_text(VIEWS.replace("context: shop", "context: market"))
+        self.run_baton("view", "load", str(self.directory / "views.yaml"))
+        (report,) = self.lines("view", "rebuild", "totals")
+        self.assertFalse(report["equal"])
+        self.assertIn("of context shop", report["note"])
+        self.assertEqual(self.lines("view", "query", "totals", "SELECT * FROM total"), [{"sku": "b", "n": 5}])
+        self.run_baton("append", "market", "cart-1", "--type", "LineAdded", "--data", '{"sku":"b","n":1}')
+        self.run_baton("view", "update")
+        self.assertTrue(self.lines("view", "rebuild", "totals")[0]["equal"])
+        self.assertEqual(self.lines("view", "query", "totals", "SELECT * FROM total"), [{"sku": "b", "n": 6}])
+
     def test_a_backup_is_taken_while_another_process_has_the_store_open_for_writing(self):
         self.append()
         with (self.data / "LOCK").open("r+b") as lock:
