@@ -50,7 +50,9 @@ Status LogImpl::make_partitions(const TopicId& id, const std::shared_ptr<const T
   if (made) {
     Status synced = fs_.sync_directory(directory);
     if (synced) synced = fs_.sync_directory(path("topics"));
-    if (!synced) return fail(synced.error());
+    // Without a descriptor nothing was synced, and nothing has failed: the first segment has it to do.
+    made = synced.ok();
+    if (!synced && synced.error().code != Code::resource_exhausted) return fail(synced.error());
   }
   for (std::int32_t i = from; i < to; ++i) {
     PartitionTail& tail = add_tail({id, PartitionId(i)}, config);
