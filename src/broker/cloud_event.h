@@ -1,6 +1,8 @@
 // CloudEvents in the Kafka protocol binding, both modes, to an event of a stream.
 #pragma once
 
+#include <boost/json/fwd.hpp>
+
 #include <array>
 #include <string>
 #include <string_view>
@@ -58,5 +60,12 @@ enum class EventForm { cloud_event, own };
 // Tags as the attribute `batontags`, since attributes of CloudEvents are no lists: with commas between them; in a tag, "," is written %2C and "%" %25.
 [[nodiscard]] std::string join_tags(const std::vector<std::string>& tags);
 [[nodiscard]] Result<std::vector<std::string>> split_tags(std::string_view joined);
+// Headers of a record that are no attributes as the attribute `batonheaders`: NAME=VALUE, with commas between them. In both every byte that is not printable ASCII, and
+// "," "=" "%" and the space, is written as "%" and two hexadecimal digits.
+[[nodiscard]] std::string join_headers(const std::vector<Header>& headers);
+[[nodiscard]] Result<std::vector<Header>> split_headers(std::string_view joined);
+
+// The headers as JSON, in Baton's own form: [["name", "value"], ["name", null, "value in Base64"]]. Appended to `out`.
+[[nodiscard]] Status read_header_list(const boost::json::value& list, std::vector<Header>& out);
 
 }  // namespace baton::broker

@@ -23,7 +23,7 @@ Error bad(const std::string& text) { return {Code::invalid_argument, kPlace + te
 Status set(const json::object& object, std::string_view name, std::string& field);
 
 // What is read beside the texts, and those attributes with which Baton describes a stored event: a copy that comes back brings them along, and they are given anew.
-constexpr std::array<std::string_view, 14> kKnown = {"specversion", "time", "datacontenttype", "data", "data_base64", "partitionkey", "batontags", "batoncontext",
+constexpr std::array<std::string_view, 15> kKnown = {"specversion", "time", "datacontenttype", "data", "data_base64", "partitionkey", "batontags", "batonheaders", "batoncontext",
                                                      "batonversion", "batonposition", "batonoffset", "batonpartition", "batonrecorded", "batonsystem"};
 // In Baton's own form only.
 constexpr std::array<std::string_view, 2> kOwn = {"tags", "headers"};
@@ -52,26 +52,13 @@ Status set_tags(const json::object& object, NewEvent& out) {
   return {};
 }
 
-// [["name", "value"], ["name", null, "base64"]]
 Status set_headers(const json::object& object, NewEvent& out) {
-  const json::value* const headers = object.if_contains("headers");
-  if (headers == nullptr) return {};
-  const auto wrong = [] { return bad("'headers' is an array of [\"name\", \"value\"], or [\"name\", null, \"value in Base64\"]"); };
-  if (!headers->is_array()) return wrong();
-  for (const auto& one : headers->get_array()) {
-    if (!one.is_array()) return wrong();
-    const auto& parts = one.get_array();
-    if (parts.size() == 2 && parts[0].is_string() && parts[1].is_string()) {
-      out.headers.push_back({std::string(parts[0].get_string()), std::string(parts[1].get_string())});
-    } else if (parts.size() == 3 && parts[0].is_string() && parts[1].is_null() && parts[2].is_string()) {
-      auto bytes = base::from_base64(parts[2].get_string());
-      if (!bytes) return wrong();
-      out.headers.push_back({std::string(parts[0].get_string()), *std::move(bytes)});
-    } else {
-      return wrong();
-    }
-  }
-  return {};
+  std::string joined;
+  BATON_TRY(set(object, "batonheaders", joined));
+  BATON_TRY_ASSIGN(auto headers, split_headers(joined));
+  for (auto& header : headers) out.headers.push_back(std::move(header));
+  const json::value* const list = object.if_contains("headers");
+  return list == nullptr ? Status() : read_header_list(*list, out.headers);
 }
 
 Status set(const json::object& object, std::string_view name, std::string& field) {
@@ -131,6 +118,73 @@ std::string join_tags(const std::vector<std::string>& tags) {
       else out += c;
     }
   }
+  return out;
+}
+
+Status read_header_list(const json::value& list, std::vector<Header>& out) {
+  const auto wrong = [] { return Error{Code::invalid_argument, "'headers' is an array of [\"name\", \"value\"], or [\"name\", null, \"value in Base64\"]"}; };
+  if (!list.is_array()) return wrong();
+  for (const auto& one : list.get_array()) {
+    if (!one.is_array()) return wrong();
+    const auto& parts = one.get_array();
+    if (parts.size() == 2 && parts[0].is_string() && parts[1].is_string()) {
+      out.push_back({std::string(parts[0].get_string()), std::string(parts[1].get_string())});
+    } else if (parts.size() == 3 && parts[0].is_string() && parts[1].is_null() && parts[2].is_string()) {
+      auto bytes = base::from_base64(parts[2].get_string());
+      if (!bytes) return wrong();
+      out.push_back({std::string(parts[0].get_string()), *std::move(bytes)});
+    } else {
+      return wrong();
+    }
+  }
+  return {};
+}
+
+std::string join_headers(const std::vector<Header>& headers) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  const auto put = [&](std::string_view text) {
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte > 0x20 && byte < 0x7f && c != ',' && c != '=' && c != '%') out += c;
+      else out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  };
+  for (const auto& [name, value] : headers) {
+    if (!out.empty()) out += ',';
+    put(name);
+    out += '=';
+    put(value);
+  }
+  return out;
+}
+
+Result<std::vector<Header>> split_headers(std::string_view joined) {
+  const auto wrong = [] {
+    return bad("'batonheaders' has NAME=VALUE with a comma between them; in both, a comma is written %2C, an equals sign %3D, a per cent sign %25, and so on");
+  };
+  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  std::vector<Header> out;
+  if (joined.empty()) return out;
+  std::string* field = &out.emplace_back().name;
+  for (std::size_t i = 0; i < joined.size(); ++i) {
+    if (joined[i] == ',') {
+      if (field == &out.back().name) return wrong();
+      field = &out.emplace_back().name;
+    } else if (joined[i] == '=') {
+      if (field == &out.back().value) return wrong();
+      field = &out.back().value;
+    } else if (joined[i] == '%') {
+      const int high = i + 2 < joined.size() ? digit(joined[i + 1]) : -1;
+      const int low = i + 2 < joined.size() ? digit(joined[i + 2]) : -1;
+      if (high < 0 || low < 0) return wrong();
+      *field += static_cast<char>(high << 4 | low);
+      i += 2;
+    } else {
+      *field += joined[i];
+    }
+  }
+  if (field == &out.back().name) return wrong();
   return out;
 }
 

@@ -1,11 +1,14 @@
 // baton append, delete, truncate, context.
+#include <algorithm>
 #include <array>
 #include <memory>
 
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
+#include "base/base64.h"
 #include "base/try.h"
+#include "broker/cloud_event.h"
 #include "broker/json_raw.h"
 #include "cli/row_reader.h"
 #include "cli/session.h"
@@ -87,7 +90,26 @@ Status append_one(Session& session, AppendOptions& o) {
   return store->close();
 }
 
-// One line of --ndjson: {"stream": .., "type": .., "data": .., and optionally id, source, time, tenant, correlation, causation, tags}.
+// Of an event as --json prints it: where it was, which the store gives anew.
+constexpr std::array<std::string_view, 6> kOfItsPlace = {"context", "version", "recorded", "position", "offset", "partition"};
+
+Status read_data(std::string_view line, const boost::json::object& object, NewEvent& event) {
+  const auto* data = object.if_contains("data");
+  const auto* base64 = object.if_contains("data_base64");
+  event.has_data = data != nullptr || base64 != nullptr;
+  if (data != nullptr && base64 != nullptr) return Error{Code::invalid_argument, "'data' and 'data_base64' are given both"};
+  if (base64 != nullptr) {
+    auto bytes = base64->is_string() ? base::from_base64(base64->get_string()) : std::nullopt;
+    if (!bytes) return Error{Code::invalid_argument, "'data_base64' is no Base64 text"};
+    event.data = *std::move(bytes);
+  } else if (data != nullptr) {
+    if (data->is_string() && !broker::is_json_type(event.content_type)) event.data = data->get_string();
+    else event.data = broker::member(line, "data");  // byte for byte
+  }
+  return {};
+}
+
+// One line of --ndjson: {"stream": .., "type": .., "data": .., and optionally id, source, time, tenant, correlation, causation, tags, headers}, or an event that --json printed.
 Result<StreamAppend> parse_line(std::string_view line) {
   boost::system::error_code error;
   const auto value = boost::json::parse(line, error);
@@ -99,7 +121,13 @@ Result<StreamAppend> parse_line(std::string_view line) {
       {"traceparent", &event.traceparent}, {"subject", &event.subject}, {"content_type", &event.content_type}, {"time", nullptr}}};
   for (const auto& [key, field] : value.get_object()) {
     const std::string_view name = key;
-    if (name == "data") continue;  // below: how depends on content_type
+    if (name == "data" || name == "data_base64") continue;  // below: how depends on content_type
+    if (std::ranges::find(kOfItsPlace, name) != kOfItsPlace.end()) continue;
+    if (name == "system") return Error{Code::invalid_argument, "a record of the store's own (it hides events) is not appended: leave it out"};
+    if (name == "headers") {
+      BATON_TRY(broker::read_header_list(field, event.headers));
+      continue;
+    }
     if (name == "tags" && field.is_array()) {
       for (const auto& tag : field.get_array()) {
         if (!tag.is_string()) return Error{Code::invalid_argument, "a tag must be a string"};
@@ -117,12 +145,7 @@ Result<StreamAppend> parse_line(std::string_view line) {
       BATON_TRY_ASSIGN(event.time, Time::parse(text));
     }
   }
-  if (const auto* data = value.get_object().if_contains("data")) {
-    const bool json = event.content_type == "application/json" || event.content_type.ends_with("+json");
-    if (!json && data->is_string()) event.data = data->get_string();
-    else event.data = broker::member(line, "data");  // byte for byte
-  }
-  event.has_data = value.get_object().contains("data");
+  BATON_TRY(read_data(line, value.get_object(), event));
   result.events.push_back(std::move(event));
   return result;
 }
@@ -134,16 +157,20 @@ Status append_lines(Session& session, const AppendOptions& o) {
   BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
   std::uint64_t events = 0, duplicates = 0;
   Row row;
+  const auto at_line = [&](const Error& error) {
+    return Error{error.code, o.ndjson + ": line " + std::to_string(row.number) + ": " + error.detail +
+                                 (events == 0 ? "" : "; what stands before it has been appended (" + with_commas(events) + " events), and is passed over another time where it has an id")};
+  };
   for (;;) {
     BATON_TRY_ASSIGN(const auto next, rows->next(row));
     if (!next.have) break;
     auto parsed = parse_line(row.raw);
-    if (!parsed) return Error{parsed.error().code, o.ndjson + ": line " + std::to_string(row.number) + ": " + parsed.error().detail};
+    if (!parsed) return at_line(parsed.error());
     Append append;
     append.context = o.context;
     append.streams.push_back(*std::move(parsed));
     auto appended = store->append(std::move(append));
-    if (!appended) return Error{appended.error().code, o.ndjson + ": line " + std::to_string(row.number) + ": " + appended.error().detail};
+    if (!appended) return at_line(appended.error());
     ++events;
     duplicates += appended->events.front().duplicate ? 1 : 0;
     session.out().progress(session.env().clock(), "appended", events, 0, "events");

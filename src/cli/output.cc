@@ -7,6 +7,8 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "base/base64.h"
+#include "broker/cloud_event.h"
 #include "store/limits.h"
 
 namespace baton::cli {
@@ -19,7 +21,7 @@ std::size_t width(std::string_view text) {
 }
 
 bool is_json(std::string_view content_type, std::string_view data) {
-  if (content_type != "application/json" && !content_type.ends_with("+json")) return false;
+  if (!broker::is_json_type(content_type)) return false;
   boost::system::error_code error;
   boost::json::parse(data, error);
   return !error;
@@ -107,16 +109,25 @@ void put_json_event(std::string& out, const Event& event) {
       out += i > 0 ? ",[" : "[";
       put_json_string(out, event.headers[i].name);
       out.push_back(',');
-      put_json_string(out, event.headers[i].value);
+      if (is_utf8(event.headers[i].value)) put_json_string(out, event.headers[i].value);
+      else out += "null,\"" + base::to_base64(event.headers[i].value) + "\"";
       out.push_back(']');
     }
     out.push_back(']');
   }
   if (event.has_data) {
     text("content_type", event.content_type);
+    const bool json = is_json(event.content_type, event.data);
+    // What says that it is JSON and is not would be read back as a text of JSON.
+    if (!json && (broker::is_json_type(event.content_type) || !is_utf8(event.data))) {
+      key("data_base64");
+      put_json_string(out, base::to_base64(event.data));
+      out.push_back('}');
+      return;
+    }
     key("data");
     const std::size_t begin = out.size();
-    if (is_json(event.content_type, event.data)) {
+    if (json) {
       out += event.data;
       std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // only between its tokens
     } else {

@@ -67,6 +67,10 @@ Status read_binary_attribute(const HeaderField& field, Incoming& out) {
     BATON_TRY_ASSIGN(out.event.tags, broker::split_tags(value));
     return {};
   }
+  if (name == "batonheaders") {
+    BATON_TRY_ASSIGN(out.event.headers, broker::split_headers(value));
+    return {};
+  }
   if (name.starts_with("baton")) return {};  // where a copied event was
   return bad("header " + std::string(field.name.substr(0, 64)) + " is no attribute that a context keeps: put it into the data");
 }
@@ -203,6 +207,7 @@ void put_cloud_event(std::string& out, const Event& event) {
   if (event.partition != 0) object.number("batonpartition", event.partition);
   object.text("batonrecorded", event.recorded.to_string());
   if (!event.tags.empty()) object.text("batontags", broker::join_tags(event.tags));
+  if (!event.headers.empty()) object.text("batonheaders", broker::join_headers(event.headers));
   object.text_if("batonsystem", event.system);
   if (event.has_data) {
     object.text_if("datacontenttype", event.content_type);

@@ -14,7 +14,7 @@
 namespace baton::gateway {
 
 // A stored event as a CloudEvent: its attributes, `partitionkey` (the stream), and Baton's own: batoncontext, batonversion, batonposition, batonoffset,
-// batonpartition, batonrecorded, batontags, batonsystem. JSON data stands as it is, other data is `data_base64`.
+// batonpartition, batonrecorded, batontags, batonheaders, batonsystem. JSON data stands as it is, other data is `data_base64`.
 void put_cloud_event(std::string& out, const Event& event);
 
 // What came in a request with events, in each of the three modes of the HTTP binding of CloudEvents.

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "broker/cloud_event.h"
 #include "gateway/event_json.h"
 #include "gateway/json.h"
 
@@ -43,6 +44,7 @@ TEST(EventJson, WhatIsWrittenComesBackTheSame) {
   event.subject = "sub";
   event.time = *Time::parse("2024-02-29T23:59:59.123456789Z");
   event.tags = {"bike:7", "odd:a,b%c"};
+  event.headers = {{"h", "v"}, {"h", ""}, {"a b,c=d%", std::string("\xff\x00 \n=,%\xc3\xa9", 9)}};
   std::string text;
   put_cloud_event(text, event);
   EXPECT_TRUE(is_json(text));
@@ -58,6 +60,21 @@ TEST(EventJson, WhatIsWrittenComesBackTheSame) {
   EXPECT_EQ(back.subject, "sub");
   EXPECT_EQ(back.time->to_string(), "2024-02-29T23:59:59.123456789Z");
   EXPECT_THAT(back.tags, ElementsAre("bike:7", "odd:a,b%c"));
+  EXPECT_THAT(text, HasSubstr(R"("batonheaders":"h=v,h=,a%20b%2Cc%3Dd%25=%FF%00%20%0A%3D%2C%25%C3%A9")"));
+  ASSERT_EQ(back.headers.size(), event.headers.size());
+  for (std::size_t i = 0; i < event.headers.size(); ++i) {
+    EXPECT_EQ(back.headers[i].name, event.headers[i].name);
+    EXPECT_EQ(back.headers[i].value, event.headers[i].value);
+  }
+}
+
+TEST(EventJson, HeadersThatAreNotWrittenAsTheyShouldBeAreRefused) {
+  for (const std::string_view wrong : {"h", "h,i=j", "h=v,", ",h=v", "h=v=w", "h=%", "h=%4", "h=%4x", "h=v,i"}) {
+    const auto read = broker::split_headers(wrong);
+    ASSERT_FALSE(read.ok()) << wrong;
+    EXPECT_THAT(read.error().detail, HasSubstr("batonheaders")) << wrong;
+  }
+  EXPECT_EQ(broker::split_headers("=v")->front().name, "");  // the store refuses it
 }
 
 TEST(EventJson, BytesThatAreNoJsonGoInBase64) {

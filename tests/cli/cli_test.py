@@ -270,6 +270,33 @@ class Cli(unittest.TestCase):
         self.run_baton("view", "drop", "totals")
         self.assertEqual(self.lines("view", "list"), [])
 
+    def test_what_json_prints_can_be_appended_elsewhere_as_it_is(self):
+        lines = [{"stream": "s", "type": "A", "id": "1", "source": "/x", "time": "2014-01-01T08:12:00Z", "tenant": "t", "correlation": "c", "causation": "d", "subject": "u",
+                  "tags": ["a:b", "c:d,e"], "headers": [["h", "v"], ["h", "\u00e9, =%"], ["bin", None, "/wD+"], ["empty", ""]], "data": {"n": 1.50}},
+                 {"stream": "s", "type": "B", "id": "2", "content_type": "application/octet-stream", "data_base64": "//4A"},
+                 {"stream": "s", "type": "C", "id": "3", "content_type": "text/plain", "data": "caf\u00e9 \"quoted\""},
+                 {"stream": "s", "type": "D", "id": "4", "content_type": "application/json", "data": "text"},
+                 {"stream": "s", "type": "E", "id": "5", "content_type": "application/json", "data_base64": "bm8ganNvbg=="},
+                 {"stream": "s", "type": "F", "id": "6"}]
+        file = self.directory / "first.ndjson"
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        self.run_baton("append", "one", "--ndjson", str(file))
+        first = self.lines("read", "s", "--context", "one")
+        self.assertEqual([event.get("data_base64") for event in first], [None, "//4A", None, None, "bm8ganNvbg==", None])
+        self.assertEqual(first[0]["headers"], lines[0]["headers"])
+        self.assertEqual([event.get("data") for event in first], [{"n": 1.5}, None, lines[2]["data"], "text", None, None])
+        copy = self.directory / "copy.ndjson"
+        copy.write_text("".join(json.dumps(event) + "\n" for event in first))
+        self.run_baton("append", "two", "--ndjson", str(copy))
+        second = self.lines("read", "s", "--context", "two")
+        place = ("context", "position", "recorded")
+        self.assertEqual([{k: v for k, v in e.items() if k not in place} for e in second], [{k: v for k, v in e.items() if k not in place} for e in first])
+        # What stands before a line that is wrong has been appended.
+        copy.write_text(json.dumps(first[0]) + "\n" + json.dumps({"stream": "s", "system": "deleted"}) + "\n")
+        done = self.run_baton("append", "three", "--ndjson", str(copy), expect=2)
+        self.assertIn("line 2", done.stderr)
+        self.assertIn("has been appended (1 events)", done.stderr)
+
     def test_a_view_that_cannot_go_on_keeps_no_other_from_it(self):
         one = "  {}:\n    context: {}\n    tables: CREATE TABLE t (sku TEXT, n INTEGER)\n    on: {{LineAdded: 'INSERT INTO t VALUES (:{}, :n)'}}\n"
         (self.directory / "three.yaml").write_text("views:\n" + one.format("bad", "shop", "colour") + one.format("early", "elsewhere", "sku") + one.format("good", "shop", "sku"))
