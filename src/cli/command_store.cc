@@ -71,14 +71,15 @@ Status verify(Session& session, const std::string& root_text) {
       if (!notes.empty()) notes += ',';
       put_json_string(notes, note);
     }
-    out.line(fmt::format("{{\"findings\":{},\"batches\":{},\"records\":{},\"bytes\":{},\"segments\":{},\"root\":\"{}\",\"root_found\":{},\"indexes\":{},"
+    out.line(fmt::format("{{\"findings\":{},\"batches\":{},\"records\":{},\"bytes\":{},\"segments\":{},\"journal_records\":{},\"root\":\"{}\",\"root_found\":{},\"indexes\":{},"
                          "\"index_entries\":{},\"heads\":{},\"notes\":[{}]}}",
-                         report.findings.size(), report.batches, report.records, report.bytes, report.segments, root_now, report.root_found,
+                         report.findings.size(), report.batches, report.records, report.bytes, report.segments, report.journal_records, root_now, report.root_found,
                          verified.indexes, verified.index_entries, verified.heads, notes));
   } else {
     for (const auto& note : report.notes) out.line("note: " + note);
     out.line(fmt::format("{} records in {} batches, {} segments, {}: {}", with_commas(report.records), with_commas(report.batches), report.segments,
                          human_bytes(report.bytes), report.findings.empty() ? out.green("all good") : out.red(fmt::format("{} findings", report.findings.size()))));
+    if (report.journal_records > 0) out.line(fmt::format("{} more records in the journal alone, as they are until the next open for writing", with_commas(report.journal_records)));
     out.line(fmt::format("{} indexes with {} entries compared with the log{}", verified.indexes, with_commas(verified.index_entries),
                          verified.heads > 0 ? fmt::format(", {} streams in heads snapshots", with_commas(verified.heads)) : ""));
     out.line("root " + root_now);

@@ -216,6 +216,7 @@ struct VerifyReport {
   std::vector<Finding> findings;         // empty: all good
   std::vector<std::string> notes;        // e.g. segments that retention has removed, the open tail not covered by a root
   std::uint64_t batches = 0, records = 0, bytes = 0, segments = 0;
+  std::uint64_t journal_records = 0;     // besides these, of a store that was not closed: what is in the journal alone
   Hash256 root{};
   bool root_found = true;                // when a root was asked for
   bool to_end = true;                    // false: what is in the journal alone was not read, or the end is not known

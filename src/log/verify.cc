@@ -53,7 +53,9 @@ class Verifier {
   struct Walk;
   [[nodiscard]] Result<bool> take_live();
   [[nodiscard]] Status take_disk();
-  [[nodiscard]] Status take_last_sectors(RecoveredStore& store);
+  [[nodiscard]] Status take_journal(RecoveredStore& store);
+  void take_last_sector(Target& target, const ParsedRecord::Part& part);
+  [[nodiscard]] Status count_journalled(const RecoveredSegment& segment, const ParsedRecord::Part& part, std::uint64_t& counted_to);
   [[nodiscard]] Status take_slot(const LiveSlot& slot);
   [[nodiscard]] Status take_names(const PartitionKey& key);
   [[nodiscard]] Result<std::vector<Offset>> segments_of(const PartitionKey& key) const;
@@ -282,30 +284,66 @@ Status Verifier::take_disk() {
       if (target.end > 0) targets_.push_back(target);
     }
   }
-  return store->clean ? Status() : take_last_sectors(*store);
+  return store->clean ? Status() : take_journal(*store);
 }
 
 // Of the same parts as an open does (replay.cc).
-Status Verifier::take_last_sectors(RecoveredStore& store) {
+Status Verifier::take_journal(RecoveredStore& store) {
   std::map<std::pair<PartitionKey, Offset>, Target*> known;
+  std::map<std::pair<PartitionKey, Offset>, std::uint64_t> counted_to;
   for (Target& target : targets_) known[{target.key, target.base}] = &target;
   return store.journal->for_each([&](const JournalReader::Place&, const ParsedRecord& record) -> Status {
     for (const auto& part : record.parts) {
-      const auto found = known.find({part.key, part.segment_base});
-      if (found == known.end()) continue;
-      Target& target = *found->second;
-      const auto& segments = store.partitions.at(part.key).segments;
-      const auto segment = std::ranges::find(segments, part.segment_base, &RecoveredSegment::base);
-      if (part.end() > segment->end) continue;
-      const std::uint64_t payload_at = part.end() - part.payload.size();
-      const std::uint64_t begin = std::max(payload_at, target.end / kSectorBytes * kSectorBytes);
-      const std::uint64_t end = std::min(part.end(), target.end);
-      if (begin >= end) continue;
-      const auto bytes = part.payload.subspan(begin - payload_at, end - begin);
-      target.last_sector.push_back({begin, base::Bytes(bytes.begin(), bytes.end())});
+      const auto partition = store.partitions.find(part.key);
+      if (partition == store.partitions.end()) continue;
+      const auto segment = std::ranges::find(partition->second.segments, part.segment_base, &RecoveredSegment::base);
+      if (segment == partition->second.segments.end() || part.end() > segment->end) continue;
+      const std::pair place(part.key, part.segment_base);
+      if (const auto target = known.find(place); target != known.end()) take_last_sector(*target->second, part);
+      auto& counted = counted_to.try_emplace(place, segment->saved.end_position).first->second;
+      if (!part.extent() && part.end() > counted) BATON_TRY(count_journalled(*segment, part, counted));
     }
     return {};
   });
+}
+
+void Verifier::take_last_sector(Target& target, const ParsedRecord::Part& part) {
+  const std::uint64_t payload_at = part.end() - part.payload.size();
+  const std::uint64_t begin = std::max(payload_at, target.end / kSectorBytes * kSectorBytes);
+  const std::uint64_t end = std::min(part.end(), target.end);
+  if (begin >= end) return;
+  const auto bytes = part.payload.subspan(begin - payload_at, end - begin);
+  target.last_sector.push_back({begin, base::Bytes(bytes.begin(), bytes.end())});
+}
+
+// The records of a round that are under no mark. The round's own CRC has been checked, that of its data in the segment, too (recovery.cc).
+Status Verifier::count_journalled(const RecoveredSegment& segment, const ParsedRecord::Part& part, std::uint64_t& counted_to) {
+  base::Bytes in_place;
+  base::ByteView rest = part.payload;
+  const std::string name = os::join(partition_directory(part.key), segment_file_name(segment.base, ".log"));
+  if (part.in_place()) {
+    BATON_TRY_ASSIGN(const auto file, fs_.open(path(name), {}));
+    in_place.resize(part.length);
+    BATON_TRY_ASSIGN(const std::size_t got, file->read_at(part.position, in_place));
+    in_place.resize(got);
+    const std::size_t tail = std::min(part.payload.size(), in_place.size());
+    std::ranges::copy(part.payload.last(tail), in_place.end() - static_cast<std::ptrdiff_t>(tail));
+    rest = in_place;
+  }
+  std::uint64_t position = part.position;
+  while (!rest.empty()) {
+    const auto header = check_batch(rest);
+    if (!header) {
+      found(name, position, header.error().detail);
+      return {};
+    }
+    const std::uint64_t end = position + header->total_bytes();
+    if (end > counted_to) report_.journal_records += static_cast<std::uint64_t>(header->record_count);
+    counted_to = std::max(counted_to, end);
+    rest = rest.subspan(header->total_bytes());
+    position = end;
+  }
+  return {};
 }
 
 struct Verifier::Walk {

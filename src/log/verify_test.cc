@@ -138,9 +138,18 @@ TEST_F(Verify, AStoreWithoutAnEventIsClean) {
 TEST_F(Verify, AStoreWhoseWriterWasKilledIsClean) {
   fill();
   for (int i = 0; i < 5; ++i) append(rides_, i);
+  // One that goes to the segment itself, and one behind it.
+  ASSERT_OK(log_->stage(rides_, make_batch(std::string(150'000, 'y'), log_->append_time_ms(), 2)));
+  auto job = log_->begin_flush();
+  job->run();
+  ASSERT_OK(log_->end_flush(std::move(job)));
+  append(rides_, 5);
   env_->kill();
   stop();
   expect_clean();
+  const auto report = run();
+  EXPECT_EQ(report.records + report.journal_records, 2u * (30 + 15 + 5 + 1 + 1));
+  EXPECT_GE(report.journal_records, 2u * (5 + 1 + 1));
   start();
   fill(3);
   close();
@@ -168,13 +177,18 @@ TEST_F(Verify, AStoreThatWasKilledInAnyOperationIsClean) {
     (void)ended;
     env_->kill();
     stop();
-    EXPECT_EQ(text_of(run()), "") << "killed in operation " << n;
+    auto report = run();
+    EXPECT_EQ(text_of(report), "") << "killed in operation " << n;
     if (n % 3 == 0) {
       world_.disk().cut_power();
       world_.disk().restart();
-      EXPECT_EQ(text_of(run()), "") << "killed in operation " << n << ", and then the power failed";
+      report = run();
+      EXPECT_EQ(text_of(report), "") << "killed in operation " << n << ", and then the power failed";
     }
     start();
+    std::uint64_t recovered = 0;
+    for (const auto& partition : log_->stats()) recovered += static_cast<std::uint64_t>(partition.bounds.visible.value());
+    EXPECT_EQ(report.records + report.journal_records, recovered) << "killed in operation " << n;
   }
 }
 
