@@ -236,11 +236,7 @@ Status Finder::take_part(Plan& plan, const JournalReader::Place& place, const Pa
 Status Finder::check_in_place(const Plan& plan, const ParsedRecord::Part& part) {
   const std::string name = plan.name(part.segment_base, ".log");
   BATON_TRY_ASSIGN(const auto file, fs_.open(path(name), {}));
-  base::Bytes data(part.length);
-  BATON_TRY_ASSIGN(const std::size_t got, file->read_at(part.position, data));
-  if (got != data.size()) return corrupt(name, part.position + got, "the segment ends within a durable round");
-  const std::size_t tail = std::min(part.payload.size(), data.size());
-  std::ranges::copy(part.payload.last(tail), data.end() - static_cast<std::ptrdiff_t>(tail));
+  BATON_TRY_ASSIGN(const auto data, read_in_place(*file, name, part));
   if (base::crc32c(0, data) != part.data_crc) return corrupt(name, part.position, "the bytes of a durable round are damaged");
   return {};
 }
@@ -440,6 +436,15 @@ std::string partition_directory(const PartitionKey& key) {
 Result<RecoveredStore> find_store(os::FileSystem& fs, const std::string& directory, const CatalogueState& catalogue,
                                   const LogOptions& options) {
   return Finder(fs, directory, catalogue, options).find();
+}
+
+Result<base::Bytes> read_in_place(const os::File& file, const std::string& name, const ParsedRecord::Part& part) {
+  base::Bytes data(part.length);
+  BATON_TRY_ASSIGN(const std::size_t got, file.read_at(part.position, data));
+  if (got != data.size()) return corrupt(name, part.position + got, "the segment ends within a durable round");
+  const std::size_t tail = std::min(part.payload.size(), data.size());
+  std::ranges::copy(part.payload.last(tail), data.end() - static_cast<std::ptrdiff_t>(tail));
+  return data;
 }
 
 Status walk_batches(const os::File& file, const std::string& name, std::uint64_t position, std::uint64_t end, Offset expected,

@@ -61,6 +61,9 @@ struct RecoveredStore {
                                                 const LogOptions& options);
 [[nodiscard]] Status apply_recovery(os::FileSystem& fs, const std::string& directory, RecoveredStore& store);
 
+// The data of a part that is in place: from the segment, with the tail that its record has. corrupt: the segment is shorter.
+[[nodiscard]] Result<base::Bytes> read_in_place(const os::File& file, const std::string& name, const ParsedRecord::Part& part);
+
 // Walks the batches of a segment from `position` to `end`, and hands each run of about kMarkRangeBytes of them to `piece`.
 // corrupt: something else than batches with ascending offsets.
 [[nodiscard]] Status walk_batches(const os::File& file, const std::string& name, std::uint64_t position, std::uint64_t end,

@@ -323,11 +323,7 @@ Status Verifier::count_journalled(const RecoveredSegment& segment, const ParsedR
   const std::string name = os::join(partition_directory(part.key), segment_file_name(segment.base, ".log"));
   if (part.in_place()) {
     BATON_TRY_ASSIGN(const auto file, fs_.open(path(name), {}));
-    in_place.resize(part.length);
-    BATON_TRY_ASSIGN(const std::size_t got, file->read_at(part.position, in_place));
-    in_place.resize(got);
-    const std::size_t tail = std::min(part.payload.size(), in_place.size());
-    std::ranges::copy(part.payload.last(tail), in_place.end() - static_cast<std::ptrdiff_t>(tail));
+    BATON_TRY_ASSIGN(in_place, read_in_place(*file, name, part));
     rest = in_place;
   }
   std::uint64_t position = part.position;
