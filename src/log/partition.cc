@@ -238,11 +238,16 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_once(std::int64_t ms, Offset start, Offset limit,
                                                                             const SegmentList& list) const {
   if (start < limit) BATON_TRY(check_holes(list, start));
-  for (const auto& segment : list) {
-    if (segment->base() >= limit) break;
-    if (segment->max_timestamp() < ms) continue;
-    BATON_TRY_ASSIGN(auto found, find_time_in(*segment, ms, start, limit));
-    if (found) return found;
+  for (std::size_t i = 0; i < list.size() && list[i]->base() < limit; ++i) {
+    if (list[i]->max_timestamp() < ms) continue;
+    auto found = find_time_in(*list[i], ms, start, limit);
+    if (!found) {
+      const Offset end = i + 1 < list.size() ? std::min(list[i + 1]->base(), limit) : limit;
+      Error error = judge(end.plus(-1), std::move(found).error());
+      if (error.code == Code::invalid_argument) continue;  // retention was faster, and what it removes is not looked for
+      return error;
+    }
+    if (*found) return found;
   }
   return std::optional<TimeResult>();
 }
@@ -259,6 +264,7 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
     bytes.resize(std::min<std::uint64_t>(step, end - position));
     BATON_TRY(segment.check_range(position, bytes.size()));
     BATON_TRY_ASSIGN(const std::size_t got, segment.read_some(position, bytes));
+    const bool short_of = got < bytes.size();
     bytes.resize(got);
     if (got == 0) break;
     std::size_t at = 0;
@@ -270,6 +276,7 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
       if (!size || *size > rest.size()) break;
       auto header = check_batch(rest.first(*size));
       if (!header) return segment.corrupt_at(position + at, header.error().detail);
+      if (const Status follows = check_follows(segment, *header, position + at, expected); !follows) return segment.corrupt_at(position + at, follows.error().detail);
       if (header->base_offset >= limit) return std::optional<TimeResult>();
       expected = header->next_offset();
       const bool matches = header->max_timestamp >= ms && header->next_offset() > start;
@@ -288,7 +295,7 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
       if (expected >= segment.end_offset()) return std::optional<TimeResult>();
     }
     if (at == 0) {
-      if (bytes.size() == end - position) return segment.corrupt_at(position, "the segment ends within a batch");
+      if (short_of || bytes.size() == end - position) return segment.corrupt_at(position, "the segment ends within a batch");
       step *= 4;
     }
     position += at;

@@ -102,6 +102,13 @@ Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
   epoch_.store(marks->header.epoch.value(), std::memory_order_release);
   drop_removed();
   for (const auto& slot : marks->slots) BATON_TRY(take_slot(slot, marks->header.state == LiveState::failed));
+  // What the catalogue names and the marks do not have yet is being made, or its writer died while it made it: there is nothing in it.
+  for (const auto& [id, topic] : catalogue_->state().topics) {
+    for (std::int32_t p = 0; !topic.removed && p < topic.partitions; ++p) {
+      const PartitionKey key{id, PartitionId(p)};
+      if (!views_.contains(key)) set_epochs(view_of(key), key, marks->header.epoch, Offset(0));
+    }
+  }
   return true;
 }
 
@@ -195,13 +202,15 @@ Status ReadOnlyLog::take_segments(View& view, const LiveSlot& slot) {
   }
   SegmentList list;
   for (auto base = bases.begin(); base != bases.end(); ++base) {
+    // Retention is removing it.
+    if (std::next(base) != bases.end() && *std::next(base) <= view.partition->bounds().log_start) continue;
     const auto segment = segment_of_view(view, slot.key, *base);
     list.push_back(segment);
     segment->forget_marks();
     const auto seal = seals.find(*base);
     if (seal != seals.end()) {
       segment->set_saved(seal->second->bytes);
-      segment->set_next_offset(seal->second->next_offset);
+      segment->set_offsets(seal->second->next_offset, kNoOffset);
       segment->publish(seal->second->bytes, seal->second->max_timestamp);
     } else {
       const auto next = std::next(base);
@@ -219,25 +228,25 @@ Status ReadOnlyLog::take_marks(Segment& segment, const LiveSlot& slot, Offset fo
   const bool open = segment.base() == slot.segment_base;
   const auto bytes = os::read_file(fs, segment.marks_path(), kMarksFileBytesMax);
   if (!bytes && bytes.error().code != Code::not_found) return bytes.error();
-  if (!bytes) segment.expect_marks();
-  const auto marks = bytes ? parse_marks(*bytes, slot.key, segment.base()) : Result<MarksContent>(MarksContent());
-  if (!marks) return Error{marks.error().code, segment.relative_marks_path() + ", " + marks.error().detail};
+  const auto marks = bytes ? parse_marks(*bytes, slot.key, segment.base()) : Result<MarksContent>(bytes.error());
+  if (!marks) segment.expect_marks();
   if (open) {
     std::uint64_t saved = 0;
-    for (const auto& mark : marks->marks) saved = mark.end_position <= slot.end_position ? mark.end_position : saved;
-    if (bytes) segment.set_saved(saved);
+    for (std::size_t i = 0; marks && i < marks->marks.size() && marks->marks[i].end_position <= slot.end_position; ++i) saved = marks->marks[i].end_position;
+    if (marks) segment.set_saved(saved);
+    segment.set_offsets(kNoOffset, kNoOffset);
     return {};
   }
-  if (bytes) segment.set_saved(marks->end.end_position);
-  if (bytes && marks->end.next_offset == following) {
-    segment.set_next_offset(following);
+  if (marks) segment.set_saved(marks->end.end_position);
+  if (marks && marks->end.next_offset == following) {
+    segment.set_offsets(following, kNoOffset);
     segment.publish(marks->end.end_position, marks->end.max_timestamp);
     return {};
   }
   const auto file = fs.open(segment.log_path(), {});
   const auto size = file ? (*file)->size() : Result<std::uint64_t>(file.error());
   if (!size && size.error().code != Code::not_found) return size.error();
-  segment.set_end_offset(following);
+  segment.set_offsets(kNoOffset, following);
   segment.publish(size ? *size : 1, INT64_MAX);
   return {};
 }
@@ -262,7 +271,8 @@ Status ReadOnlyLog::take_closed(const Prepare& prepare) {
     for (const auto& recovered : found.segments) {
       const auto segment = segment_of_view(view, key, recovered.base);
       segment->set_saved(recovered.saved.end_position);
-      segment->set_next_offset(recovered.next_offset);
+      const bool open = found.open && &recovered == &found.segments.back();
+      segment->set_offsets(open ? kNoOffset : recovered.next_offset, kNoOffset);
       segment->publish(recovered.end, recovered.max_timestamp);
       list.push_back(segment);
     }

@@ -192,6 +192,76 @@ INSTANTIATE_TEST_SUITE_P(Each, MissingFiles,
                          testing::Combine(testing::Values(TopicKind::plain, TopicKind::event),
                                           testing::Values(Left::closed, Left::killed, Left::killed_later)));
 
+// A reader that began without the marks of a writer, as of a restored store, goes on beside one.
+TEST_F(LogTest, AWriterGoesOnWithTheSegmentThatAReaderFoundClosed) {
+  for (const TopicKind kind : {TopicKind::event, TopicKind::plain}) {
+    reopen();
+    const auto key = make_topic(kind == TopicKind::event ? "rides" : "clicks", kind, {{"segment.bytes", "4096"}});
+    for (int i = 0; i < 6; ++i) append(key, std::string(800, 'x'));
+    ASSERT_OK(log_->close());
+    log_.reset();
+    fs::remove(directory_.path() + "/live");
+    auto beside = open({.read_only = true});
+    ASSERT_OK(beside);
+    EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 6u);
+    reopen();
+    for (int i = 0; i < 12; ++i) {
+      append(key, std::string(800, 'y'));
+      if (i % 3 == 2) settle();
+      ASSERT_OK((*beside)->refresh({}));
+      EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), static_cast<std::size_t>(7 + i));
+      EXPECT_OK((*beside)->reader(key)->find_time(INT64_MAX));
+    }
+  }
+}
+
+// Its writer died before the marks had it, or a reader looks while it is made. It keeps nobody from the others.
+TEST_F(LogTest, ATopicThatIsInTheCatalogueAndNotInTheMarksIsEmpty) {
+  reopen();
+  const auto key = make_topic("rides");
+  append(key, "a");
+  log_.reset();
+  TopicInfo made{.id = {}, .name = "made", .kind = TopicKind::event, .partitions = 2, .settings = {}};
+  made.id.bytes.fill(7);
+  {
+    auto catalogue = Catalogue::open(*env_, directory_.path(), false);
+    ASSERT_OK(catalogue);
+    ASSERT_OK((*catalogue)->add_topic(made));
+  }
+  auto beside = open({.read_only = true});
+  ASSERT_OK(beside);
+  for (const PartitionId p : {PartitionId(0), PartitionId(1)}) {
+    const auto reader = (*beside)->reader({made.id, p});
+    ASSERT_NE(reader, nullptr);
+    EXPECT_EQ(reader->bounds().visible, VisibleOffset(0));
+    EXPECT_TRUE(read_all(*reader).empty());
+  }
+  EXPECT_EQ(read_all(*(*beside)->reader(key)), (Values{{0, "a"}}));
+}
+
+// It tells who reads there, and keeps nobody from the other topics.
+TEST_F(LogTest, DamagedMarksAreToldToWhoReadsWhatTheyAreFor) {
+  reopen();
+  const auto bad = make_topic("bad");
+  const auto good = make_topic("good");
+  append(bad, "b");
+  append(good, "g");
+  ASSERT_OK(log_->close());
+  log_.reset();
+  const std::string name = "topics/" + bad.topic.to_hex() + "/0/00000000000000000000.marks";
+  const auto file = env_->fs().open(directory_.path() + "/" + name, {.write = true});
+  ASSERT_OK(file);
+  ASSERT_OK((*file)->write_at(0, base::Bytes(4, std::byte{'x'})));
+  auto opened = open({.read_only = true});
+  ASSERT_OK(opened);
+  EXPECT_EQ(read_all(*(*opened)->reader(good)), (Values{{0, "g"}}));
+  base::Bytes bytes;
+  const auto read = (*opened)->reader(bad)->read(Offset(0), 4096, bytes);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code, Code::corrupt);
+  EXPECT_TRUE(read.error().detail.starts_with(name)) << read.error().detail;
+}
+
 TEST_F(LogTest, WhatARetentionHasRemovedMeanwhileIsNoDamage) {
   reopen();
   const auto key = make_topic("clicks", TopicKind::plain, {{"segment.bytes", "4096"}});
@@ -208,6 +278,12 @@ TEST_F(LogTest, WhatARetentionHasRemovedMeanwhileIsNoDamage) {
   const auto old = (*beside)->reader(key)->read(Offset(0), 4096, bytes);
   ASSERT_FALSE(old.ok());
   EXPECT_EQ(old.error().code, Code::invalid_argument) << old.error().to_string();
+  // A search by time passes over what has gone.
+  const auto first = (*beside)->reader(key)->find_time(0);
+  ASSERT_OK(first);
+  ASSERT_TRUE(first->has_value());
+  EXPECT_GE((*first)->offset, Offset(5));
+  EXPECT_LE((*first)->offset, Offset(10));
   const auto gone = (*beside)->reader(other)->read(Offset(0), 4096, bytes);
   ASSERT_FALSE(gone.ok());
   EXPECT_EQ(gone.error().code, Code::not_found) << gone.error().to_string();

@@ -37,6 +37,8 @@ class OpenFiles {
 // Names of the files of a segment, within the partition's directory.
 [[nodiscard]] std::string segment_file_name(Offset base, std::string_view extension);
 
+inline constexpr Offset kNoOffset{INT64_MAX};
+
 class Segment : public std::enable_shared_from_this<Segment> {
  public:
   // `name`: the path relative to the data directory without extension, for messages. `root` is the data directory.
@@ -58,14 +60,16 @@ class Segment : public std::enable_shared_from_this<Segment> {
   [[nodiscard]] Result<std::shared_ptr<os::File>> open_for_writing();  // [owner] stays open until release()
   void release();                                         // [owner]
   void forget_marks();                                    // [owner] read-only logs: the file has more marks now
-  void expect_marks() { set_saved(UINT64_MAX); }          // [owner] read-only logs: the file was not there. Who reads is told, if it still is not
+  void expect_marks() { set_saved(UINT64_MAX); }          // [owner] read-only logs: the file is not there, or damaged. Who reads is told, if it still is
 
-  // [owner] Read-only logs: the bytes from `offset` on are not this segment's, whatever end() says.
-  void set_end_offset(Offset offset) { end_offset_.store(offset.value(), std::memory_order_release); }
+  // [owner] Read-only logs. next_offset(): by its seal or its marks it has no offset from there on; where the next segment begins later, one is missing. end_offset(): the
+  // bytes from that offset on are not this segment's, whatever end() says. The largest offset: not known, as of a segment that its writer may go on with.
+  void set_offsets(Offset next, Offset end) {
+    next_offset_.store(next.value(), std::memory_order_release);
+    end_offset_.store(end.value(), std::memory_order_release);
+  }
+  [[nodiscard]] Offset next_offset() const { return Offset(next_offset_.load(std::memory_order_acquire)); }
   [[nodiscard]] Offset end_offset() const { return Offset(end_offset_.load(std::memory_order_acquire)); }
-  // [owner] Read-only logs: by its seal or its marks it has no offset from `offset` on. Where the next segment begins later, one is missing.
-  void set_next_offset(Offset offset) { next_offset_.store(offset.value(), std::memory_order_release); }
-  [[nodiscard]] Offset next_offset() const { return Offset(next_offset_.load(std::memory_order_acquire)); }  // the largest offset: not known
 
   [[nodiscard]] std::uint64_t end() const { return end_.load(std::memory_order_acquire); }
   [[nodiscard]] std::int64_t max_timestamp() const { return max_timestamp_.load(std::memory_order_acquire); }
@@ -81,7 +85,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   // Checks the marks that overlap the range, each once. corrupt names file and position. Returns up to which position the bytes from
   // `position` on are checked: the end of the last of these marks, or of the segment when there is none to check by.
   [[nodiscard]] Result<std::uint64_t> check_range(std::uint64_t position, std::uint64_t length) const;
-  // The same, but fewer bytes when the segment is one that its writer may still cut to its end (set_end_offset).
+  // The same, but fewer bytes when the segment is one that its writer may still cut to its end (set_offsets).
   [[nodiscard]] Result<std::size_t> read_some(std::uint64_t position, base::MutableByteView out) const;
   // Exactly out.size() bytes.
   [[nodiscard]] Status read(std::uint64_t position, base::MutableByteView out) const;

@@ -186,7 +186,10 @@ Status ContextScanner::scan(Run& run) {
       if (!read) return read.error();
       rest_ = chunk_;
       if (rest_.empty()) {
-        range.next = range.end;  // offsets at the end that no record has
+        // Offsets at the end that no record has; or the end went back, as it does when a writer of another process has failed.
+        const std::int64_t visible = reader.bounds().visible.value();
+        if (visible < range.end) range.end = std::max(range.next, visible);
+        else range.next = range.end;
         return {};
       }
       if (pace_) BATON_TRY(pace_(chunk_.size()));

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/check.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "log/read_only_log.h"
@@ -30,7 +31,7 @@ class ReaderPartition {
   static Result<std::unique_ptr<ReaderPartition>> open(os::Env& env, const std::string& store_directory, const log::Log& log,
                                                        const log::PartitionKey& key, const ContextView& context) {
     auto reader = log.reader(key);
-    if (reader == nullptr) return Error{Code::unavailable, "context " + context.name + " is being made: refresh again"};
+    BATON_CHECK(reader != nullptr, "a log has all partitions that its catalogue names");
     const std::string directory = partition_directory(store_directory, key);
     BATON_TRY_ASSIGN(auto index, Index::open(env, os::join(directory, "index"), {.read_only = true}, nullptr, nullptr));
     std::unique_ptr<ReaderPartition> out(new ReaderPartition);
@@ -70,6 +71,10 @@ class ReaderPartition {
   [[nodiscard]] Status follow() {
     Status followed = take_index();
     if (followed) return {};
+    if (followed.error().code == Code::invalid_argument) {
+      go_without({Code::unavailable, "a retention has passed what its index is made from; try again"});
+      return {};
+    }
     if (followed.error().code != Code::corrupt) return followed;
     go_without(std::move(followed).error());
     return {};
