@@ -200,7 +200,7 @@ void add_append(CLI::App& app, Session& session) {
   sub->add_option("--expect", o->expect, "any, no-stream, exists, or the version of the stream's last event")->capture_default_str();
   sub->add_option("--unless-type", o->unless_types, "Refuse if there is an event of this type (and with the tags given) ...");
   sub->add_option("--unless-tag", o->unless_tags, "... or with this tag; may be repeated (all of them)");
-  sub->add_option("--after", o->after, "... after this position");
+  sub->add_option("--after", o->after, "... after this position")->check(not_empty());
   auto* ndjson = sub->add_option("--ndjson", o->ndjson, "Append an event for each line of FILE ('-': standard input): {\"stream\":..,\"type\":..,\"data\":..}");
   sub->add_flag("--skip-duplicates", o->skip_duplicates, "Pass over events whose ids are known");
   // What is said of one event is not said of every line of a file.
@@ -214,6 +214,8 @@ void add_append(CLI::App& app, Session& session) {
       if (!o->ndjson.empty()) return append_lines(session, *o);
       if (o->stream.empty() || o->event.type.empty())
         return Error{Code::invalid_argument, "name a stream and --type, or a file with --ndjson"};
+      if (!o->after.empty() && o->unless_types.empty() && o->unless_tags.empty())
+        return Error{Code::invalid_argument, "--after goes with --unless-type or --unless-tag: it says from where on they look"};
       if (o->data.empty()) o->data = "{}";
       return append_one(session, *o);
     });

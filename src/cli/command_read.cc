@@ -157,7 +157,7 @@ void add_read_commands(CLI::App& app, Session& session) {
     auto* sub = app.add_subcommand("tail", "Follow the events of a context as they come");
     sub->add_option("context", o->context, "The context; not needed when there is only one");
     sub->add_option("--from", o->from, "beginning, end, a position, or a time")->capture_default_str();
-    sub->add_option("--checkpoint", o->checkpoint, "Go on where this checkpoint stands, and move it; opens the store for writing");
+    sub->add_option("--checkpoint", o->checkpoint, "Go on where this checkpoint stands, and move it; opens the store for writing")->check(not_empty());
     sub->add_option("-n,--count", o->count, "End after so many events");
     sub->add_option("--rate", o->rate, "At most so many events a second");
     sub->add_flag("--no-follow", o->no_follow, "End at what is there now");

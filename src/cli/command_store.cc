@@ -99,7 +99,7 @@ void add_store_commands(CLI::App& app, Session& session) {
   {
     auto root = std::make_shared<std::string>();
     auto* sub = app.add_subcommand("verify", "Read everything and check it; changes nothing");
-    sub->add_option("--root", *root, "Prove all that was sealed up to this root");
+    sub->add_option("--root", *root, "Prove all that was sealed up to this root")->check(not_empty());
     sub->callback([&session, root] { session.run([&] { return verify(session, *root); }); });
   }
   {

@@ -20,6 +20,11 @@ Output& Session::out() {
   return *out_;
 }
 
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) { return text.empty() ? std::string("takes a value, and was given an empty one") : std::string(); };
+  return {check, ""};
+}
+
 CLI::Validator at_least(std::int64_t least) {
   const auto check = [least](const std::string& text) -> std::string {
     std::int64_t number = 0;
@@ -71,7 +76,7 @@ Result<std::string> Session::context_or_only(Store& store, const std::string& gi
   if (contexts.empty()) return Error{Code::not_found, "the store has no context yet"};
   std::string names;
   for (const auto& c : contexts) names += (names.empty() ? "" : ", ") + c.name;
-  return Error{Code::invalid_argument, "the store has several contexts; choose one with --context: " + names};
+  return Error{Code::invalid_argument, "the store has several contexts; name one of them: " + names};
 }
 
 void Session::run(const std::function<Status()>& body) {
@@ -101,9 +106,9 @@ void FilterOptions::add_to(CLI::App& app) {
 }
 
 void AsOfOptions::add_to(CLI::App& app) {
-  app.add_option("--as-of", recorded, "The past: what had been appended by this time (RFC 3339)");
-  app.add_option("--as-of-event-time", time, "The past: what had happened by this time, by the events' own times");
-  app.add_option("--as-of-position", position, "The past: up to and including the event at this position");
+  app.add_option("--as-of", recorded, "The past: what had been appended by this time (RFC 3339)")->check(not_empty());
+  app.add_option("--as-of-event-time", time, "The past: what had happened by this time, by the events' own times")->check(not_empty());
+  app.add_option("--as-of-position", position, "The past: up to and including the event at this position")->check(not_empty());
 }
 
 Result<AsOf> AsOfOptions::parse() const {

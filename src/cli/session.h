@@ -49,6 +49,7 @@ class Session {
 
 // For an option's check(): a whole number that is not below `least`.
 [[nodiscard]] CLI::Validator at_least(std::int64_t least);
+[[nodiscard]] CLI::Validator not_empty();  // of a value whose absence means something else: of a variable that was not set
 
 // What went wrong beside the command's work, on standard error.
 void print_warning(const std::string& text);

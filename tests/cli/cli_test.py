@@ -128,7 +128,11 @@ class Cli(unittest.TestCase):
                                 (["read", "cart-1", "cart-2"], "'cart-2' is more than is expected here"),
                                 (["read", "cart-1", "--limit", "0"], "--limit: takes a whole number, 1 or more, not '0'"),
                                 (["read"], "stream is required"),
-                                (["append", "shop", "cart-1", "--type"], "--type")):
+                                (["append", "shop", "cart-1", "--type"], "--type"),
+                                (["verify", "--root", ""], "--root: takes a value, and was given an empty one"),
+                                (["read", "cart-1", "--as-of", ""], "--as-of: takes a value"),
+                                (["tail", "--checkpoint", ""], "--checkpoint: takes a value"),
+                                (["append", "shop", "cart-1", "--type", "T", "--after", "p1"], "--after goes with --unless-type or --unless-tag")):
             self.assertIn(told, self.run_baton(*arguments, expect=2).stderr)
         problem = json.loads(self.run_baton("--json", "reed", expect=2).stderr)
         self.assertEqual((problem["error"], "did you mean 'read'?" in problem["detail"]), ("invalid_argument", True))
