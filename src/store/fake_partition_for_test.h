@@ -35,6 +35,12 @@ class FakePartition final : public log::PartitionReader {
     builder.add(append_ms, base::as_bytes("key"), std::nullopt, {});
     push(builder, append_ms);
   }
+  // As readers beside a writer that failed see it: what was not durable is there no more.
+  void lose_from(std::int64_t offset) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(batches_, [&](const Batch& batch) { return batch.first >= offset; });
+    next_ = std::min(next_, offset);
+  }
   void raise_epoch() {
     const std::lock_guard lock(mutex_);
     epochs_.push_back(next_);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "os/sim_env.h"
+#include "store/context_scanner.h"
 #include "store/fake_partition_for_test.h"
 #include "store/replay_pace.h"
 
@@ -70,6 +71,27 @@ TEST(Subscription, CatchesUpAndGoesLiveWithoutGapOrDuplicate) {
   EXPECT_EQ(subscription->next(1, 0, [](const EventView&) { return true; }).value(), 0u);
   EXPECT_TRUE(subscription->live());
   EXPECT_LE(fake.partitions[0]->largest_read(), 256u << 10);
+}
+
+// The offsets behind an end that went back are taken again: what comes there then has not been passed over.
+TEST(Subscription, AnEndThatGoesBackIsNotPassedOver) {
+  FakeContext fake;
+  for (int i = 0; i < 4; ++i) fake.append(i);
+  auto started = ContextScanner::start(fake.view, {.context = "rides", .after = {}, .filter = {}, .as_of = {}});
+  ASSERT_TRUE(started) << started.error().to_string();
+  Ids ids;
+  const Visit visit = [&](const EventView& event) {
+    ids.emplace_back(event.id);
+    return true;
+  };
+  fake.partitions[0]->lose_from(2);
+  ASSERT_TRUE((*started)->run(100, visit));
+  EXPECT_EQ(ids, (Ids{"0", "1"}));
+  EXPECT_TRUE((*started)->at_end());
+  for (int i = 10; i < 13; ++i) fake.append(i);
+  (*started)->extend();
+  ASSERT_TRUE((*started)->run(100, visit));
+  EXPECT_EQ(ids, (Ids{"0", "1", "10", "11", "12"}));
 }
 
 TEST(Subscription, StartsAtTheBeginningTheEndAPositionATimeOrACheckpoint) {
