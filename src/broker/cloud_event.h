@@ -65,6 +65,8 @@ enum class EventForm { cloud_event, own };
 [[nodiscard]] std::string join_headers(const std::vector<Header>& headers);
 [[nodiscard]] Result<std::vector<Header>> split_headers(std::string_view joined);
 
+// `data` or `data_base64` of an object that `text` is; the data keeps its bytes. The content type is set before. invalid_argument.
+[[nodiscard]] Status read_data(std::string_view text, const boost::json::object& object, NewEvent& out);
 // The headers as JSON, in Baton's own form: [["name", "value"], ["name", null, "value in Base64"]]. Appended to `out`.
 [[nodiscard]] Status read_header_list(const boost::json::value& list, std::vector<Header>& out);
 

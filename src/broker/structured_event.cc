@@ -20,6 +20,9 @@ const std::string kPlace = "structured CloudEvent: ";
 
 Error bad(const std::string& text) { return {Code::invalid_argument, kPlace + text}; }
 
+// What is read of other documents, too, does not name this one.
+Status in_place(Status read) { return read ? std::move(read) : Status(bad(read.error().detail)); }
+
 Status set(const json::object& object, std::string_view name, std::string& field);
 
 // What is read beside the texts, and those attributes with which Baton describes a stored event: a copy that comes back brings them along, and they are given anew.
@@ -58,7 +61,7 @@ Status set_headers(const json::object& object, NewEvent& out) {
   BATON_TRY_ASSIGN(auto headers, split_headers(joined));
   for (auto& header : headers) out.headers.push_back(std::move(header));
   const json::value* const list = object.if_contains("headers");
-  return list == nullptr ? Status() : read_header_list(*list, out.headers);
+  return list == nullptr ? Status() : in_place(read_header_list(*list, out.headers));
 }
 
 Status set(const json::object& object, std::string_view name, std::string& field) {
@@ -66,24 +69,6 @@ Status set(const json::object& object, std::string_view name, std::string& field
   if (value == nullptr || value->is_null()) return {};
   if (!value->is_string()) return bad("'" + std::string(name) + "' is a string");
   field = std::string(value->get_string());
-  return {};
-}
-
-Status set_data(const json::object& object, std::string_view text, NewEvent& out) {
-  const json::value* const data = object.if_contains("data");
-  const json::value* const base64 = object.if_contains("data_base64");
-  if (data != nullptr && base64 != nullptr) return bad("'data' and 'data_base64' are given both");
-  out.has_data = data != nullptr || base64 != nullptr;
-  out.data.clear();
-  if (base64 != nullptr) {
-    auto bytes = base64->is_string() ? base::from_base64(base64->get_string()) : std::nullopt;
-    if (!bytes) return bad("'data_base64' is no Base64 text");
-    out.data = *std::move(bytes);
-  } else if (data != nullptr) {
-    // A text that is not JSON stands in the document as a string of JSON; everything else is JSON, byte for byte.
-    const std::string_view raw = member(text, "data");
-    out.data = data->is_string() && !is_json_type(out.content_type) ? std::string(data->get_string()) : std::string(raw);
-  }
   return {};
 }
 
@@ -119,6 +104,25 @@ std::string join_tags(const std::vector<std::string>& tags) {
     }
   }
   return out;
+}
+
+Status read_data(std::string_view text, const json::object& object, NewEvent& out) {
+  const auto wrong = [](const char* what) { return Error{Code::invalid_argument, what}; };
+  const json::value* const data = object.if_contains("data");
+  const json::value* const base64 = object.if_contains("data_base64");
+  if (data != nullptr && base64 != nullptr) return wrong("'data' and 'data_base64' are given both");
+  out.has_data = data != nullptr || base64 != nullptr;
+  out.data.clear();
+  if (base64 != nullptr) {
+    auto bytes = base64->is_string() ? base::from_base64(base64->get_string()) : std::nullopt;
+    if (!bytes) return wrong("'data_base64' is no Base64 text");
+    out.data = *std::move(bytes);
+  } else if (data != nullptr) {
+    // A text that is not JSON stands in the document as a string of JSON; everything else is JSON, byte for byte.
+    const std::string_view raw = member(text, "data");
+    out.data = data->is_string() && !is_json_type(out.content_type) ? std::string(data->get_string()) : std::string(raw);
+  }
+  return {};
 }
 
 Status read_header_list(const json::value& list, std::vector<Header>& out) {
@@ -208,7 +212,7 @@ Status read_structured_event(std::string_view text, NewEvent& out, EventForm for
   if (partition_key != nullptr) BATON_TRY(set(object, "partitionkey", *partition_key));
   BATON_TRY(set_tags(object, out));
   BATON_TRY(set_headers(object, out));
-  return set_data(object, text, out);
+  return in_place(read_data(text, object, out));
 }
 
 }  // namespace baton::broker

@@ -6,10 +6,8 @@
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
-#include "base/base64.h"
 #include "base/try.h"
 #include "broker/cloud_event.h"
-#include "broker/json_raw.h"
 #include "cli/row_reader.h"
 #include "cli/session.h"
 #include "store/limits.h"
@@ -93,22 +91,6 @@ Status append_one(Session& session, AppendOptions& o) {
 // Of an event as --json prints it: where it was, which the store gives anew.
 constexpr std::array<std::string_view, 6> kOfItsPlace = {"context", "version", "recorded", "position", "offset", "partition"};
 
-Status read_data(std::string_view line, const boost::json::object& object, NewEvent& event) {
-  const auto* data = object.if_contains("data");
-  const auto* base64 = object.if_contains("data_base64");
-  event.has_data = data != nullptr || base64 != nullptr;
-  if (data != nullptr && base64 != nullptr) return Error{Code::invalid_argument, "'data' and 'data_base64' are given both"};
-  if (base64 != nullptr) {
-    auto bytes = base64->is_string() ? base::from_base64(base64->get_string()) : std::nullopt;
-    if (!bytes) return Error{Code::invalid_argument, "'data_base64' is no Base64 text"};
-    event.data = *std::move(bytes);
-  } else if (data != nullptr) {
-    if (data->is_string() && !broker::is_json_type(event.content_type)) event.data = data->get_string();
-    else event.data = broker::member(line, "data");  // byte for byte
-  }
-  return {};
-}
-
 // One line of --ndjson: {"stream": .., "type": .., "data": .., and optionally id, source, time, tenant, correlation, causation, tags, headers}, or an event that --json printed.
 Result<StreamAppend> parse_line(std::string_view line) {
   boost::system::error_code error;
@@ -145,7 +127,7 @@ Result<StreamAppend> parse_line(std::string_view line) {
       BATON_TRY_ASSIGN(event.time, Time::parse(text));
     }
   }
-  BATON_TRY(read_data(line, value.get_object(), event));
+  BATON_TRY(broker::read_data(line, value.get_object(), event));
   result.events.push_back(std::move(event));
   return result;
 }

@@ -301,7 +301,7 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_in(const
     position += at;
   }
   const Offset reaches = std::min(limit, segment.end_offset());
-  if (segment.end_offset() != Offset(INT64_MAX) && expected < reaches) {
+  if (segment.end_offset() != kNoOffset && expected < reaches) {
     return segment.corrupt_at(position, "it ends at offset " + std::to_string(expected.value()) + ", and should reach offset " +
                                             std::to_string(reaches.value()));
   }

@@ -145,7 +145,7 @@ Status Segment::read(std::uint64_t position, base::MutableByteView out) const {
 Result<std::size_t> Segment::read_some(std::uint64_t position, base::MutableByteView out) const {
   BATON_TRY_ASSIGN(const auto from, file());
   BATON_TRY_ASSIGN(const std::size_t got, from->read_at(position, out));
-  if (got != out.size() && end_offset() == Offset(INT64_MAX)) {
+  if (got != out.size() && end_offset() == kNoOffset) {
     return corrupt_at(position + got, "the file ends here, and should be longer");
   }
   return got;

@@ -108,8 +108,8 @@ class Segment : public std::enable_shared_from_this<Segment> {
   const Offset base_;
   std::atomic<std::uint64_t> end_{0};
   std::atomic<std::int64_t> max_timestamp_{INT64_MIN};
-  std::atomic<std::int64_t> end_offset_{INT64_MAX};
-  std::atomic<std::int64_t> next_offset_{INT64_MAX};
+  std::atomic<std::int64_t> end_offset_{kNoOffset.value()};
+  std::atomic<std::int64_t> next_offset_{kNoOffset.value()};
   std::atomic<bool> sealed_{false};
 
   mutable std::mutex mutex_;  // never held during I/O

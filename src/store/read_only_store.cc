@@ -5,7 +5,6 @@
 #include <mutex>
 #include <optional>
 
-#include "base/check.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "log/read_only_log.h"
@@ -31,7 +30,7 @@ class ReaderPartition {
   static Result<std::unique_ptr<ReaderPartition>> open(os::Env& env, const std::string& store_directory, const log::Log& log,
                                                        const log::PartitionKey& key, const ContextView& context) {
     auto reader = log.reader(key);
-    BATON_CHECK(reader != nullptr, "a log has all partitions that its catalogue names");
+    if (reader == nullptr) return Error{Code::unavailable, "context " + context.name + " is in the catalogue and not in the marks of its writer: refresh again"};
     const std::string directory = partition_directory(store_directory, key);
     BATON_TRY_ASSIGN(auto index, Index::open(env, os::join(directory, "index"), {.read_only = true}, nullptr, nullptr));
     std::unique_ptr<ReaderPartition> out(new ReaderPartition);
