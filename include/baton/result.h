@@ -43,6 +43,7 @@ enum class Code : int {
   internal = 22,          // a defect in Baton
   fenced = 23,            // another producer with the same id has taken over
   out_of_order = 24,      // a producer's batch before this one is missing
+  removed = 25,           // a retention has removed what was to be read; what is left can be read
 };
 
 // The stable, lower-case name of a code ("wrong_version").

@@ -183,7 +183,8 @@ struct SubscribeOptions {
 
 // A catch-up subscription: pulls events in order and goes live without a gap or a duplicate. It buffers one read (256 KiB or one
 // batch), whatever the speed of its consumer. One thread at a time may use it; it must be destroyed before its Store. Several partitions
-// are read in turns. While others append, history is read at a bounded rate.
+// are read in turns. While others append, history is read at a bounded rate. What a retention has removed, also since the subscription began, is
+// not there: it goes on with what is left.
 class Subscription {
  public:
   virtual ~Subscription() = default;

@@ -31,6 +31,7 @@ std::string_view code_name(Code code) noexcept {
     case Code::internal: return "internal";
     case Code::fenced: return "fenced";
     case Code::out_of_order: return "out_of_order";
+    case Code::removed: return "removed";
   }
   return "unknown";
 }

@@ -35,7 +35,8 @@ Exit exit_of(const Error& error) {
     case Code::condition_failed:
     case Code::duplicate_mismatch:
     case Code::partial_duplicate: return Exit::conflict;
-    case Code::not_found: return Exit::not_found;
+    case Code::not_found:
+    case Code::removed: return Exit::not_found;
     case Code::locked: return Exit::locked;
     case Code::corrupt: return Exit::corrupt;
     case Code::too_large:

@@ -38,7 +38,8 @@ int status_of(Code code) {
     case Code::fenced:
     case Code::out_of_order: return 409;
     case Code::wrong_version: return 412;
-    case Code::position_lost: return 410;
+    case Code::position_lost:
+    case Code::removed: return 410;
     case Code::too_large: return 413;
     case Code::incompatible: return 422;
     case Code::read_only: return 403;

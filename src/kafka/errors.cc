@@ -72,7 +72,8 @@ ErrorCode to_wire(broker::GroupError error) {
 
 ErrorCode read_error(const Error& error) {
   switch (error.code) {
-    case Code::invalid_argument: return ErrorCode::offset_out_of_range;
+    case Code::invalid_argument:
+    case Code::removed: return ErrorCode::offset_out_of_range;
     case Code::corrupt: return ErrorCode::corrupt_message;
     case Code::not_found: return ErrorCode::unknown_topic_or_partition;
     default: return ErrorCode::kafka_storage_error;

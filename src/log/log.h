@@ -68,7 +68,7 @@ class PartitionReader {
   // Whole batches, starting with the one that holds `from` (or the next one after it), until `bytes_max` would be passed (the first
   // batch is returned whatever its size), never past `end` (exclusive; default: visible). Appended to `out`; `first` tells where the
   // first one lies. Empty: nothing there yet. Checks each batch's CRC and that offsets follow: corrupt names file and position, also of a
-  // file that is missing. invalid_argument: `from` below log_start or above visible; not_found: the topic has been removed. [any]
+  // file that is missing. removed: `from` below the log's start; invalid_argument: above visible; not_found: the topic has been removed. [any]
   struct ReadResult {
     std::optional<BatchPlace> first;
     Offset next;  // where to read on
@@ -108,6 +108,9 @@ class PartitionReader {
   [[nodiscard]] virtual Result<std::optional<Epoch>> epoch_of(Offset offset) const = 0;
   // The epoch table: where `epoch` ended (the start of the next one, or visible). nullopt: unknown epoch.
   [[nodiscard]] virtual std::optional<Offset> epoch_end(Epoch epoch) const = 0;
+  // The log's start as the catalogue has it now, which a process that only reads may not have heard of: where to read on after `removed`. Reads
+  // the catalogue. [any]
+  [[nodiscard]] virtual Result<Offset> find_start() const = 0;
   [[nodiscard]] virtual std::uint64_t bytes() const = 0;  // of all segments, as of now
 };
 

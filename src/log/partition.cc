@@ -59,10 +59,7 @@ Bounds Partition::bounds() const {
 
 Status Partition::check_bounds(Offset from) const {
   const auto start = Offset(log_start_.load(std::memory_order_acquire));
-  if (from < start) {
-    return Error{Code::invalid_argument, "offset " + std::to_string(from.value()) + " is below the start of the log, " +
-                                             std::to_string(start.value())};
-  }
+  if (from < start) return below_start(from, start);
   if (const Offset end = visible(); from > end) {
     return Error{Code::invalid_argument,
                  "offset " + std::to_string(from.value()) + " is above the end of the log, " + std::to_string(end.value())};
@@ -224,14 +221,18 @@ Result<FilePosition> Partition::check(const Mapped& mapped, FilePosition positio
 
 Result<std::optional<PartitionReader::TimeResult>> Partition::find_time(std::int64_t ms) const {
   note_read();
+  Offset learned;
   while (true) {
     const Offset limit = visible();
-    const auto start = Offset(log_start_.load(std::memory_order_acquire));
+    const auto start = std::max(learned, Offset(log_start_.load(std::memory_order_acquire)));
     const auto list = segments();
     auto found = find_time_once(ms, start, limit, *list);
     if (found) return found;
-    const bool moved = has_moved(list.get(), limit) || start.value() != log_start_.load(std::memory_order_acquire);
-    if (!moved) return judge(start, std::move(found).error());
+    if (has_moved(list.get(), limit) || start.value() < log_start_.load(std::memory_order_acquire)) continue;
+    Error error = judge(start, std::move(found).error());
+    if (error.code != Code::removed) return error;
+    BATON_TRY_ASSIGN(learned, find_start());
+    if (learned <= start) return error;
   }
 }
 
@@ -244,7 +245,7 @@ Result<std::optional<PartitionReader::TimeResult>> Partition::find_time_once(std
     if (!found) {
       const Offset end = i + 1 < list.size() ? std::min(list[i + 1]->base(), limit) : limit;
       Error error = judge(end.plus(-1), std::move(found).error());
-      if (error.code == Code::invalid_argument) continue;  // retention was faster, and what it removes is not looked for
+      if (error.code == Code::removed) continue;  // retention was faster, and what it removes is not looked for
       return error;
     }
     if (*found) return found;

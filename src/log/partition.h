@@ -41,6 +41,7 @@ class Partition final : public PartitionReader {
   Result<std::optional<TimeResult>> find_time(std::int64_t ms) const override;
   Result<std::optional<Epoch>> epoch_of(Offset offset) const override;
   std::optional<Offset> epoch_end(Epoch epoch) const override;
+  Result<Offset> find_start() const override;
   std::uint64_t bytes() const override;
 
  private:
@@ -54,6 +55,7 @@ class Partition final : public PartitionReader {
   void note_read() const {
     if (!was_read()) was_read_.store(true, std::memory_order_relaxed);
   }
+  [[nodiscard]] static Error below_start(Offset from, Offset start);
   [[nodiscard]] Status check_bounds(Offset from) const;
   [[nodiscard]] Result<BatchPlace> start_of(const Segment& segment, Offset from) const;
   [[nodiscard]] Result<std::shared_ptr<Segment>> holder(const SegmentList& list, Offset offset) const;

@@ -42,21 +42,27 @@ Status Partition::check_holes(const SegmentList& list, Offset start) const {
   return {};
 }
 
+Error Partition::below_start(Offset from, Offset start) {
+  return {Code::removed, "offset " + std::to_string(from.value()) + " is below the start of the log, " + std::to_string(start.value())};
+}
+
+Result<Offset> Partition::find_start() const {
+  BATON_TRY_ASSIGN(const auto catalogue, Catalogue::open(env_, directory_, true));
+  const CatalogueState& state = catalogue->state();
+  const auto topic = state.topics.find(key_.topic);
+  if (topic == state.topics.end() || topic->second.removed) return Error{Code::not_found, "the topic has been removed"};
+  const auto start = state.log_start.find(key_);
+  return start == state.log_start.end() ? Offset(0) : start->second;
+}
+
 // What it means that something of the segment of `within` was not found. A retention, or the removal of the topic, is in the catalogue before a
 // file goes; a process that only reads may not have heard of it yet.
 Error Partition::judge(Offset within, Error found) const {
   if (found.code != Code::not_found && found.code != Code::corrupt) return found;
   if (Status there = check_bounds(within); !there) return std::move(there).error();
-  auto catalogue = Catalogue::open(env_, directory_, true);
-  if (!catalogue) return std::move(catalogue).error();
-  const CatalogueState& state = (*catalogue)->state();
-  const auto topic = state.topics.find(key_.topic);
-  if (topic == state.topics.end() || topic->second.removed) return Error{Code::not_found, "the topic has been removed"};
-  const auto start = state.log_start.find(key_);
-  if (start != state.log_start.end() && within < start->second) {
-    return Error{Code::invalid_argument, "offset " + std::to_string(within.value()) + " is below the start of the log, which has become " +
-                                             std::to_string(start->second.value())};
-  }
+  auto start = find_start();
+  if (!start) return std::move(start).error();
+  if (within < *start) return below_start(within, *start);
   return {Code::corrupt, std::move(found.detail)};
 }
 

@@ -277,7 +277,10 @@ TEST_F(LogTest, WhatARetentionHasRemovedMeanwhileIsNoDamage) {
   base::Bytes bytes;
   const auto old = (*beside)->reader(key)->read(Offset(0), 4096, bytes);
   ASSERT_FALSE(old.ok());
-  EXPECT_EQ(old.error().code, Code::invalid_argument) << old.error().to_string();
+  EXPECT_EQ(old.error().code, Code::removed) << old.error().to_string();
+  const auto start = (*beside)->reader(key)->find_start();
+  ASSERT_OK(start);
+  EXPECT_EQ(*start, Offset(10));
   // A search by time passes over what has gone.
   const auto first = (*beside)->reader(key)->find_time(0);
   ASSERT_OK(first);

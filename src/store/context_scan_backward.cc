@@ -29,7 +29,8 @@ class BackwardScan {
   [[nodiscard]] bool done() const { return stopped_ || count_ == max_ || examined_ >= examined_max_; }
   [[nodiscard]] std::int64_t reached() const { return reached_; }
 
-  // From the records that the index names. A damaged one gives corrupt, and scan() goes on from what was reached: the log has everything.
+  // From the records that the index names. A damaged one gives corrupt, and scan() goes on from what was reached: the log has everything that
+  // a retention has left.
   Status follow_postings(const IndexSnapshot& index, const Filter& filter, std::int64_t from) {
     std::vector<std::string> types;
     for (const std::string& type : filter.types) types.emplace_back(bare_type(context_.name, type));
@@ -135,17 +136,26 @@ Result<Position> scan_backward(const ContextView& context, const ReadContext& re
                                              " partitions, which have no order between them: it can only be read forward"};
   }
   BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr));
-  const auto [from, to] = ranges.front();
+  auto [from, to] = ranges.front();
   const PartitionView& partition = *context.partitions.front();
   BackwardScan scan(context, request, to, max, visit);
   bool answered = false;
   const bool selective = !request.filter.tags.empty() || !request.filter.types.empty();
   if (const auto index = selective ? partition.index_snapshot() : std::nullopt) {
     const Status followed = scan.follow_postings(*index, request.filter, from);
-    if (!followed && followed.error().code != Code::corrupt) return followed.error();
+    if (!followed && followed.error().code != Code::corrupt && followed.error().code != Code::removed) return followed.error();
     answered = followed.ok();
   }
-  if (!answered) BATON_TRY(scan.scan(from));
+  while (!answered) {
+    Status scanned = scan.scan(from);
+    answered = scanned.ok();
+    if (answered) break;
+    if (scanned.error().code != Code::removed) return std::move(scanned).error();
+    // A retention was faster: what is left is all that there is.
+    BATON_TRY_ASSIGN(const log::Offset start, partition.reader().find_start());
+    if (start.value() <= from) return std::move(scanned).error();
+    from = start.value();
+  }
   at_end = scan.reached() <= from;
   if (scan.reached() >= to || to <= 0) return request.after;  // nothing was passed
   BATON_TRY_ASSIGN(const auto epoch, partition.reader().epoch_of(log::Offset(scan.reached())));

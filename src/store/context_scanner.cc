@@ -116,13 +116,24 @@ Result<std::size_t> ContextScanner::run(std::size_t max, const Visit& visit) {
       enter_partition(static_cast<std::size_t>(waiting - ranges_.begin()));
     }
     const std::int64_t before = ranges_[partition_].next;
-    const Status outcome = run_partition(run);
+    Status outcome = run_partition(run);
     if (const std::int64_t next = ranges_[partition_].next; next > before) {
       positions_.saw(log::PartitionId(static_cast<std::int32_t>(partition_)), next - 1, epoch_);
     }
+    if (!outcome && outcome.error().code == Code::removed) outcome = pass_removed(std::move(outcome).error());
     if (!outcome) return outcome.error();
   }
   return run.count;
+}
+
+// A retention was faster than this reader, which goes on with what is left, as one does that begins now.
+Status ContextScanner::pass_removed(Error removed) {
+  Range& range = ranges_[partition_];
+  BATON_TRY_ASSIGN(const log::Offset start, context_->partitions[partition_]->reader().find_start());
+  if (start.value() <= range.next) return removed;
+  range.next = start.value();
+  enter_partition(partition_);
+  return {};
 }
 
 Status ContextScanner::run_partition(Run& run) {

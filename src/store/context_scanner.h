@@ -68,6 +68,7 @@ class ContextScanner {
   };
 
   [[nodiscard]] Status run_partition(Run& run);
+  [[nodiscard]] Status pass_removed(Error removed);
   [[nodiscard]] Status scan(Run& run);
   [[nodiscard]] Status scan_batch(Run& run);
   [[nodiscard]] Status follow_postings(const IndexSnapshot& index, Run& run, bool& too_many);

@@ -60,6 +60,7 @@ class FakePartition final : public log::PartitionReader {
             .visible = log::VisibleOffset(next_),
             .last_stable = log::LastStableOffset(next_)};
   }
+  [[nodiscard]] Result<log::Offset> find_start() const override { return bounds().log_start; }
   [[nodiscard]] Result<std::optional<Slice>> slice(log::Offset, std::size_t, log::Offset) const override {
     return Error{Code::unavailable, "there is no file"};
   }

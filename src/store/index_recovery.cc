@@ -27,7 +27,7 @@ Result<bool> index_matches_log(const log::PartitionReader& reader, const IndexCo
   if (covered.next <= bounds.log_start || covered.next > log::Offset(bounds.visible.value())) return false;
   base::Bytes batch;
   const auto read = reader.read(covered.next.plus(-1), 1, batch);
-  if (!read && read.error().code == Code::invalid_argument) return false;  // beside a writer: its retention was faster
+  if (!read && read.error().code == Code::removed) return false;  // beside a writer: its retention was faster
   if (!read) return read.error();
   if (!read->first) return false;
   BATON_TRY_ASSIGN(const log::BatchHeader header, log::parse_batch_header(batch));

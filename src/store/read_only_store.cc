@@ -70,7 +70,7 @@ class ReaderPartition {
   [[nodiscard]] Status follow() {
     Status followed = take_index();
     if (followed) return {};
-    if (followed.error().code == Code::invalid_argument) {
+    if (followed.error().code == Code::removed) {
       go_without({Code::unavailable, "a retention has passed what its index is made from; try again"});
       return {};
     }
@@ -101,16 +101,18 @@ class ReaderPartition {
   // The runs are as `covered` says: do they belong to this log, and do the entries in memory follow them?
   [[nodiscard]] Status begin(const IndexCovered& covered) {
     const log::Bounds bounds = view_->reader().bounds();
-    bool match = covered.next.value() == 0;
+    // Runs of nothing but what a retention has removed say nothing, as if there were none: the heads know all streams up to the log's start.
+    const bool none = covered.next <= bounds.log_start;
+    bool match = none;
     if (!match) {
       BATON_TRY_ASSIGN(match, index_matches_log(view_->reader(), covered));
     }
-    const log::Offset from = covered.next.value() == 0 ? bounds.log_start : covered.next;
+    const log::Offset from = none ? bounds.log_start : covered.next;
     if (!begun_) fed_from_ = next_ = from;
     // Runs that end below what is in memory (the writer has begun again): the entries between are nowhere.
     usable_ = match && from >= fed_from_;
     if (usable_ && next_ < from) next_ = from;
-    if (usable_ && next_ == from) streams_ = covered.next.value() == 0 ? streams_in_heads() : covered.streams;
+    if (usable_ && next_ == from) streams_ = none ? streams_in_heads() : covered.streams;
     begun_ = true;
     if (usable_) covered_ = covered;  // else it is looked at again
     return {};

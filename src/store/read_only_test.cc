@@ -1,4 +1,5 @@
 // A store that is opened read-only, beside a writer on the simulated machine: what its readers see while it takes in what is new.
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -247,6 +248,132 @@ TEST_F(ReadOnly, AnEventThatAReadOfTheContextShowsIsInItsStreamInEveryMomentOfAR
     EXPECT_GT(looks, 0);
   }
   EXPECT_EQ(reader_->context("rides")->events, appended_);
+}
+
+// A retention is faster than readers that have begun: each goes on with what is left.
+TEST_F(ReadOnly, ARetentionThatOvertakesAReaderTakesNothingElseFromIt) {
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  append_numbers(1'500);
+  open_reader();
+  struct Reading {
+    std::unique_ptr<Subscription> subscription;
+    std::int64_t last = -1;
+    std::size_t count = 0;
+    std::string error;
+
+    void go_on(std::size_t max) {
+      const auto read = subscription->next(max, 0, [&](const EventView& seen) {
+        EXPECT_GT(seen.offset, last);
+        last = seen.offset;
+        ++count;
+        return true;
+      });
+      if (!read) error = read.error().to_string();
+    }
+  };
+  std::vector<Reading> readings;
+  for (Store* const store : {store_.get(), reader_.get()}) {
+    for (const Filter& filter : {Filter{}, Filter{.types = {"A"}}}) {
+      auto subscription = store->subscribe({.context = "rides", .filter = filter, .live = true});
+      ASSERT_TRUE(subscription) << subscription.error().to_string();
+      readings.push_back({.subscription = *std::move(subscription)});
+      readings.back().go_on(1);
+      EXPECT_EQ(readings.back().last, 0);
+    }
+  }
+  ASSERT_TRUE(store_->apply_retention());
+  world_.run_until_idle();  // the worker removes
+  append_numbers(5);
+  const std::int64_t first = store_->read_context({.context = "rides", .limit = 1})->events.front().offset;
+  ASSERT_GT(first, 1'000);
+  for (Reading& reading : readings) {
+    // Until it has all: what is appended later comes too.
+    for (int i = 0; i < 1'000 && reading.error.empty() && reading.last < appended_ - 1; ++i) reading.go_on(100);
+    EXPECT_EQ(reading.error, "");
+    EXPECT_EQ(reading.last, appended_ - 1);
+    EXPECT_GE(reading.count, static_cast<std::size_t>(appended_ - first));
+    EXPECT_LT(reading.count, 1'000u);
+  }
+}
+
+TEST_F(ReadOnly, APageThatARetentionOvertakesIsMadeOfWhatIsLeft) {
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  std::int64_t removed = 0;
+  for (const bool indexed : {true, false}) {
+    SCOPED_TRACE(indexed);
+    options_.index_table_entries = indexed ? 64 : 1 << 16;
+    reopen();
+    const auto each = [&](const std::function<void()>& read) {
+      append_numbers(300);
+      open_reader();
+      ASSERT_TRUE(store_->apply_retention());
+      world_.run_until_idle();
+      removed = store_->read_context({.context = "rides", .limit = 1})->events.front().offset;
+      read();
+    };
+    each([&] {
+      const auto page = reader_->read_stream({.context = "rides", .stream = "ride-3"});
+      ASSERT_TRUE(page) << page.error().to_string();
+      EXPECT_EQ(page->events.back().version, appended_ / 10 - 1);
+      EXPECT_EQ(page->last_version, appended_ / 10 - 1);
+    });
+    for (const bool backward : {false, true}) {
+      for (const Filter& filter : {Filter{}, Filter{.types = {"A"}}}) {
+        each([&] {
+          auto page = reader_->read_context({.context = "rides", .backward = backward, .limit = 10'000, .filter = filter});
+          ASSERT_TRUE(page) << page.error().to_string();
+          // What the reader had open it may still show.
+          if (backward) std::ranges::reverse(page->events);
+          EXPECT_LE(page->events.front().offset, removed);
+          EXPECT_EQ(page->events.back().offset, appended_ - 1);
+          EXPECT_EQ(page->events.back().offset - page->events.front().offset + 1, static_cast<std::int64_t>(page->events.size()));
+          EXPECT_TRUE(page->at_end);
+        });
+      }
+    }
+    each([&] {
+      const auto page = reader_->streams("rides", "", "", 100);
+      ASSERT_TRUE(page) << page.error().to_string();
+      EXPECT_EQ(page->streams.size(), 10u);
+    });
+    each([&] {
+      const auto head = reader_->stream_head("rides", "ride-7");
+      ASSERT_TRUE(head) << head.error().to_string();
+      EXPECT_EQ(head->last_version, appended_ / 10 - 1);
+    });
+    each([&] {
+      const auto loaded = reader_->load("rides", "ride-3", {});
+      ASSERT_TRUE(loaded) << loaded.error().to_string();
+      EXPECT_EQ(loaded->version, appended_ / 10 - 1);
+    });
+    each([&] {
+      const auto position = reader_->position_at("rides", Time{0});
+      EXPECT_TRUE(position) << position.error().to_string();
+    });
+    each([&] {
+      const auto subscription = reader_->subscribe({.context = "rides", .start = {.kind = StartAt::Kind::time, .time = Time{1}}});
+      EXPECT_TRUE(subscription) << subscription.error().to_string();
+    });
+  }
+}
+
+TEST_F(ReadOnly, AScanBackwardThatARetentionOvertakesEndsWhereTheLogBegins) {
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  for (const Filter& filter : {Filter{}, Filter{.types = {"A"}}}) {
+    append_numbers(600);
+    std::vector<std::int64_t> seen;
+    const auto scanned = store_->scan({.context = "rides", .backward = true, .filter = filter}, [&](const EventView& event) {
+      if (seen.empty()) EXPECT_TRUE(store_->apply_retention());
+      seen.push_back(event.offset);
+      return true;
+    });
+    ASSERT_TRUE(scanned) << scanned.error().to_string();
+    const std::int64_t first = store_->read_context({.context = "rides", .limit = 1})->events.front().offset;
+    ASSERT_GT(first, appended_ - 600);
+    EXPECT_TRUE(std::ranges::is_sorted(seen, std::ranges::greater()));
+    EXPECT_EQ(seen.front(), appended_ - 1);
+    EXPECT_LE(seen.back(), first);
+  }
 }
 
 }  // namespace

@@ -13,6 +13,17 @@ Result<T> StoreReads::if_alive(Result<T> answer) {
   return answer;
 }
 
+template <typename Read>
+auto StoreReads::read_from(const std::string& context, const Read& read) -> decltype(read(std::shared_ptr<const ContextView>())) {
+  constexpr int kTriesMax = 8;
+  for (int tries = 1;; ++tries) {
+    BATON_TRY_ASSIGN(auto found, find(context));
+    auto answer = read(std::move(found));
+    if (answer || answer.error().code != Code::removed || tries == kTriesMax) return if_alive(std::move(answer));
+    BATON_TRY(refresh());
+  }
+}
+
 Result<std::shared_ptr<const ContextView>> StoreReads::find(const std::string& context) {
   BATON_TRY_ASSIGN(const auto all, view());
   auto found = all->find(context);
@@ -45,25 +56,20 @@ Result<ContextInfo> StoreReads::context(const std::string& name) {
 }
 
 Result<StreamPage> StoreReads::read_stream(const ReadStream& request) {
-  BATON_TRY_ASSIGN(const auto found, find(request.context));
-  return if_alive(store::read_stream(*found, request));
+  return read_from(request.context, [&](const auto& found) { return store::read_stream(*found, request); });
 }
 
 Result<ContextPage> StoreReads::read_context(const ReadContext& request) {
-  BATON_TRY_ASSIGN(auto found, find(request.context));
-  return if_alive(store::read_context(std::move(found), request));
+  return read_from(request.context, [&](auto found) { return store::read_context(std::move(found), request); });
 }
 
 Result<Store::StreamsPage> StoreReads::streams(const std::string& context, const std::string& prefix, const std::string& after,
                                                std::size_t limit) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  return if_alive(list_streams(*found, prefix, after, limit));
+  return read_from(context, [&](const auto& found) { return list_streams(*found, prefix, after, limit); });
 }
 
 Result<Store::StreamHead> StoreReads::stream_head(const std::string& context, const std::string& stream) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  BATON_TRY_ASSIGN(const Head head, store::stream_head(*found, stream));
-  BATON_TRY(still_alive());
+  BATON_TRY_ASSIGN(const Head head, read_from(context, [&](const auto& found) { return store::stream_head(*found, stream); }));
   return StreamHead{.stream = stream, .last_version = head.last_version.value(), .deleted = head.deleted};
 }
 
@@ -78,8 +84,7 @@ Result<std::int64_t> StoreReads::rank(const std::string& context, const Position
 }
 
 Result<Position> StoreReads::position_at(const std::string& context, std::optional<Time> recorded) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  return if_alive(store::position_at(*found, recorded));
+  return read_from(context, [&](const auto& found) { return store::position_at(*found, recorded); });
 }
 
 Result<Position> StoreReads::scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) {
@@ -94,8 +99,7 @@ Result<Position> StoreReads::scan(const ReadContext& request, const std::functio
 }
 
 Result<Loaded> StoreReads::load(const std::string& context, const std::string& stream, const LoadOptions& options) {
-  BATON_TRY_ASSIGN(const auto found, find(context));
-  return if_alive(load_aggregate(*source().env, *found, stream, options));
+  return read_from(context, [&](const auto& found) { return load_aggregate(*source().env, *found, stream, options); });
 }
 
 }  // namespace baton::store

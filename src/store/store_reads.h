@@ -44,6 +44,9 @@ class StoreReads : public Store {
  private:
   template <typename T>
   [[nodiscard]] Result<T> if_alive(Result<T> answer);
+  // What `read` gives for the context as it is now. When a retention was faster, which takes what is read away, from what is left.
+  template <typename Read>
+  [[nodiscard]] auto read_from(const std::string& context, const Read& read) -> decltype(read(std::shared_ptr<const ContextView>()));
 };
 
 }  // namespace baton::store
