@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <new>
+#include <system_error>
 
 #include "base/suggest.h"
 #include "base/try.h"
@@ -165,6 +167,7 @@ Error explain(const CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 int run_program(int argc, char** argv, const char* version, server::Services services) {
+  os::prepare_program();
   const auto env = os::make_posix_env();
   os::watch_interrupts();
   Session session(*env);
@@ -195,6 +198,10 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     session.run([&] { return explain(app, error); });
+  } catch (const std::system_error& error) {  // of a thread that cannot be made
+    session.run([&] { return Status(Error{Code::resource_exhausted, std::string("the system refuses what is needed: ") + error.what()}); });
+  } catch (const std::bad_alloc&) {
+    session.run([&] { return Status(Error{Code::resource_exhausted, "the system refuses what is needed: there is no memory"}); });
   }
   return session.exit_code();
 }

@@ -198,6 +198,59 @@ TEST_F(LogFailures, F9ASegmentThatIsMissingIsRefused) {
   EXPECT_EQ(try_open().error().code, Code::corrupt);
 }
 
+// Before the first checkpoint the journal alone knows what was acknowledged.
+TEST_F(LogFailures, F9AJournalThatIsMissingOrEmptyIsRefusedAndNothingIsChanged) {
+  for (const bool closed : {false, true}) {
+    SCOPED_TRACE(closed);
+    stop();
+    world_.disk().remove("/data");
+    open();
+    make_topic();
+    ASSERT_OK(append("a"));
+    if (closed) ASSERT_OK(log_->close());
+    const std::string path = journal();
+    kill();
+    const auto whole = *world_.disk().read(path);
+    for (int damage = 0; damage < 3; ++damage) {
+      if (damage < 2) world_.disk().write(path, base::ByteView(whole).first(damage == 0 ? 0 : 100));
+      else world_.disk().remove("/data/journal");
+      const auto before = world_.disk().files();
+      const auto opened = try_open();
+      ASSERT_FALSE(opened.ok());
+      EXPECT_EQ(opened.error().code, Code::corrupt) << opened.error().to_string();
+      EXPECT_EQ(world_.disk().files().size(), before.size());
+      stop();
+    }
+    world_.disk().write(path, whole);
+    open();
+    EXPECT_EQ(values(), (Values{{0, "a"}}));
+    kill();
+  }
+}
+
+TEST_F(LogFailures, F9ACatalogueThatLacksItsLastRecordsIsRefused) {
+  open();
+  make_topic();
+  const std::size_t with_topic = world_.disk().read("/data/catalogue")->size();
+  ASSERT_OK(append("a"));
+  const auto other = log_->create_topic("payments", TopicKind::event, 1, {});
+  ASSERT_OK(other);
+  ASSERT_OK(log_->remove_topic(*other));
+  kill();
+  const auto whole = *world_.disk().read("/data/catalogue");
+  for (std::size_t size = 512; size < with_topic; size += 512) {
+    world_.disk().write("/data/catalogue", base::ByteView(whole).first(size));
+    const auto opened = try_open();
+    ASSERT_FALSE(opened.ok()) << size;
+    EXPECT_EQ(opened.error().code, Code::corrupt) << opened.error().to_string();
+    EXPECT_TRUE(opened.error().detail.starts_with("catalogue: its end is missing")) << opened.error().detail;
+    stop();
+  }
+  world_.disk().write("/data/catalogue", whole);
+  open();
+  EXPECT_EQ(values(), (Values{{0, "a"}}));
+}
+
 TEST_F(LogFailures, F10AValidRoundBehindABadOneIsNeverReadPastIt) {
   LogOptions options{.durability = Durability::interval};
   open(options);

@@ -205,7 +205,7 @@ TEST_F(LogTest, RetentionRemovesWholeSegmentsAndNothingElse) {
   EXPECT_GE(reader->bytes(), 9000u);
   EXPECT_EQ(read_all(*reader).size(), static_cast<std::size_t>(40 - start.value()));
   base::Bytes bytes;
-  EXPECT_EQ(reader->read(Offset(0), 100, bytes).error().code, Code::invalid_argument);
+  EXPECT_EQ(reader->read(Offset(0), 100, bytes).error().code, Code::removed);
   reopen();
   EXPECT_EQ(log_->reader(key)->bounds().log_start, start);
   EXPECT_EQ(read_all(*log_->reader(key)).size(), static_cast<std::size_t>(40 - start.value()));

@@ -51,6 +51,7 @@ class Finder {
     return plan.found.durability == Durability::memory && !store_.clean;
   }
   [[nodiscard]] Status list_partitions();
+  [[nodiscard]] Status check_removed(const PartitionKey& key, const JournalReader::Place& place) const;
   [[nodiscard]] Status list_segments(Plan& plan);
   [[nodiscard]] Status take_extent(Plan& plan, const JournalPart& part);
   [[nodiscard]] Status take_part(Plan& plan, const JournalReader::Place& place, const ParsedRecord::Part& part);
@@ -81,13 +82,22 @@ Result<RecoveredStore> Finder::find() {
     store_.rounds_in_journal = store_.rounds_in_journal || !place.base;
     for (const auto& part : record.parts) {
       const auto plan = plans_.find(part.key);
-      if (plan == plans_.end() || is_scanned(plan->second)) continue;
+      if (plan == plans_.end()) {
+        BATON_TRY(check_removed(part.key, place));
+        continue;
+      }
+      if (is_scanned(plan->second)) continue;
       if (part.extent() && place.oldest) BATON_TRY(take_extent(plan->second, part));
       if (!part.extent()) BATON_TRY(take_part(plan->second, place, part));
     }
     return {};
   };
   BATON_TRY(journal.for_each(visit));
+  // The first generation is durable before the first epoch is in the catalogue, and each later one before the one before it goes.
+  if (journal.files().empty() && catalogue_.epoch.value() > 0) {
+    return corrupt("journal", 0, journal.ignored().empty() ? "there is no journal, which holds what is not in the segments yet: restore its files, or the store from a backup"
+                                                           : "no file of the journal holds a generation: restore its files, or the store from a backup");
+  }
   for (auto& [key, plan] : plans_) {
     BATON_TRY(is_scanned(plan) ? finish_memory(plan) : finish(plan));
     store_.partitions.emplace(key, std::move(plan.found));
@@ -105,6 +115,16 @@ Result<RecoveredStore> Finder::find() {
   }
   store_.journal = std::move(journal);
   return std::move(store_);
+}
+
+// A topic or partition is in the catalogue before anything is written to it, and a removed one stays there: one that is not tells that the
+// catalogue is not whole.
+Status Finder::check_removed(const PartitionKey& key, const JournalReader::Place& place) const {
+  const auto topic = catalogue_.topics.find(key.topic);
+  if (topic != catalogue_.topics.end() && (topic->second.removed || key.partition.value() < topic->second.partitions)) return {};
+  return Error{Code::corrupt, "catalogue: its end is missing: " + place.file->name + ", position " + std::to_string(place.position) +
+                                  ", tells of partition " + std::to_string(key.partition.value()) + " of topic " + key.topic.to_hex() +
+                                  ", which the catalogue does not know: restore the store from a backup"};
 }
 
 Status Finder::list_partitions() {
@@ -436,58 +456,6 @@ std::string partition_directory(const PartitionKey& key) {
 Result<RecoveredStore> find_store(os::FileSystem& fs, const std::string& directory, const CatalogueState& catalogue,
                                   const LogOptions& options) {
   return Finder(fs, directory, catalogue, options).find();
-}
-
-Result<base::Bytes> read_in_place(const os::File& file, const std::string& name, const ParsedRecord::Part& part) {
-  base::Bytes data(part.length);
-  BATON_TRY_ASSIGN(const std::size_t got, file.read_at(part.position, data));
-  if (got != data.size()) return corrupt(name, part.position + got, "the segment ends within a durable round");
-  const std::size_t tail = std::min(part.payload.size(), data.size());
-  std::ranges::copy(part.payload.last(tail), data.end() - static_cast<std::ptrdiff_t>(tail));
-  return data;
-}
-
-Status walk_batches(const os::File& file, const std::string& name, std::uint64_t position, std::uint64_t end, Offset expected,
-                    std::size_t batch_bytes_max, const std::function<void(const MarkBuilder::Piece&)>& piece) {
-  base::Bytes bytes;
-  std::size_t step = 256u << 10;
-  while (position < end) {
-    bytes.resize(std::min<std::uint64_t>(step, end - position));
-    BATON_TRY_ASSIGN(const std::size_t got, file.read_at(position, bytes));
-    if (got != bytes.size()) return corrupt(name, position + got, "the segment is shorter than it should be");
-    std::size_t at = 0;
-    std::size_t begin = 0;
-    MarkBuilder::Piece run{.max_timestamp = INT64_MIN};
-    const auto finish = [&] {
-      run.bytes = at - begin;
-      run.crc = base::crc32c(0, base::ByteView(bytes).subspan(begin, run.bytes));
-      if (run.bytes > 0) piece(run);
-      run = {.max_timestamp = INT64_MIN};
-      begin = at;
-    };
-    while (at < bytes.size()) {
-      const auto rest = base::ByteView(bytes).subspan(at);
-      auto size = batch_size(rest, batch_bytes_max);
-      if (!size) return corrupt(name, position + at, size.error().detail);
-      if (!*size || **size > rest.size()) break;
-      auto header = check_batch(rest.first(**size));
-      if (!header) return corrupt(name, position + at, header.error().detail);
-      if (header->base_offset < expected) return corrupt(name, position + at, "offsets do not ascend");
-      expected = header->next_offset();
-      at += **size;
-      run.next_offset = expected;
-      run.max_timestamp = std::max(run.max_timestamp, header->max_timestamp);
-      run.arrival_ms = header->log_append_time() ? header->max_timestamp : 0;
-      if (at - begin >= kMarkRangeBytes) finish();
-    }
-    finish();
-    if (at == 0) {
-      if (bytes.size() == end - position) return corrupt(name, position, "the segment ends within a batch");
-      step *= 2;
-    }
-    position += at;
-  }
-  return {};
 }
 
 }  // namespace baton::log

@@ -1,5 +1,6 @@
 #include "os/terminal.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -74,12 +75,24 @@ bool output_closed() {
   return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLERR) != 0;
 }
 
+void prepare_program() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest number that is free is this one: those below it are taken. The wrong way round, so that using it fails as on a closed one.
+    const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened != descriptor) ::_exit(1);
+  }
+  ::signal(SIGXFSZ, SIG_IGN);
+}
+
 void watch_interrupts() {
   struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  struct sigaction before{};
+  if (::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
 }
 
 bool interrupted() { return interrupt_seen; }

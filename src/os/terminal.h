@@ -28,7 +28,11 @@ struct Terminal {
 // for the next request.
 void keep_freed_memory();
 
-// True once SIGINT or SIGTERM came, after watch_interrupts(). A second one ends the process at once.
+// First of all in a program. A standard stream that is closed gets a descriptor on which all reads and writes fail, so that no file of a store is
+// opened under its number and written over by what is printed. A write past the limit on the size of files is an error then, and no signal.
+void prepare_program();
+
+// True once SIGINT, SIGTERM or SIGHUP came, after watch_interrupts(). A second one ends the process at once. SIGHUP is left alone where it is ignored (nohup).
 void watch_interrupts();
 [[nodiscard]] bool interrupted();
 // Wakes `waiter` when the first of them comes, or at once when it has come. The waiter (of a PosixEnv) must stay until this is called

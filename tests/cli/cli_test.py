@@ -176,6 +176,28 @@ class Cli(unittest.TestCase):
                 self.assertIn("standard output cannot be written", done.stderr)
         self.assertEqual(len(self.lines("tail", "shop", "--from", "beginning", "--no-follow", "--checkpoint", "x")), 1)
 
+    def test_a_program_whose_standard_streams_are_closed_harms_nothing_and_says_that_it_failed(self):
+        self.append("cart-1")
+        tail = f"{BATON} --data {self.data} tail shop --from beginning --no-follow --checkpoint x"
+        for closed in (">&-", "<&- >&-", "<&- >&- 2>&-"):
+            done = subprocess.run(["sh", "-c", f"{tail} {closed}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual(done.returncode, 1, closed)
+        # What it warns of goes nowhere, and not into the file that has the number of standard error.
+        before = (self.data / "catalogue").read_bytes()
+        (self.data / "catalogue").write_bytes(before + b"torn")
+        append = f"{BATON} --data {self.data} append shop cart-2 --type T"
+        subprocess.run(["sh", "-c", f"{append} <&- >&- 2>&-"], timeout=60)
+        self.assertTrue((self.data / "catalogue").read_bytes().startswith(before))
+        self.run_baton("verify")
+        self.assertEqual(len(self.lines("tail", "shop", "--from", "beginning", "--no-follow", "--checkpoint", "x")), 2)
+
+    def test_a_file_that_may_not_grow_is_an_error_and_no_signal(self):
+        self.append("cart-1")
+        done = subprocess.run(["sh", "-c", f"ulimit -f 1; exec {BATON} --data {self.data} append shop cart-2 --type T"], stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("limit on file sizes", done.stderr)
+        self.run_baton("verify")
+
     def test_a_context_keeps_its_history_unless_it_is_said_that_it_may_go(self):
         self.assertIn("history_deletable", self.run_baton("create-context", "shop", "--retention-ms", "1000", expect=2).stderr)
         self.run_baton("create-context", "shop", "--retention-ms", "-5", "--history-deletable", expect=2)
