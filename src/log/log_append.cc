@@ -225,8 +225,7 @@ const OpenSegment* LogImpl::last_segment(const PartitionTail& tail) {
 
 std::vector<Extent> LogImpl::extents() const {
   std::vector<Extent> out;
-  for (const auto& [key, tail] : tails_) {
-    if (tail->removed) continue;  // `memory` topics, too: it is what a clean start expects of them
+  for (const auto& [key, tail] : tails_) {  // `memory` topics, too: it is what a clean start expects of them
     if (const OpenSegment* last = last_segment(*tail)) {
       out.push_back({key, last->segment->base(), last->end, last->next_offset, tail->edge});
     } else if (tail->ended.value() > 0) {
@@ -316,10 +315,11 @@ Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
     first_undurable_ns_ = -1;
     for (PartitionTail* tail : std::exchange(undurable_, {})) {
       tail->undurable = false;
-      if (!tail->removed) publish(*tail);
+      publish(*tail);
     }
   }
   for (auto& part : round.parts) end_part(part);
+  removed_.clear();
   const bool has_parts = !round.parts.empty();
   if (round.parts.capacity() <= kSparePartsMax) {
     round.parts.clear();

@@ -26,7 +26,6 @@ std::shared_ptr<CheckpointJob> LogImpl::make_checkpoint(bool all) {
     producers_stale_ = false;
   }
   for (const auto& [key, tail] : tails_) {
-    if (tail->removed) continue;
     for (auto& segment : tail->open) {
       const bool seal = segment.rolled && segment.end == segment.staged_end;
       if (seal || (all && segment.dirty)) add_item(*job, *tail, segment);

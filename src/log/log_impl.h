@@ -154,7 +154,8 @@ class LogImpl final : public Log {
   std::shared_ptr<OpenFiles> open_files_;
   std::unique_ptr<LiveWriter> live_;
   Epoch epoch_;
-  std::map<PartitionKey, std::unique_ptr<PartitionTail>> tails_;  // removed ones stay: a round may still hold them
+  std::map<PartitionKey, std::unique_ptr<PartitionTail>> tails_;
+  std::vector<std::unique_ptr<PartitionTail>> removed_;  // until the round that may hold them has ended
   std::unordered_map<TopicId, std::vector<PartitionTail*>, TopicHash> by_topic_;  // by number; without removed ones
   mutable std::mutex readers_mutex_;
   std::map<PartitionKey, std::shared_ptr<Partition>> readers_;

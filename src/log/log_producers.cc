@@ -94,7 +94,6 @@ base::Bytes LogImpl::producers_file() const {
   std::vector<const ProducerSnapshot*> pointers;
   entries.reserve(tails_.size());
   for (const auto& [key, tail] : tails_) {
-    if (tail->removed) continue;
     ProducerSnapshot& entry = entries.emplace_back();
     entry.key = key;
     entry.next = tail->ended;

@@ -46,7 +46,7 @@ Result<bool> LogImpl::is_old(PartitionTail& tail) const {
 Status LogImpl::apply_retention(const KeepHeads& keep_heads) {
   BATON_TRY(check_open());
   for (const auto& [key, tail] : tails_) {
-    if (tail->removed || (!tail->config->retention_ms && !tail->config->retention_bytes)) continue;
+    if (!tail->config->retention_ms && !tail->config->retention_bytes) continue;
     if (clock_->trusted()) {
       BATON_TRY_ASSIGN(const bool old, is_old(*tail));
       const Status ended = old ? create_segment(*tail) : Status();

@@ -1,6 +1,7 @@
 #include "log/log.h"
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "log/log_test_support.h"
@@ -190,6 +191,39 @@ TEST_F(LogTest, UnknownSettingsAreRefusedWithTheNearestName) {
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code, Code::invalid_argument);
   EXPECT_NE(made.error().detail.find("retention.ms"), std::string::npos);
+}
+
+// What is open of a removed topic would keep its space on the disk.
+TEST_F(LogTest, ARemovedTopicKeepsNoFileOpen) {
+  reopen();
+  const auto open_files = [&](const TopicId& topic) {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      count += std::filesystem::read_symlink(entry.path(), gone).string().find(topic.to_hex()) != std::string::npos ? 1 : 0;
+    }
+    return count;
+  };
+  const auto key = make_topic("clicks", TopicKind::plain, {{"segment.bytes", "4096"}});
+  for (int i = 0; i < 20; ++i) append(key, std::string(800, 'x'));
+  settle();
+  EXPECT_GT(open_files(key.topic), 0u);
+  ASSERT_OK(log_->remove_topic(key.topic));
+  settle();
+  EXPECT_EQ(open_files(key.topic), 0u);
+
+  const auto other = make_topic("taps", TopicKind::plain);
+  append(other, "t");
+  ASSERT_OK(log_->stage(other, make_batch("u")));
+  auto flush = log_->begin_flush();
+  ASSERT_NE(flush, nullptr);
+  ASSERT_OK(log_->remove_topic(other.topic));
+  flush->run();
+  ASSERT_OK(log_->end_flush(std::move(flush)));
+  settle();
+  EXPECT_EQ(open_files(other.topic), 0u);
+  // And the name is free.
+  append(make_topic("clicks", TopicKind::plain), "again");
 }
 
 TEST_F(LogTest, RetentionRemovesWholeSegmentsAndNothingElse) {

@@ -126,15 +126,18 @@ Status LogImpl::remove_topic(const TopicId& id) {
   if (!removed && removed.error().code == Code::io_error) return fail(removed.error());
   BATON_TRY(removed);
   live_->set_catalogue_bytes(catalogue_->bytes());
-  for (const auto& [key, tail] : tails_) {
-    if (key.topic != id) continue;
-    tail->removed = true;
-    tail->staged.clear();
-    std::erase(dirty_, tail.get());
-    std::erase(undurable_, tail.get());
-    for (auto& segment : tail->open) segment.segment->release();
+  const auto is_of_topic = [&](const PartitionTail* tail) { return tail->key.topic == id; };
+  std::erase_if(dirty_, is_of_topic);
+  std::erase_if(undurable_, is_of_topic);
+  {
     const std::lock_guard guard(readers_mutex_);
-    readers_.erase(key);
+    std::erase_if(readers_, [&](const auto& entry) { return entry.first.topic == id; });
+  }
+  // With them their segments' descriptors go, which would keep the space of files that have no name any more.
+  for (auto at = tails_.lower_bound({id, PartitionId(0)}); at != tails_.end() && at->first.topic == id; at = tails_.erase(at)) {
+    at->second->removed = true;
+    for (auto& segment : at->second->open) segment.segment->release();
+    if (in_flight_ != nullptr) removed_.push_back(std::move(at->second));
   }
   by_topic_.erase(id);
   to_remove_.push_back(path(topic_directory(id)));
@@ -151,7 +154,6 @@ std::shared_ptr<const PartitionReader> LogImpl::reader(const PartitionKey& key) 
 std::vector<PartitionStats> LogImpl::stats() const {
   std::vector<PartitionStats> out;
   for (const auto& [key, tail] : tails_) {
-    if (tail->removed) continue;
     const auto segments = tail->partition->segments();
     out.push_back({key, segments->size(), tail->partition->bytes(), tail->partition->bounds()});
   }

@@ -67,7 +67,7 @@ struct PartitionTail {
   bool undurable = false;             // has visible records that are not durable (interval):
   Offset syncing_to;                  // the sync that is under way makes those below durable,
   Offset synced_to;                   // and the one before it has made those below durable
-  bool removed = false;
+  bool removed = false;               // while a round that holds it is on its way
   std::size_t live_slot = 0;
   std::uint64_t list_changes = 0;     // of segments and of marks files, for other processes
 };
