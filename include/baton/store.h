@@ -91,11 +91,14 @@ struct AppendedEvent {
 };
 struct Appended {
   std::vector<AppendedEvent> events;  // in the order given, streams first to last
-  Position position;                  // of the last event in log order
+  Position position;                  // of the last event in log order; it tells nothing of the context's other partitions, if it has some: as an
+                                      // AsOf::position, or after it, these are empty (Store::context() has the end of all)
 };
 
-// Completions run on the store's thread, or on one that is blocked in append() meanwhile and lends itself, one at a time, in append order per
-// partition. They must not block, and may append again.
+// Completions run on the store's thread, or on one that is blocked in append() meanwhile and lends itself, one at a time; those of appends that
+// were accepted in append order per partition. One that is refused before it is decided (a store that is read-only, full of appends that wait, or closed)
+// may be answered before earlier ones, also within append_async() itself. They must not block, throw or destroy the store, and may append again; while the
+// store is being destroyed (they get cancelled) nothing is taken any more, and no completion is called for it. May be empty.
 using AppendDone = std::function<void(Result<Appended>)>;
 
 struct ContextOptions {
@@ -188,8 +191,9 @@ struct SubscribeOptions {
 class Subscription {
  public:
   virtual ~Subscription() = default;
-  // Calls `visit` for each event that is there, at most `max`, waiting up to timeout_ms for the first one. Returns how many.
-  // visit returns false to stop after that event. cancelled once cancel() was called; at the end when not live: 0 and at_end().
+  // Calls `visit` for each event that is there, at most `max`, waiting up to timeout_ms for the first one, however many it passes over that do
+  // not match. Returns how many; 0 when none came in time. visit returns false to stop after that event; it may ask for position() and save a
+  // checkpoint, which include that event. It must not throw: an event whose visit throws counts as handed out. cancelled once cancel() was called; at the end when not live: 0 and at_end().
   virtual Result<std::size_t> next(std::size_t max, std::int64_t timeout_ms,
                                    const std::function<bool(const EventView&)>& visit) = 0;
   [[nodiscard]] virtual Position position() const = 0;   // of the last event handed out (or passed over by the filter)
@@ -211,6 +215,7 @@ struct Loaded {
   std::int64_t version = -1;           // of the stream's last event
   bool snapshot_due = false;           // by the policy: the caller should save one
   std::optional<std::int64_t> next_version;  // there is more than LoadOptions::bytes_max: read_stream() from this version on
+  bool deleted = false;                // the stream is; an append makes it again, under any or no_stream
 };
 struct LoadOptions {
   std::int32_t shape = 0;              // snapshots of another shape are not used
@@ -273,7 +278,7 @@ class Store {
   virtual Status save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) = 0;
 
   // Rule 8. Both append a system record and honour a condition. not_found: the stream has no events, or is deleted already. A truncation keeps
-  // the last event, and hides no less than one before it.
+  // the last event, and hides no less than one before it. A snapshot of a version below `before_version` is of no use any more: load() gives what is left.
   virtual Result<Position> delete_stream(const std::string& context, const std::string& stream, Expect condition) = 0;
   virtual Result<Position> truncate_stream(const std::string& context, const std::string& stream, std::int64_t before_version,
                                            Expect condition) = 0;

@@ -63,7 +63,9 @@ class BesideServer final : public Store {
 
   Result<Appended> append(Append request) override { return appended_of(client_->ask(append_request(request))); }
   void append_async(Append request, AppendDone done) override {
-    client_->send(append_request(request), [done = std::move(done)](Result<ServerAnswer> answer) { done(appended_of(std::move(answer))); });
+    client_->send(append_request(request), [done = std::move(done)](Result<ServerAnswer> answer) {
+      if (done) done(appended_of(std::move(answer)));
+    });
   }
   Status create_context(const std::string& name, const ContextOptions& options) override {
     return status_of(client_->ask({"PUT", target({"contexts", name}), options_json(options)}));

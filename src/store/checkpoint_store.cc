@@ -72,6 +72,7 @@ Result<std::optional<StoredCheckpoint>> CheckpointStore::read(std::string_view n
 Status CheckpointStore::save(std::string_view name, std::string_view context, const Position& position) {
   BATON_TRY(check_name(name));
   BATON_TRY(check_context_name(context));
+  const std::lock_guard writing(writing_);
   BATON_TRY_ASSIGN(const auto before, read(name));
   if (before && before->context != context) return other_context(*before, context);
   if (before && before->position == position && is_durable(name)) return {};
@@ -163,6 +164,7 @@ Status CheckpointStore::remove(std::string_view name) {
 }
 
 Status CheckpointStore::lower(const Lowered& lowered) {
+  const std::lock_guard writing(writing_);
   BATON_TRY_ASSIGN(const auto all, names());
   for (const auto& name : all) {
     const auto stored = read(name);

@@ -54,7 +54,8 @@ class CheckpointStore {
   os::FileSystem& fs_;
   std::string directory_;
   std::atomic<bool> made_{false};  // the directory is there
-  mutable std::mutex mutex_;
+  std::mutex writing_;             // one at a time: the temporary file of a name is nobody else's
+  mutable std::mutex mutex_;       // of what follows; taken within writing_, never the other way
   std::set<std::string, std::less<>> durable_;  // whose file this object has synced: one that a killed process left may not be
   Status failure_;
 };

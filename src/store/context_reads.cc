@@ -27,7 +27,7 @@ Result<ContextPage> read_context(std::shared_ptr<const ContextView> context, con
 }
 
 Result<Position> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request, const Visit& visit,
-                              std::function<Status(std::size_t)> pace) {
+                              std::function<Result<bool>(std::size_t)> pace) {
   constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   if (request.backward) {
     bool at_end = false;

@@ -106,7 +106,13 @@ bool ContextScanner::at_end() const {
   return std::ranges::all_of(ranges_, [](const Range& range) { return range.next >= range.end; });
 }
 
-Position ContextScanner::position() const { return positions_.position(); }
+Position ContextScanner::position() const {
+  const std::int64_t next = ranges_[partition_].next;
+  if (!before_ || next <= *before_) return positions_.position();
+  PositionContext now = positions_;  // asked by a visitor
+  now.saw(log::PartitionId(static_cast<std::int32_t>(partition_)), next - 1, epoch_);
+  return now.position();
+}
 
 Result<std::size_t> ContextScanner::run(std::size_t max, const Visit& visit) {
   Run run{.max = max, .examined_max = examined_max_, .visit = &visit};
@@ -116,7 +122,9 @@ Result<std::size_t> ContextScanner::run(std::size_t max, const Visit& visit) {
       enter_partition(static_cast<std::size_t>(waiting - ranges_.begin()));
     }
     const std::int64_t before = ranges_[partition_].next;
+    before_ = before;
     Status outcome = run_partition(run);
+    before_.reset();
     if (const std::int64_t next = ranges_[partition_].next; next > before) {
       positions_.saw(log::PartitionId(static_cast<std::int32_t>(partition_)), next - 1, epoch_);
     }
@@ -174,7 +182,11 @@ Status ContextScanner::follow_postings(const IndexSnapshot& index, Run& run, boo
       epoch_ = epoch.value_or(epoch_);
       return {};
     }
-    if (pace_) BATON_TRY(pace_(kFetchBytes));
+    if (pace_) {
+      BATON_TRY_ASSIGN(const bool go_on, pace_(kFetchBytes));
+      run.stopped = !go_on;
+      if (!go_on) return {};
+    }
     BATON_TRY_ASSIGN(const EventView* const event, fetcher_->fetch(*hit));
     range.next = hit->offset.value() + 1;
     epoch_ = log::Epoch(event->epoch);
@@ -203,7 +215,11 @@ Status ContextScanner::scan(Run& run) {
         else range.next = range.end;
         return {};
       }
-      if (pace_) BATON_TRY(pace_(chunk_.size()));
+      if (pace_) {
+        BATON_TRY_ASSIGN(const bool go_on, pace_(chunk_.size()));
+        run.stopped = !go_on;
+        if (!go_on) return {};
+      }
     }
     BATON_TRY(cursor_.start(rest_));
     in_batch_ = true;

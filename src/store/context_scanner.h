@@ -42,9 +42,9 @@ class ContextScanner {
   [[nodiscard]] bool at_end() const;
   // Moves the end to what is visible now (a live subscription). Not with as_of.
   void extend();
-  // Called with the bytes of each piece of the log that was read, before its events are handed out. An error ends run(), which may be
+  // Called with the bytes of each piece of the log that was read, before its events are handed out. False or an error ends run(), which may be
   // called again. It may wait: a replay that lets appends pass, a subscription that is cancelled.
-  void set_pace(std::function<Status(std::size_t bytes)> pace) { pace_ = std::move(pace); }
+  void set_pace(std::function<Result<bool>(std::size_t bytes)> pace) { pace_ = std::move(pace); }
 
   // A partition's part of it: the next offset to read, and where to stop.
   struct Range {
@@ -82,7 +82,8 @@ class ContextScanner {
   std::vector<std::string> types_, tags_;  // to look up in the index; bare types
   std::vector<Range> ranges_;
   PositionContext positions_;
-  std::function<Status(std::size_t)> pace_;
+  std::function<Result<bool>(std::size_t)> pace_;
+  std::optional<std::int64_t> before_;    // while a partition is walked: where that began, which positions_ knows
 
   std::size_t partition_ = 0;             // at work
   bool use_index_ = false;                // there, until it turns out to be slower than a scan

@@ -11,7 +11,7 @@ namespace baton::store {
 Index::Core::Core(os::Env& env, std::string directory, const IndexOptions& options, os::Executor* owner,
                   os::Executor* worker)
     : env_(env), fs_(env.fs()), directory_(std::move(directory)), options_(options), owner_(owner), worker_(worker), group_(options.group), manifest_file_(fs_, directory_) {
-  BATON_CHECK(options_.table_entries >= 2 && options_.table_entries <= IndexTable::kMaxEntries / 4 &&
+  BATON_CHECK(options_.table_entries >= 2 && options_.table_entries <= kTableEntriesMax &&
                   options_.merge_fan >= 2 && options_.merge_fan <= 64,
               "index options are out of range: table_entries 2 to 1,048,575, merge_fan 2 to 64");
   BATON_CHECK(options_.read_only || (owner_ != nullptr && worker_ != nullptr), "an index that writes needs both executors");

@@ -34,6 +34,8 @@
 
 namespace baton::store {
 
+inline constexpr std::size_t kTableEntriesMax = (1u << 20) - 1;
+
 struct IndexOptions {
   bool read_only = false;              // for another process: reads what the writer wrote, changes nothing on disk
   std::size_t table_entries = 256u << 10;  // of one memory table; two of them may exist, about 36 bytes an entry each

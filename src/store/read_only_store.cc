@@ -1,6 +1,7 @@
 #include "store/read_only_store.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -23,6 +24,7 @@ constexpr std::size_t kChunkBytes = 256u << 10;
 // What may be indexed in memory: far more than a writer leaves unwritten, and about 40 MiB of entries. Beyond it, look-ups in the index are
 // refused until the writer has caught up; everything else works.
 constexpr std::int64_t kTailBytesMax = 128 << 20;
+constexpr std::int64_t kFedPieceBytes = 1 << 20;
 
 // A partition's index as this process has it: the writer's runs, and above them entries that were made from the log.
 class ReaderPartition {
@@ -114,8 +116,21 @@ class ReaderPartition {
     if (usable_ && next_ < from) next_ = from;
     if (usable_ && next_ == from) streams_ = none ? streams_in_heads() : covered.streams;
     begun_ = true;
-    if (usable_) covered_ = covered;  // else it is looked at again
+    if (!usable_) return {};  // it is looked at again
+    covered_ = covered;
+    // What the runs have leaves the memory.
+    while (!fed_.empty() && fed_.front().next <= from) {
+      tail_bytes_ -= fed_.front().bytes;
+      fed_.pop_front();
+    }
     return {};
+  }
+
+  void note_fed(log::Offset next, std::size_t bytes) {
+    tail_bytes_ += static_cast<std::int64_t>(bytes);
+    if (fed_.empty() || fed_.back().bytes >= kFedPieceBytes) fed_.emplace_back();
+    fed_.back().bytes += static_cast<std::int64_t>(bytes);
+    fed_.back().next = next;
   }
 
   [[nodiscard]] Status feed() {
@@ -130,14 +145,14 @@ class ReaderPartition {
     while (next_ < end) {
       if (tail_bytes_ > kTailBytesMax) {
         go_without({Code::unavailable, "more than " + std::to_string(kTailBytesMax >> 20) +
-                                           " MiB of its log are not in its index: open the store for writing once, with any command that writes"});
+                                           " MiB of its log are not in its index: try again when its writer has caught up, or open the store for writing once, with any command that writes"});
         return {};
       }
       chunk_.clear();
       BATON_TRY_ASSIGN(const auto read, reader.read(next_, kChunkBytes, chunk_, end));
       if (!read.first) break;
       BATON_TRY(feeder_->feed(chunk_, read.first->position, next_, streams_));
-      tail_bytes_ += static_cast<std::int64_t>(chunk_.size());
+      note_fed(read.next, chunk_.size());
       next_ = read.next;
     }
     view_->set_index_ready(true);
@@ -161,7 +176,12 @@ class ReaderPartition {
   log::Offset fed_from_;      // entries in memory begin here
   log::Offset next_;          // to be fed
   std::int64_t streams_ = 0;
-  std::int64_t tail_bytes_ = 0;
+  struct Fed {
+    log::Offset next;  // behind it
+    std::int64_t bytes = 0;
+  };
+  std::deque<Fed> fed_;       // pieces of the log whose entries are in memory
+  std::int64_t tail_bytes_ = 0;  // of all of them
   log::Offset heads_offset_;
 };
 
@@ -216,7 +236,9 @@ class ReadOnlyStore final : public StoreReads {
   }
 
   Result<Appended> append(Append) override { return refuse("append"); }
-  void append_async(Append, AppendDone done) override { done(refuse("append")); }
+  void append_async(Append, AppendDone done) override {
+    if (done) done(refuse("append"));
+  }
   Status create_context(const std::string&, const ContextOptions&) override { return refuse("create context"); }
   Status configure_context(const std::string&, const ContextOptions&) override { return refuse("configure context"); }
   Status save_snapshot(const std::string&, const std::string&, const Snapshot&) override { return refuse("save snapshot"); }

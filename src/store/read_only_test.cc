@@ -376,5 +376,28 @@ TEST_F(ReadOnly, AScanBackwardThatARetentionOvertakesEndsWhereTheLogBegins) {
   }
 }
 
+// 300 MiB pass, of which no more than a few are ever behind what its writer has indexed.
+TEST_F(ReadOnly, AReaderThatFollowsAWriterForLongKeepsItsIndex) {
+  options_.segment_bytes = 4 << 20;
+  options_.journal_bytes = 8 << 20;
+  reopen();
+  ASSERT_TRUE(store_->create_context("rides", {.data_bytes_max = 1 << 20, .history_deletable = true, .retention_bytes = 16 << 20}));
+  open_reader();
+  const std::string data(900 << 10, 'x');
+  for (int i = 0; i < 340; ++i) {
+    ASSERT_FALSE(appended("ride-" + std::to_string(i % 10), {event("A", data)}).events.empty());
+    if (i % 20 != 19) continue;
+    ASSERT_TRUE(store_->apply_retention());
+    world_.run_until_idle();
+    const Status done = reader_->refresh();
+    ASSERT_TRUE(done) << done.error().to_string();
+    const auto streams = reader_->streams("rides", "", "", 100);
+    ASSERT_TRUE(streams) << "after " << i << " events: " << streams.error().to_string();
+    EXPECT_EQ(streams->streams.size(), 10u);
+    EXPECT_EQ(reader_->info()->streams, 10);
+    EXPECT_EQ(reader_->stream_head("rides", "ride-3")->last_version, i / 10);
+  }
+}
+
 }  // namespace
 }  // namespace baton::store::testing

@@ -44,7 +44,7 @@ json::object event_object(const NewEvent& event) {
     out["headers"] = std::move(headers);
   }
   out["datacontenttype"] = text_of(event.content_type);
-  if (event.has_data) out["data_base64"] = text_of(base::to_base64(event.data));
+  if (event.has_data || !event.data.empty()) out["data_base64"] = text_of(base::to_base64(event.data));
   return out;
 }
 

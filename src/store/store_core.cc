@@ -33,6 +33,7 @@ StoreCore::~StoreCore() {
     contexts_.clear();
     appender_ = nullptr;
     log_ = nullptr;
+    gone_.store(true, std::memory_order_relaxed);
     waiter->wake();
   });
   waiter->wait();
@@ -57,7 +58,9 @@ Status StoreCore::health() const {
   return {};
 }
 
+// Of what a completion asks for while the store is being destroyed nobody hears any more: it would go on so for ever.
 void StoreCore::refuse(std::unique_ptr<Request> request, Error error) {
+  if (gone_.load(std::memory_order_relaxed)) return;
   owner_->post([request = std::move(request), error = std::move(error)]() mutable { request->fail(std::move(error)); });
 }
 

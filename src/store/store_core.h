@@ -206,6 +206,7 @@ class StoreCore final : private Decider {
   double sync_ns_ = 1e9;                                 // how long the shortest of the last ones took, about
   std::int64_t busy_ns_ = 0;                             // how long the owner has worked for the rounds since the last one was begun
   bool crowded_ = false;                                 // requests came while the last round was on its way
+  std::atomic<bool> gone_{false};                        // set on the owner's thread by the destructor: the executors end
   bool leaving_ = false;                                 // the destructor has begun
   RoundListener round_listener_;
   std::vector<PartitionState*> full_;                    // whose index was full after the last round

@@ -101,7 +101,8 @@ std::size_t StoreCore::table_entries_per_partition() const {
   }
   partitions = std::max<std::size_t>(partitions, 1);
   const std::size_t least = std::clamp(kTogether / partitions, kEntriesMin, kEntriesEnough);
-  return std::max(options_.index_table_entries / partitions, std::min(least, options_.index_table_entries));
+  // What one index takes bounds it in any case.
+  return std::clamp(std::max(options_.index_table_entries / partitions, std::min(least, options_.index_table_entries)), std::size_t{2}, kTableEntriesMax);
 }
 
 Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::PartitionKey& key) {

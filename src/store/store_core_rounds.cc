@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "store/limits.h"
 #include "store/store_core.h"
 
 namespace baton::store {
@@ -43,6 +44,11 @@ void StoreCore::take_requests() {
 bool StoreCore::decide(AppendRequest& request) {
   ContextState* context = find_context(request.append.context);
   if (context == nullptr && options_.create && request.kind == AppendRequest::Kind::append) {
+    // One that no append could come into is not made.
+    if (Status shape = check_append(request.append, ContextOptions{}, log::kEventBatchBytesMax); !shape) {
+      request.result = std::move(shape).error();
+      return true;
+    }
     if (flight_ != nullptr) return false;
     if (Status made = create_context(request.append.context, ContextOptions{}); !made) {
       request.result = std::move(made).error();

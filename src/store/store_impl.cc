@@ -94,6 +94,7 @@ Result<Appended> StoreImpl::append(Append append) {
 }
 
 void StoreImpl::append_async(Append append, AppendDone done) {
+  if (!done) done = [](const Result<Appended>&) {};
   auto request = std::make_unique<AppendRequest>();
   request->append = std::move(append);
   request->done = std::move(done);
@@ -123,6 +124,7 @@ Status StoreImpl::configure_context(const std::string& name, const ContextOption
 
 Status StoreImpl::save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) {
   BATON_TRY_ASSIGN(const auto found, find(context));
+  const std::lock_guard saving(saving_snapshot_);
   return save_aggregate(core_->env(), *found, stream, snapshot);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <baton/store.h>
@@ -50,6 +51,7 @@ class StoreImpl final : public StoreReads {
   std::unique_ptr<os::Env> owned_env_;
   std::unique_ptr<StoreCore> core_;
   CheckpointStore checkpoints_;
+  std::mutex saving_snapshot_;  // one at a time: the temporary file of a stream is nobody else's
   ReplayPace pace_;
 };
 

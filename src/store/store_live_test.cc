@@ -55,6 +55,17 @@ TEST_F(Live, SystemRecordsAreHandedOnInTheirPlace) {
   EXPECT_THAT(seen, ElementsAre("0", "deleted"));
 }
 
+TEST_F(Live, ACheckpointSavedInAVisitIsBehindThatEvent) {
+  for (int i = 0; i < 5; ++i) appended("ride-1", {event("A", std::to_string(i))});
+  const auto first = subscribe();
+  int visits = 0;
+  ASSERT_TRUE(first->next(10, 0, [&](const EventView&) {
+    if (++visits == 3) EXPECT_TRUE(first->save_checkpoint("billing"));
+    return true;
+  }));
+  EXPECT_THAT(next(*subscribe({.kind = StartAt::Kind::checkpoint, .position = {}, .time = {}, .checkpoint = "billing"}), 10), ElementsAre("3", "4"));
+}
+
 TEST_F(Live, ACheckpointSurvivesAKillAndTheSubscriptionGoesOnBehindIt) {
   for (int i = 0; i < 5; ++i) appended("ride-1", {event("A", std::to_string(i))});
   const StartAt start{.kind = StartAt::Kind::checkpoint, .position = {}, .time = {}, .checkpoint = "billing"};

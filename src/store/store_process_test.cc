@@ -359,5 +359,56 @@ TEST_F(Processes, WhatIsNotThereIsNotFound) {
   EXPECT_FALSE(std::filesystem::exists(directory_));
 }
 
+// Several threads may save under one name at once: the store goes on, and the file is one of theirs.
+TEST_F(Processes, CheckpointsAndSnapshotsAreSavedByManyThreadsAtOnce) {
+  const auto store = open(small_options());
+  ASSERT_NE(store, nullptr);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(append_number(*store, i));
+  std::vector<std::jthread> threads;
+  std::atomic<int> failed{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const auto subscription = store->subscribe({.context = "rides"}).value();
+      for (int i = 0; i < 40; ++i) {
+        if (!subscription->next(1, 0, [](const EventView&) { return true; })) ++failed;
+        if (!subscription->save_checkpoint("same")) ++failed;
+        if (!store->save_snapshot("rides", "ride-1", {.version = (i + t) % 4, .shape = 1, .bytes = std::to_string(i)})) ++failed;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(failed, 0);
+  EXPECT_TRUE(store->subscribe({.context = "rides", .start = {.kind = StartAt::Kind::checkpoint, .checkpoint = "same"}}));
+  EXPECT_TRUE(store->load("rides", "ride-1", {.shape = 1})->snapshot);
+}
+
+// A completion that always appends again, as a writer does that retries, is not heard any more when the store goes.
+TEST_F(Processes, ACompletionThatAppendsAgainDoesNotKeepAStoreFromBeingDestroyed) {
+  for (int round = 0; round < 5; ++round) {
+    auto store = open(small_options());
+    ASSERT_NE(store, nullptr);
+    Store& raw = *store;
+    std::atomic<int> calls{0};
+    std::function<void(Result<Appended>)> again = [&](Result<Appended>) {
+      ++calls;
+      raw.append_async(append_of("ride-1", Expect::any(), {event("A")}), again);
+    };
+    for (int i = 0; i < 8; ++i) raw.append_async(append_of("ride-1", Expect::any(), {event("A")}), again);
+    while (calls < 20) std::this_thread::yield();
+    store = nullptr;
+    EXPECT_GE(calls, 20);
+  }
+}
+
+TEST_F(Processes, AnIndexTakesAsManyEntriesInMemoryAsItCan) {
+  for (const std::size_t entries : {std::size_t{0}, std::size_t{1}, std::size_t{1} << 20, std::size_t{1} << 26}) {
+    Options options = small_options();
+    options.index_table_entries = entries;
+    const auto store = open(options);
+    ASSERT_NE(store, nullptr);
+    EXPECT_TRUE(store->append(append_of("ride-1", Expect::any(), {event("A")})));
+  }
+}
+
 }  // namespace
 }  // namespace baton::store::testing

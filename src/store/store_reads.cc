@@ -92,9 +92,9 @@ Result<Position> StoreReads::scan(const ReadContext& request, const std::functio
   const SubscriptionSource from = source();
   if (from.pace == nullptr) return scan_context(std::move(found), request, visit);
   const auto waiter = from.env->make_waiter();
-  return scan_context(std::move(found), request, visit, [&](std::size_t bytes) -> Status {
+  return scan_context(std::move(found), request, visit, [&](std::size_t bytes) -> Result<bool> {
     if (const std::int64_t rest_ns = from.pace->took(bytes); rest_ns > 0) (void)waiter->wait(rest_ns);
-    return {};
+    return true;
   });
 }
 

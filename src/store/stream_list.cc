@@ -101,6 +101,7 @@ class PartitionList {
 Result<Store::StreamsPage> list_streams(const ContextView& context, const std::string& prefix, const std::string& after,
                                         std::size_t limit) {
   if (limit == 0) return Error{Code::invalid_argument, "a list needs a limit of at least 1"};
+  limit = std::min(limit, SIZE_MAX - 1);  // one more tells that there is more
   std::optional<Key> after_key;
   if (!after.empty()) {
     BATON_TRY(check_stream_name(after));

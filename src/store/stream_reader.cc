@@ -287,7 +287,7 @@ Result<StreamPage> read_stream(const ContextView& context, const ReadStream& req
   const std::int64_t end = head.last_version.value() + 1;
   std::int64_t length = limit + 1;
   if (request.backward) {
-    std::int64_t last = request.from_version < 0 ? end : std::min(request.from_version + 1, end);
+    std::int64_t last = request.from_version < 0 ? end : std::min(request.from_version, end - 1) + 1;
     for (; last > begin && !page.next_version; length *= 2) {
       BATON_TRY(reader->read(last - length, last, Direction::backward, take));
       last -= length;
@@ -314,6 +314,7 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
   const Head& head = reader->head();
   Loaded loaded;
   loaded.version = head.last_version.value();
+  loaded.deleted = head.deleted;
   if (head.empty()) return loaded;
   // A snapshot of an earlier life of the stream, or of what is truncated since, is not a state of what can be seen.
   const auto confirm = [&](std::int64_t version, log::Offset offset) -> Result<bool> {
@@ -347,7 +348,8 @@ Status save_aggregate(os::Env& env, const ContextView& context, std::string_view
   BATON_TRY(check_stream_name(stream));
   BATON_TRY_ASSIGN(const auto reader, StreamReader::open(context, stream, context.partition_for(stream).end()));
   std::optional<Status> saved;
-  BATON_TRY(reader->read(snapshot.version, snapshot.version + 1, Direction::backward, [&](const EventView& event) {
+  const bool possible = snapshot.version >= 0 && snapshot.version <= reader->head().last_version.value();
+  if (possible) BATON_TRY(reader->read(snapshot.version, snapshot.version + 1, Direction::backward, [&](const EventView& event) {
     saved = snapshots_of(env, context, stream).save(stream, snapshot, log::Epoch(event.epoch), log::Offset(event.offset));
     return false;
   }));

@@ -46,7 +46,7 @@ class StoreSubscription final : public Subscription {
  private:
   [[nodiscard]] std::int64_t now() const { return source_.env->clock().monotonic_ns(); }
   [[nodiscard]] Status check_cancelled() const;
-  [[nodiscard]] Status rest(std::size_t bytes);
+  [[nodiscard]] Result<bool> rest(std::size_t bytes);
   [[nodiscard]] Status wait_until(std::int64_t deadline_ns);
   [[nodiscard]] Status wait_for_more(std::int64_t deadline_ns);
   [[nodiscard]] std::size_t burst() const { return std::max<std::size_t>(events_per_second_ / 10, 1); }
@@ -60,6 +60,8 @@ class StoreSubscription final : public Subscription {
   std::unique_ptr<os::Env::Waiter> waiter_;  // woken by cancel(), and by visible offsets while it is on the wake list
   std::unique_ptr<ContextScanner> scanner_;
   bool live_ = false;
+  std::optional<std::int64_t> stop_at_ns_;   // the deadline of the call that is at work
+  bool first_piece_ = false;                 // and it has looked at nothing yet
   double allowed_;                           // events that may be handed out now, with events_per_second_max
   std::int64_t allowed_at_ns_;
 };
@@ -79,15 +81,18 @@ Status StoreSubscription::wait_until(std::int64_t deadline_ns) {
   }
 }
 
-// The pace of the scanner: between two pieces of the log.
-Status StoreSubscription::rest(std::size_t bytes) {
+// The pace of the scanner: between two pieces of the log. False: the caller has waited for long enough; each call gets one piece further.
+Result<bool> StoreSubscription::rest(std::size_t bytes) {
   BATON_TRY(check_cancelled());
-  if (source_.pace == nullptr) return {};
+  const bool first = std::exchange(first_piece_, false);
+  const auto late = [&] { return !first && stop_at_ns_ && now() >= *stop_at_ns_; };
+  if (late()) return false;
+  if (source_.pace == nullptr) return true;
   // What was just appended is handed on at once; history, and what a slow reader has left behind, comes in large pieces.
-  if (live_ && bytes < kReplayPieceBytes) return {};
+  if (live_ && bytes < kReplayPieceBytes) return true;
   const std::int64_t rest_ns = source_.pace->took(bytes);
-  if (rest_ns <= 0) return {};
-  return wait_until(now() + rest_ns);
+  if (rest_ns > 0) BATON_TRY(wait_until(std::min(now() + rest_ns, stop_at_ns_.value_or(INT64_MAX))));
+  return !late();
 }
 
 // How many events may be handed out now; when none, `wait_ns` is how long until one may.
@@ -131,6 +136,11 @@ Result<std::size_t> StoreSubscription::next(std::size_t max, std::int64_t timeou
   constexpr std::int64_t kTimeoutMsMax = std::int64_t{1} << 40;
   const std::int64_t deadline = now() + std::clamp<std::int64_t>(timeout_ms, 0, kTimeoutMsMax) * kNsPerMs;
   if (max == 0) return std::size_t{0};
+  // Without a time to wait all is looked at that is there now, however few of it match; and so it is by one that ends.
+  stop_at_ns_ = live_wanted_ && timeout_ms > 0 ? std::optional(deadline) : std::nullopt;
+  first_piece_ = true;
+  bool extended = false;
+  const auto visit_uncancelled = [&](const EventView& event) { return visit(event) && !cancelled_.load(std::memory_order_acquire); };
   for (;;) {
     BATON_TRY(check_cancelled());
     std::int64_t wait_ns = 0;
@@ -140,12 +150,16 @@ Result<std::size_t> StoreSubscription::next(std::size_t max, std::int64_t timeou
       BATON_TRY(wait_until(std::min(deadline, now() + wait_ns)));
       continue;
     }
-    BATON_TRY_ASSIGN(const std::size_t count, scanner_->run(may, visit));
+    BATON_TRY_ASSIGN(const std::size_t count, scanner_->run(may, visit_uncancelled));
     if (events_per_second_ > 0) allowed_ -= static_cast<double>(count);
     if (count > 0) return count;
     if (!live_wanted_) return std::size_t{0};  // at the end
+    if (stop_at_ns_ && now() >= deadline && !scanner_->at_end()) return std::size_t{0};
     BATON_TRY(wait_for_more(now()));           // a look, without waiting
-    if (!scanner_->at_end()) continue;
+    if (!scanner_->at_end()) {
+      if (std::exchange(extended, true) && now() >= deadline) return std::size_t{0};
+      continue;
+    }
     live_ = true;
     if (now() >= deadline) return std::size_t{0};
     BATON_TRY(wait_for_more(deadline));

@@ -94,6 +94,63 @@ TEST(Subscription, AnEndThatGoesBackIsNotPassedOver) {
   EXPECT_EQ(ids, (Ids{"0", "1", "10", "11", "12"}));
 }
 
+// As beside a writer that is never at rest: there is more at each look, and none of it matches.
+TEST(Subscription, ACallEndsInTimeHoweverMuchIsPassedOver) {
+  FakeContext fake;
+  Reader reader(fake);
+  fake.append(0);
+  int appended = 1;
+  const SubscriptionSource source{.env = reader.env.get(), .look = [&]() -> Status {
+    fake.append(appended++);
+    return {};
+  }};
+  for (const Filter& filter : {Filter{.tenant = "nobody"}, Filter{.types = {"Nothing"}}}) {
+    const auto subscription = subscribe(source, fake.view, {.context = "rides", .filter = filter}).value();
+    for (const std::int64_t timeout_ms : {0, 1, 20}) {
+      const Position before = subscription->position();
+      const auto count = subscription->next(10, timeout_ms, [](const EventView&) { return true; });
+      ASSERT_TRUE(count) << count.error().to_string();
+      EXPECT_EQ(*count, 0u);
+      EXPECT_NE(subscription->position(), before);
+    }
+  }
+  // A replay that has to rest for hours before it reads on.
+  ReplayPace pace(reader.env->clock(), reader.wake, 1);
+  SubscriptionSource slow = reader.source();
+  slow.pace = &pace;
+  for (int i = 0; i < 40'000; ++i) fake.append(appended++);
+  reader.wake.notify();
+  const auto subscription = subscribe(slow, fake.view, {.context = "rides", .filter = {.tenant = "nobody"}}).value();
+  Position before = subscription->position();
+  for (int i = 0; i < 3; ++i) {
+    reader.wake.notify();
+    const auto count = subscription->next(10, 1, [](const EventView&) { return true; });
+    ASSERT_TRUE(count) << count.error().to_string();
+    EXPECT_NE(subscription->position(), before);
+    before = subscription->position();
+  }
+}
+
+TEST(Subscription, AVisitMayAskForThePositionOfItsEventAndCancel) {
+  FakeContext fake;
+  Reader reader(fake);
+  for (int i = 0; i < 10; ++i) fake.append(i);
+  const auto subscription = reader.open();
+  int visits = 0;
+  const auto count = subscription->next(10, 0, [&](const EventView& event) {
+    EXPECT_EQ(subscription->position(), event.position());
+    if (++visits == 4) subscription->cancel();
+    return true;
+  });
+  ASSERT_TRUE(count) << count.error().to_string();
+  EXPECT_EQ(*count, 4u);
+  EXPECT_EQ(visits, 4);
+  const auto after = subscription->next(10, 0, [](const EventView&) { return true; });
+  ASSERT_FALSE(after.ok());
+  EXPECT_EQ(after.error().code, Code::cancelled);
+  EXPECT_EQ(drain(*reader.open({.kind = StartAt::Kind::position, .position = subscription->position()})), (Ids{"4", "5", "6", "7", "8", "9"}));
+}
+
 TEST(Subscription, StartsAtTheBeginningTheEndAPositionATimeOrACheckpoint) {
   FakeContext fake;
   Reader reader(fake);
