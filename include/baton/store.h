@@ -291,6 +291,9 @@ class Store {
   // A read-only store takes in what the writer did since; others return at once.
   virtual Status refresh() = 0;
   virtual Status apply_retention() = 0;
+  // An operator says that the clock of this machine is right, though it stood before the last record, or more than a year after it, when the store was
+  // opened (Options::on_warning told so): time goes on from the clock, never backward, and retention by age is applied again. Noted in the catalogue.
+  virtual Status confirm_clock() = 0;
 };
 
 // Restores a backup into a new or empty directory and raises the epoch there: positions issued after the backup are refused as lost.

@@ -95,6 +95,14 @@ Status verify(Session& session, const std::string& root_text) {
 }  // namespace
 
 void add_store_commands(CLI::App& app, Session& session) {
+  app.add_subcommand("confirm-clock", "Say that this machine's clock is right, after a warning that it contradicts the log")->callback([&session] {
+    session.run([&]() -> Status {
+      BATON_TRY_ASSIGN(const auto store, session.open_for_writing(false));
+      BATON_TRY(store->confirm_clock());
+      session.out().line(session.out().json() ? "{\"confirmed\":true}" : "confirmed: time goes on from this machine's clock, and retention by age is applied again");
+      return store->close();
+    });
+  });
   app.add_subcommand("info", "What the store holds")->callback([&session] { session.run([&] { return info(session); }); });
   {
     auto root = std::make_shared<std::string>();

@@ -114,6 +114,7 @@ std::vector<Route> other_routes() {
       {"GET", "/metrics", "get_metrics", "service", "What it counts, in Prometheus' text format.", {}, {}, {{200, "Metrics."}}, "text/plain", Right::describe_store, &get_metrics},
       {"GET", "/openapi.json", "get_openapi", "service", "This description.", {}, {}, {{200, "OpenAPI 3.1."}}, kJson, Right::open, &get_openapi},
       {"GET", "/store", "get_store", "service", "The store as a whole.", {}, {}, {{200, "Its id, epoch, size and root hash."}}, kJson, Right::describe_store, &get_store},
+      {"POST", "/clock", "confirm_clock", "service", "Says that the machine's clock is right, after it was found to contradict the log.", {}, {}, {{204, "Done."}}, {}, Right::alter_store, &confirm_clock},
       {"POST", "/retention", "apply_retention", "service", "Removes now what retention lets go.", {}, {}, {{204, "Done."}}, {}, Right::alter_store, &apply_retention},
   };
 }

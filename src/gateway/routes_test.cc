@@ -34,7 +34,7 @@ TEST(Routes, WhatARequestMayBeginBeside) {
   for (const std::string_view append : {"/streams/c/s", "/streams/c/s?type=A&id=1", "http://localhost:8081/streams/c/s", "/contexts/c/events", "/contexts/c/append"}) {
     EXPECT_EQ(turn("POST", append), Turn::append) << append;
   }
-  for (const std::string_view other : {"/streams/c/s/truncate", "/retention", "/nothing", "", "*", "?"}) EXPECT_EQ(turn("POST", other), Turn::alone) << other;
+  for (const std::string_view other : {"/streams/c/s/truncate", "/retention", "/clock", "/nothing", "", "*", "?"}) EXPECT_EQ(turn("POST", other), Turn::alone) << other;
   for (const std::string_view method : {"PUT", "PATCH", "DELETE", "get"}) EXPECT_EQ(turn(method, "/streams/c/s"), Turn::alone) << method;
   for (const std::string_view method : {"GET", "HEAD", "OPTIONS"}) EXPECT_EQ(turn(method, "/contexts/c/events"), Turn::read) << method;
   for (const auto& route : routes()) {

@@ -18,7 +18,7 @@ LogClock::LogClock(os::Clock& clock, std::int64_t last_ms)
   if (!behind && base_ms_ - last_ms <= kFarAheadMs) return;
   warning_ = "the clock of this machine says " + base::format_rfc3339_ms(base_ms_) + ", " +
              (behind ? "before" : "more than a year after") + " the last record of the log, " + base::format_rfc3339_ms(last_ms) +
-             ": time goes on from the last record, and nothing is removed by age until the clock is confirmed";
+             ": time goes on from the last record, and nothing is removed by age until the clock is confirmed (baton confirm-clock)";
   base_ms_ = last_ms;
 }
 

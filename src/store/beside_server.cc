@@ -89,6 +89,7 @@ class BesideServer final : public Store {
                                          "&expect=" + condition_text(condition),
                                      ""}));
   }
+  Status confirm_clock() override { return status_of(client_->ask({"POST", "/clock", ""})); }
   Status apply_retention() override { return status_of(client_->ask({"POST", "/retention", ""})); }
 
   // Reads see what was acknowledged before they began, by whomever.

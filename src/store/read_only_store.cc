@@ -248,6 +248,7 @@ class ReadOnlyStore final : public StoreReads {
     return backup_store(env_, directory_, target, progress, nullptr);
   }
   Status apply_retention() override { return refuse("apply retention"); }
+  Status confirm_clock() override { return refuse("confirm the clock"); }
 
  protected:
   Result<std::shared_ptr<const ReadView>> view() override {

@@ -11,6 +11,32 @@ using ::testing::IsEmpty;
 
 using Append_ = StoreTest;
 
+// Design rule 9: a clock that is more than a year ahead of the log is not believed before an operator says that it is right.
+TEST_F(Append_, AClockThatIsFarAheadIsTakenWhenItIsConfirmed) {
+  constexpr std::int64_t kDayNs = 24LL * 3600 * 1'000'000'000;
+  const auto append = [&](const std::string& data) {
+    const auto added = appended("ride-1", {event("A", data)});
+    EXPECT_EQ(added.events.size(), 1u);
+    return store_->read_stream({.context = "rides", .stream = "ride-1", .backward = true, .limit = 1})->events.front().recorded.ns;
+  };
+  const std::int64_t first = append("1");
+  world_.step_wall_ms(400 * kDayNs / 1'000'000);
+  reopen();
+  EXPECT_LT(append("2"), first + kDayNs);
+  reopen();
+  EXPECT_LT(append("3"), first + kDayNs);
+  ASSERT_TRUE(store_->confirm_clock());
+  EXPECT_GE(append("4"), first + 400 * kDayNs);
+  reopen();
+  EXPECT_GE(append("5"), first + 400 * kDayNs);
+  // Confirmed by a command that appends nothing.
+  world_.step_wall_ms(400 * kDayNs / 1'000'000);
+  reopen();
+  ASSERT_TRUE(store_->confirm_clock());
+  reopen();
+  EXPECT_GE(append("6"), first + 800 * kDayNs);
+}
+
 TEST_F(Append_, VersionsOfAStreamAreDenseFromZero) {
   const Appended first = appended("ride-1", {event("RideStarted", "a"), event("RidePaused", "b")});
   const Appended second = appended("ride-1", {event("RideEnded", "c")});

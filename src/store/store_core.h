@@ -107,6 +107,7 @@ class StoreCore final : private Decider {
   [[nodiscard]] std::int64_t streams() const;  // that have a head, over all contexts
   [[nodiscard]] ContextState* find_context(std::string_view name);
   [[nodiscard]] Status apply_retention();
+  [[nodiscard]] Status confirm_clock() { return log_->confirm_clock(); }
   // Null: no such partition of a context.
   [[nodiscard]] PartitionState* find_partition(const log::PartitionKey& key, ContextState** context);
 

@@ -150,6 +150,10 @@ Result<StoreInfo> StoreImpl::info() {
 
 Status StoreImpl::refresh() { return core_->health(); }
 
+Status StoreImpl::confirm_clock() {
+  return core_->run([&] { return core_->confirm_clock(); });
+}
+
 Status StoreImpl::apply_retention() {
   return core_->run([&] { return core_->apply_retention(); });
 }

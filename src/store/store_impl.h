@@ -38,6 +38,7 @@ class StoreImpl final : public StoreReads {
   Result<StoreInfo> info() override;
   Status refresh() override;
   Status apply_retention() override;
+  Status confirm_clock() override;
 
  protected:
   [[nodiscard]] Result<std::shared_ptr<const ReadView>> view() override;

@@ -19,7 +19,7 @@ NEEDS = {
     "read_events": {(TOPIC, READ)}, "post_events": {(TOPIC, WRITE)}, "append": {(TOPIC, WRITE)}, "find_position": {(TOPIC, DESCRIBE)},
     "put_checkpoint": {(TOPIC, READ)}, "list_views": OPEN, "query_view": {(TOPIC, READ)}, "read_view_table": {(TOPIC, READ)},
     "get_index": OPEN, "get_health": OPEN, "get_ready": OPEN, "get_openapi": OPEN, "get_metrics": {(CLUSTER, DESCRIBE)}, "get_store": {(CLUSTER, DESCRIBE)},
-    "apply_retention": {(CLUSTER, ALTER)},
+    "apply_retention": {(CLUSTER, ALTER)}, "confirm_clock": {(CLUSTER, ALTER)},
 }
 BRINGS = {READ: {DESCRIBE}, WRITE: {DESCRIBE}, DELETE: {DESCRIBE}, ALTER: {DESCRIBE}, ALTER_CONFIGS: {DESCRIBE_CONFIGS}}
 VIEW = """

@@ -39,5 +39,6 @@ void get_metrics(Gateway& gateway, const CallPtr& call);
 void get_openapi(Gateway& gateway, const CallPtr& call);
 void get_store(Gateway& gateway, const CallPtr& call);
 void apply_retention(Gateway& gateway, const CallPtr& call);
+void confirm_clock(Gateway& gateway, const CallPtr& call);
 
 }  // namespace baton::gateway

@@ -95,4 +95,13 @@ void apply_retention(Gateway& gateway, const CallPtr& call) {
   });
 }
 
+void confirm_clock(Gateway& gateway, const CallPtr& call) {
+  gateway.read(call, [&gateway]() -> Result<Response> {
+    BATON_TRY(gateway.store().confirm_clock());
+    Response response;
+    response.status = 204;
+    return response;
+  });
+}
+
 }  // namespace baton::gateway
