@@ -236,6 +236,7 @@ struct StoreInfo {
 
 class Store {
  public:
+  // A relative directory is taken from the working directory of now. The process's soft limit on open files is raised to its hard one.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::string& directory, Options options = {});
   virtual ~Store() = default;
   // Waits for what was accepted, flushes indexes, writes the clean mark. Idempotent; the destructor calls it.

@@ -73,5 +73,7 @@ class Env {
 
 // The real machine. One per process is enough; it holds no state but its threads.
 [[nodiscard]] std::unique_ptr<Env> make_posix_env();
+// Of a path that is relative to the working directory of now.
+[[nodiscard]] Result<std::string> absolute_path(const std::string& path);
 
 }  // namespace baton::os

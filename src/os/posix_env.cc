@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "os/env.h"
+#include "os/posix_error.h"
 #include "os/posix_file.h"
 
 namespace baton::os {
@@ -300,6 +301,22 @@ class PosixEnv final : public Env {
 };
 
 }  // namespace
+
+Result<std::string> absolute_path(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  char* const here = ::getcwd(nullptr, 0);
+  if (here == nullptr) return posix_error("find", "the working directory", errno);
+  std::string out(here);
+  std::free(here);
+  std::string_view rest = path;
+  while (rest.starts_with("./")) {
+    rest.remove_prefix(2);
+    while (rest.starts_with('/')) rest.remove_prefix(1);
+  }
+  if (rest.empty() || rest == ".") return out;
+  if (!out.ends_with('/')) out += '/';
+  return out.append(rest);
+}
 
 std::unique_ptr<Env> make_posix_env() { return std::make_unique<PosixEnv>(); }
 

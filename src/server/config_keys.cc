@@ -242,6 +242,11 @@ std::vector<ConfigKey> make_keys() {
 
 #undef BATON_FIELD
 
+// Whether the two can be reached at one address.
+bool overlap(const std::string& one, const std::string& other) {
+  return one == other || reach_of(one) == Reach::any || reach_of(other) == Reach::any;
+}
+
 // S2, and where clients are sent.
 Status check_listener(const std::string& name, const ListenAddress& listener, bool insecure) {
   const auto reach = reach_of(listener.address);
@@ -293,6 +298,8 @@ Status check_config(const Config& config) {
     return Error{Code::invalid_argument, "'groups.session_timeout_min_ms' must not be above 'groups.session_timeout_max_ms'"};
   BATON_TRY(check_listener("kafka", config.kafka, config.insecure));
   BATON_TRY(check_listener("http", config.http, config.insecure));
+  if (config.http.port != 0 && config.http.port == config.kafka.port && overlap(config.http.address, config.kafka.address))
+    return Error{Code::invalid_argument, "'kafka.port' and 'http.port' are both " + std::to_string(config.http.port) + ": each listener needs a port of its own"};
   return {};
 }
 

@@ -174,6 +174,7 @@ TEST(Config, EveryInterfaceNeedsAnAddressToAdvertise) {
 }
 
 TEST(Config, ARequestMustFitIntoTheBudgetOfAll) {
+  EXPECT_THAT((Given{.flags = {{"kafka.port", "9000", "--set"}, {"http.port", "9000", "--set"}}}.error()), HasSubstr("'kafka.port' and 'http.port' are both 9000"));
   EXPECT_THAT((Given{.flags = {{"limits.total_frame_bytes", "1MiB", "--set"}}}.error()),
               HasSubstr("must be at least 'limits.frame_bytes'"));
 }

@@ -11,7 +11,11 @@
 
 namespace baton {
 
-Result<std::unique_ptr<Store>> Store::open(const std::string& directory, Options options) {
+Result<std::unique_ptr<Store>> Store::open(const std::string& given, Options options) {
+  if (given.empty()) return Error{Code::invalid_argument, "a store needs the name of its directory"};
+  if (options.interval_ms < 1) return Error{Code::invalid_argument, "Options::interval_ms is at least 1, not " + std::to_string(options.interval_ms)};
+  // The program may change its working directory while the store is open.
+  BATON_TRY_ASSIGN(const std::string directory, os::absolute_path(given));
   auto env = os::make_posix_env();
   if (options.read_only) return store::open_read_only(std::move(env), directory, options);
   auto core = store::StoreCore::open(*env, directory, options);

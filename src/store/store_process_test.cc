@@ -410,5 +410,27 @@ TEST_F(Processes, AnIndexTakesAsManyEntriesInMemoryAsItCan) {
   }
 }
 
+TEST_F(Processes, AStoreStaysWhereItIsWhenTheProgramGoesElsewhere) {
+  Child program([&](Child& child) {
+    std::filesystem::create_directory(directory_);
+    std::filesystem::current_path(directory_);
+    auto store = Store::open(".//./here", small_options());
+    if (!store) ::_exit(1);
+    std::filesystem::current_path("/");
+    for (int i = 0; i < 2'000; ++i) {
+      if (!append_number(**store, i)) ::_exit(2);
+    }
+    if (!(*store)->subscribe({.context = "rides"}).value()->save_checkpoint("c")) ::_exit(3);
+    if (!(*store)->close()) ::_exit(4);
+    child.tell('a');
+    for (;;) ::pause();
+  });
+  ASSERT_EQ(program.await(), 'a');
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/here/checkpoints"));
+  directory_ += "/here";
+  expect_streams(*open(reading()), 2'000);
+  directory_.resize(directory_.size() - 5);
+}
+
 }  // namespace
 }  // namespace baton::store::testing
