@@ -32,6 +32,7 @@ def free_ports():
 
 class Kafka(AnyCluster, unittest.TestCase):
     program = PROGRAM
+    CHANGES_ARE_SEEN_AT_ONCE = False  # Kafka says that a setting is changed before each request about it sees so
 
     @classmethod
     def setUpClass(cls):
