@@ -47,6 +47,7 @@ class StoreSubscription final : public Subscription {
   [[nodiscard]] std::int64_t now() const { return source_.env->clock().monotonic_ns(); }
   [[nodiscard]] Status check_cancelled() const;
   [[nodiscard]] Result<bool> rest(std::size_t bytes);
+  [[nodiscard]] Result<bool> wait_for_rest();
   [[nodiscard]] Status wait_until(std::int64_t deadline_ns);
   [[nodiscard]] Status wait_for_more(std::int64_t deadline_ns);
   [[nodiscard]] std::size_t burst() const { return std::max<std::size_t>(events_per_second_ / 10, 1); }
@@ -62,6 +63,7 @@ class StoreSubscription final : public Subscription {
   bool live_ = false;
   std::optional<std::int64_t> stop_at_ns_;   // the deadline of the call that is at work
   bool first_piece_ = false;                 // and it has looked at nothing yet
+  std::int64_t rest_until_ns_ = INT64_MIN;   // the pace asks for it
   double allowed_;                           // events that may be handed out now, with events_per_second_max
   std::int64_t allowed_at_ns_;
 };
@@ -81,18 +83,22 @@ Status StoreSubscription::wait_until(std::int64_t deadline_ns) {
   }
 }
 
-// The pace of the scanner: between two pieces of the log. False: the caller has waited for long enough; each call gets one piece further.
+// The pace of the scanner: between two pieces of the log. False: the call's time is over. What the pace asks for beyond that is for the next call to
+// wait, so that many short calls read no faster than a long one; but each gets one piece further that finds nothing to wait for.
 Result<bool> StoreSubscription::rest(std::size_t bytes) {
-  BATON_TRY(check_cancelled());
-  const bool first = std::exchange(first_piece_, false);
-  const auto late = [&] { return !first && stop_at_ns_ && now() >= *stop_at_ns_; };
-  if (late()) return false;
-  if (source_.pace == nullptr) return true;
   // What was just appended is handed on at once; history, and what a slow reader has left behind, comes in large pieces.
-  if (live_ && bytes < kReplayPieceBytes) return true;
-  const std::int64_t rest_ns = source_.pace->took(bytes);
-  if (rest_ns > 0) BATON_TRY(wait_until(std::min(now() + rest_ns, stop_at_ns_.value_or(INT64_MAX))));
-  return !late();
+  if (source_.pace != nullptr && !(live_ && bytes < kReplayPieceBytes)) {
+    if (const std::int64_t rest_ns = source_.pace->took(bytes); rest_ns > 0) rest_until_ns_ = now() + rest_ns;
+  }
+  BATON_TRY_ASSIGN(const bool rested, wait_for_rest());
+  const bool first = std::exchange(first_piece_, false);
+  return rested && (first || !stop_at_ns_ || now() < *stop_at_ns_);
+}
+
+// As long as the call may take; false: that was not long enough.
+Result<bool> StoreSubscription::wait_for_rest() {
+  BATON_TRY(wait_until(std::min(rest_until_ns_, stop_at_ns_.value_or(INT64_MAX))));
+  return now() >= rest_until_ns_;
 }
 
 // How many events may be handed out now; when none, `wait_ns` is how long until one may.
@@ -141,6 +147,8 @@ Result<std::size_t> StoreSubscription::next(std::size_t max, std::int64_t timeou
   first_piece_ = true;
   bool extended = false;
   const auto visit_uncancelled = [&](const EventView& event) { return visit(event) && !cancelled_.load(std::memory_order_acquire); };
+  BATON_TRY_ASSIGN(const bool rested, wait_for_rest());
+  if (!rested) return std::size_t{0};
   for (;;) {
     BATON_TRY(check_cancelled());
     std::int64_t wait_ns = 0;

@@ -86,22 +86,21 @@ void get_store(Gateway& gateway, const CallPtr& call) {
   });
 }
 
-void apply_retention(Gateway& gateway, const CallPtr& call) {
-  gateway.read(call, [&gateway]() -> Result<Response> {
-    BATON_TRY(gateway.store().apply_retention());
+namespace {
+
+// 204 when it is done.
+void run(Gateway& gateway, const CallPtr& call, Status (Store::*task)()) {
+  gateway.read(call, [&gateway, task]() -> Result<Response> {
+    BATON_TRY((gateway.store().*task)());
     Response response;
     response.status = 204;
     return response;
   });
 }
 
-void confirm_clock(Gateway& gateway, const CallPtr& call) {
-  gateway.read(call, [&gateway]() -> Result<Response> {
-    BATON_TRY(gateway.store().confirm_clock());
-    Response response;
-    response.status = 204;
-    return response;
-  });
-}
+}  // namespace
+
+void apply_retention(Gateway& gateway, const CallPtr& call) { run(gateway, call, &Store::apply_retention); }
+void confirm_clock(Gateway& gateway, const CallPtr& call) { run(gateway, call, &Store::confirm_clock); }
 
 }  // namespace baton::gateway
