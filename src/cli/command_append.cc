@@ -82,10 +82,12 @@ Status append_one(Session& session, AppendOptions& o) {
     append.unless = Unless{.query = {.items = {{.types = o.unless_types, .tags = o.unless_tags}}}, .after = {o.after}};
   BATON_TRY(store::check_context_name(o.context));  // a mistake makes no store
   BATON_TRY(store::check_stream_name(o.stream));
-  BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
+  // Nor does a condition that nothing meets in a store that is not there.
+  const bool may_begin = (expect.kind == Expect::Kind::any || expect.kind == Expect::Kind::no_stream) && o.after.empty();
+  BATON_TRY_ASSIGN(auto store, session.open_for_writing(may_begin));
   BATON_TRY_ASSIGN(const auto appended, store->append(std::move(append)));
   print_appended(session, appended);
-  return store->close();
+  return session.close(*store);
 }
 
 // Of an event as --json prints it: where it was, which the store gives anew.
@@ -159,7 +161,7 @@ Status append_lines(Session& session, const AppendOptions& o) {
   }
   session.out().line(session.out().json() ? fmt::format("{{\"events\":{},\"duplicates\":{}}}", events, duplicates)
                                           : fmt::format("{} events appended, {} were there already", events - duplicates, duplicates));
-  return store->close();
+  return session.close(*store);
 }
 
 void add_append(CLI::App& app, Session& session) {
@@ -222,7 +224,7 @@ void add_delete(CLI::App& app, Session& session) {
     BATON_TRY_ASSIGN(const auto position, truncate ? store->truncate_stream(context, o.stream, o.before, expect) : store->delete_stream(context, o.stream, expect));
     session.out().line(session.out().json() ? "{\"position\":\"" + position.token + "\"}"
                                             : (truncate ? "truncated at " : "deleted at ") + position.token + "; the events stay in the log, hidden from stream reads");
-    return store->close();
+    return session.close(*store);
   };
   auto o = std::make_shared<Options>();
   auto* sub = app.add_subcommand("delete", "Hide a stream's events from stream reads");
@@ -260,7 +262,7 @@ void add_context(CLI::App& app, Session& session) {
       BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
       BATON_TRY(store->create_context(o->name, o->options));
       session.out().line(session.out().json() ? "{\"created\":\"" + o->name + "\"}" : "context '" + o->name + "' made");
-      return store->close();
+      return session.close(*store);
     });
   });
 }

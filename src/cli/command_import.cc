@@ -29,10 +29,9 @@ Status import(Session& session, ImportOptions options) {
     if (p.phase == ImportProgress::Phase::reading) out.progress(session.env().clock(), "reading", p.bytes, p.bytes_total, "bytes");
     else out.progress(session.env().clock(), p.phase == ImportProgress::Phase::merging ? "sorting" : "appending", p.events, p.events_total, "events");
   }));
-  if (store != nullptr) BATON_TRY(store->close());
   out.line(out.json() ? report_json(report) : report_text(report));
   if (report.rejected > 0) session.end_with(Exit::rejected);
-  return {};
+  return store != nullptr ? session.close(*store) : Status();
 }
 
 }  // namespace

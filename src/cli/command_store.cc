@@ -100,7 +100,7 @@ void add_store_commands(CLI::App& app, Session& session) {
       BATON_TRY_ASSIGN(const auto store, session.open_for_writing(false));
       BATON_TRY(store->confirm_clock());
       session.out().line(session.out().json() ? "{\"confirmed\":true}" : "confirmed: time goes on from this machine's clock, and retention by age is applied again");
-      return store->close();
+      return session.close(*store);
     });
   });
   app.add_subcommand("info", "What the store holds")->callback([&session] { session.run([&] { return info(session); }); });
@@ -121,7 +121,7 @@ void add_store_commands(CLI::App& app, Session& session) {
           session.out().progress(session.env().clock(), "copied", done, total, "bytes");
         }));
         session.out().line(session.out().json() ? "{\"backup\":true}" : "backup written to " + *target + "; 'baton restore " + *target + " --data NEW' brings it back");
-        return store->close();
+        return session.close(*store);
       });
     });
   }

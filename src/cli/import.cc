@@ -34,6 +34,7 @@ class Import {
     BATON_TRY(load_lookups());
     BATON_TRY_ASSIGN(const auto rows, open_rows());
     progress_.bytes_total = rows->total();
+    BATON_TRY(check_rejects());  // before there is a store
     BATON_TRY_ASSIGN(store_, open_());
     BATON_TRY(open_context());
     if (options_.check_only) {
@@ -58,6 +59,14 @@ class Import {
     BATON_TRY_ASSIGN(const auto text, os::read_file(env_.fs(), options_.map, kMapBytesMax));
     BATON_TRY_ASSIGN(map_, parse_map(base::as_text(text), options_.map));
     return {};
+  }
+
+  [[nodiscard]] std::string rejects_path() const { return options_.rejects.empty() ? options_.file + ".rejects.csv" : options_.rejects; }
+
+  // A place that was named must take a file. The default one need not, as long as all rows fit.
+  Status check_rejects() {
+    BATON_TRY_ASSIGN(const auto rejects, RejectFile::open(env_.fs(), rejects_path()));
+    return options_.rejects.empty() ? Status() : rejects.try_place();
   }
 
   Status open_context() {
@@ -146,7 +155,7 @@ class Import {
   // Reads the whole file: rows that do not fit to the reject file, the events of the others to the sink.
   Status read_rows(const Sink& sink) {
     BATON_TRY_ASSIGN(const auto rows, open_rows());
-    BATON_TRY_ASSIGN(auto rejects, RejectFile::open(env_.fs(), options_.rejects.empty() ? options_.file + ".rejects.csv" : options_.rejects));
+    BATON_TRY_ASSIGN(auto rejects, RejectFile::open(env_.fs(), rejects_path()));
     RowMapper mapper(*map_, lookups_, context_options_.data_bytes_max);
     std::map<std::string, std::uint64_t> reasons;
     CellReader::Next row;
@@ -169,7 +178,7 @@ class Import {
     }
     progress_.bytes = progress_.bytes_total;
     BATON_TRY_ASSIGN(const bool rejected, rejects.finish());
-    if (rejected) report_.rejects = options_.rejects.empty() ? options_.file + ".rejects.csv" : options_.rejects;
+    if (rejected) report_.rejects = rejects_path();
     for (const auto& [reason, count] : reasons) report_.rejected_by.push_back({reason, count});
     std::ranges::sort(report_.rejected_by, [](const auto& a, const auto& b) { return a.count != b.count ? a.count > b.count : a.name < b.name; });
     for (std::size_t i = 0; i < map_->checks.size(); ++i) report_.checks.push_back({map_->checks[i].name, mapper.counts().checks[i]});

@@ -38,11 +38,20 @@ Result<RejectFile> RejectFile::open(os::FileSystem& fs, std::string path) {
   return RejectFile(fs, std::move(path));
 }
 
+Result<std::unique_ptr<os::File>> RejectFile::make_part() const {
+  auto file = fs_->open(part(), {.write = true, .create = true, .truncate = true});
+  if (!file) return Error{file.error().code, file.error().detail + "; rows that do not fit go there: name another file with --rejects FILE"};
+  return file;
+}
+
+Status RejectFile::try_place() const {
+  BATON_TRY(make_part());
+  return fs_->remove(part());
+}
+
 Status RejectFile::add(std::uint64_t row, const Rejection& rejection, std::string_view raw) {
   if (!file_) {
-    auto file = fs_->open(part(), {.write = true, .create = true, .truncate = true});
-    if (!file) return Error{file.error().code, file.error().detail + "; rows that do not fit go there: name another file with --rejects FILE"};
-    file_ = *std::move(file);
+    BATON_TRY_ASSIGN(file_, make_part());
     buffer_ = kHeader;
   }
   buffer_ += std::to_string(row) + ",";

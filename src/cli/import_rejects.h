@@ -20,6 +20,8 @@ class RejectFile {
 
   // invalid_argument: there is something at `path` that is no reject file.
   [[nodiscard]] static Result<RejectFile> open(os::FileSystem& fs, std::string path);
+  // Whether a file can be made there; leaves none.
+  [[nodiscard]] Status try_place() const;
   [[nodiscard]] Status add(std::uint64_t row, const Rejection& rejection, std::string_view raw);
   // Makes the file, or removes one of an earlier import when no row was rejected. True: it is there.
   [[nodiscard]] Result<bool> finish();
@@ -27,6 +29,7 @@ class RejectFile {
  private:
   RejectFile(os::FileSystem& fs, std::string path) : fs_(&fs), path_(std::move(path)) {}
   [[nodiscard]] std::string part() const { return path_ + ".part"; }
+  [[nodiscard]] Result<std::unique_ptr<os::File>> make_part() const;
   [[nodiscard]] Status flush();
   os::FileSystem* fs_;
   std::string path_;

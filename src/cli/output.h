@@ -15,7 +15,7 @@
 namespace baton::cli {
 
 // Exit codes (docs/cli.md).
-enum class Exit : int { ok = 0, failed = 1, usage = 2, rejected = 3, conflict = 4, not_found = 5, locked = 6, corrupt = 7, address = 8 };
+enum class Exit : int { ok = 0, failed = 1, usage = 2, rejected = 3, conflict = 4, not_found = 5, locked = 6, corrupt = 7, address = 8, done_before = 9 };
 [[nodiscard]] Exit exit_of(const Error& error);
 
 using gateway::put_json_string;

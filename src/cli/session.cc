@@ -81,6 +81,13 @@ Result<std::string> Session::context_or_only(Store& store, const std::string& gi
   return Error{Code::invalid_argument, "the store has several contexts; name one of them: " + names};
 }
 
+Status Session::close(Store& store) {
+  const Status closed = store.close();
+  if (closed) return {};
+  exit_ = Exit::done_before;
+  return Error{closed.error().code, "what was asked is done and on disk, there is no need to repeat it; but then the store could not be closed: " + closed.error().detail};
+}
+
 void Session::run(const std::function<Status()>& body) {
   auto status = body();
   out().end_progress();
@@ -180,7 +187,8 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
   app.require_subcommand(1);
   app.fallthrough();
   app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 some rows were rejected, 4 a condition did not hold,\n"
-             "5 not found, 6 another process writes, 7 damaged data, 8 an address cannot be listened on. See docs/cli.md.");
+             "5 not found, 6 another process writes, 7 damaged data, 8 an address cannot be listened on,\n"
+             "9 done, and then the store failed. See docs/cli.md.");
   add_append_commands(app, session);
   add_read_commands(app, session);
   add_store_commands(app, session);

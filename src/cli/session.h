@@ -31,6 +31,9 @@ class Session {
   // The context that was named, or the only one there is.
   [[nodiscard]] Result<std::string> context_or_only(Store& store, const std::string& given);
 
+  // At the end of a command whose work is done and durable: an error says so, and the exit code tells it from a failure of the work (F12).
+  [[nodiscard]] Status close(Store& store);
+
   // Runs a command's body when its subcommand was chosen; prints an error, remembers the exit code.
   void run(const std::function<Status()>& body);
   void end_with(Exit code) { exit_ = code; }

@@ -30,6 +30,9 @@ class Appender {
   void decide(ContextState& context, AppendRequest& request);
   void decide(ContextState& context, ProducedRequest& request);
 
+  // Whether the conditions of an append can hold in a context that does not exist yet: wrong_version, position_lost.
+  [[nodiscard]] static Status check_new_context(const Append& append);
+
   // Where what is staged ends, by partition: the round is made, and what is staged from now on belongs to the next one.
   [[nodiscard]] std::vector<StagedEnd> take_ends();
 

@@ -1,8 +1,11 @@
 // The conditions of an append: what its streams must be, and that nothing matches its query.
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "base/try.h"
 #include "store/appender.h"
+#include "store/position_codec.h"
 #include "store/postings.h"
 #include "store/stream_lookup.h"
 
@@ -88,6 +91,18 @@ Status Appender::check_streams(const Append& append) {
       item.version = stream.head.last_version.value();
     }
   }
+  return {};
+}
+
+Status Appender::check_new_context(const Append& append) {
+  std::set<std::string_view> begun;  // by this append: what is asked of them further on depends on it
+  for (const StreamAppend& stream : append.streams) {
+    if (!begun.insert(stream.stream).second) continue;
+    BATON_TRY(check_expect_holds(stream.condition, Stream{.name = stream.stream}));
+  }
+  if (!append.unless) return {};
+  const auto no_epoch = [](std::int32_t, log::Epoch) { return std::int64_t{0}; };
+  BATON_TRY(check_position(append.unless->after, log::TopicId{}, 1, log::Epoch(0), no_epoch));
   return {};
 }
 

@@ -13,6 +13,23 @@ namespace {
 constexpr std::size_t kCopyBytes = 1u << 20;
 constexpr int kWritersMax = 5;  // that may come and go before a backup beside them is given up
 
+Status copy_beside(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress, ReplayPace* pace) {
+  const auto waiter = env.make_waiter();
+  for (int writers = 1;; ++writers) {
+    BATON_TRY_ASSIGN(const auto backup, log::BackupBeside::begin(env, directory));
+    std::uint64_t done = 0;
+    const Status copied = backup->copy_to(target, [&](std::uint64_t bytes) {
+      done += bytes;
+      if (progress) progress(std::min(done, backup->bytes()), backup->bytes());
+      if (pace == nullptr) return;
+      if (const std::int64_t rest_ns = pace->took(bytes); rest_ns > 0) (void)waiter->wait(rest_ns);
+    });
+    if (copied && progress) progress(backup->bytes(), backup->bytes());
+    if (copied || writers == kWritersMax || !backup->writer_changed()) return copied;
+    clear_directory(env.fs(), target);
+  }
+}
+
 }  // namespace
 
 Status need_empty(os::FileSystem& fs, const std::string& target) {
@@ -76,20 +93,9 @@ Status FileCopier::copy(const std::string& from_name, const std::string& to_name
 
 Status backup_store(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress, ReplayPace* pace) {
   BATON_TRY(need_empty(env.fs(), target));
-  const auto waiter = env.make_waiter();
-  for (int writers = 1;; ++writers) {
-    BATON_TRY_ASSIGN(const auto backup, log::BackupBeside::begin(env, directory));
-    std::uint64_t done = 0;
-    const Status copied = backup->copy_to(target, [&](std::uint64_t bytes) {
-      done += bytes;
-      if (progress) progress(std::min(done, backup->bytes()), backup->bytes());
-      if (pace == nullptr) return;
-      if (const std::int64_t rest_ns = pace->took(bytes); rest_ns > 0) (void)waiter->wait(rest_ns);
-    });
-    if (copied && progress) progress(backup->bytes(), backup->bytes());
-    if (copied || writers == kWritersMax || !backup->writer_changed()) return copied;
-    clear_directory(env.fs(), target);
-  }
+  Status copied = copy_beside(env, directory, target, progress, pace);
+  if (!copied) clear_directory(env.fs(), target);  // what is half there is in nobody's way
+  return copied;
 }
 
 }  // namespace baton::store

@@ -182,6 +182,74 @@ TEST_F(Backup, ARestoreThatWasKilledAnywhereLeavesNoStoreOrAWholeOne) {
   FAIL() << "no restore came to its end";
 }
 
+TEST_F(Backup, ARestoreThatWasKilledAnywhereIsSimplyRepeated) {
+  append_numbers(0, 20);
+  ASSERT_TRUE(store_->backup("/backup", {}));
+  bool left_something = false;
+  for (std::uint64_t n = 1; n < 400; ++n) {
+    for (int kill = 0; kill < 2; ++kill) {  // the second one may fall into the clearing of what the first has left
+      env_->kill_in(n);
+      (void)restore_to("/restored");
+      store_ = nullptr;
+      env_ = nullptr;
+      start();
+      if (env_->fs().exists("/restored/catalogue").value()) break;
+      left_something |= env_->fs().exists("/restored").value() && !env_->fs().list("/restored")->empty();
+    }
+    const bool whole = env_->fs().exists("/restored/catalogue").value();
+    if (!whole) {
+      const Status again = restore_to("/restored");
+      ASSERT_TRUE(again) << "killed in operation " << n << ": " << again.error().to_string();
+    }
+    EXPECT_EQ(all(*open_at("/restored")), numbers(20)) << "killed in operation " << n;
+    ASSERT_TRUE(os::remove_tree(env_->fs(), "/restored"));
+    if (whole) {
+      EXPECT_TRUE(left_something);
+      return;
+    }
+  }
+  FAIL() << "no restore came to its end";
+}
+
+TEST_F(Backup, WhatIsNotOfARestoreIsNeverClearedForOne) {
+  append_numbers(0, 5);
+  ASSERT_TRUE(store_->backup("/backup", {}));
+  auto& fs = env_->fs();
+  ASSERT_TRUE(os::make_directories(fs, "/mine/restoring"));
+  ASSERT_TRUE(os::replace_file(fs, "/mine/notes", base::as_bytes("of mine")));
+  EXPECT_THAT(restore_to("/mine"), FailsWith(Code::already_exists));
+  EXPECT_EQ(fs.list("/mine")->size(), 2u);
+  // A store is not what a restore has left, whatever is beside it.
+  ASSERT_TRUE(restore_to("/other"));
+  ASSERT_TRUE(os::make_directories(fs, "/other/restoring"));
+  EXPECT_THAT(restore_to("/other"), FailsWith(Code::already_exists));
+  EXPECT_EQ(all(*open_at("/other")), numbers(5));
+}
+
+TEST_F(Backup, OneThatFailsLeavesItsTargetEmptyAndIsRepeated) {
+  append_numbers(0, 20);
+  auto& disk = world_.disk();
+  for (const bool syncs : {false, true}) {
+    int failures = 0;
+    for (std::uint64_t n = 1;; ++n) {
+      ASSERT_LT(n, 200u);
+      (syncs ? disk.faults.fail_sync_at : disk.faults.fail_write_at) = (syncs ? disk.counters().syncs : disk.counters().writes) + n;
+      const Status failed = store_->backup("/backup", {});
+      disk.faults = {};
+      if (!failed) {
+        ++failures;
+        const auto left = env_->fs().list("/backup");
+        EXPECT_TRUE(!left || left->empty()) << "failed in " << n << ": " << failed.error().to_string();
+        const Status again = store_->backup("/backup", {});
+        ASSERT_TRUE(again) << "failed in " << n << ": " << again.error().to_string();
+      }
+      ASSERT_TRUE(os::remove_tree(env_->fs(), "/backup"));
+      if (failed) break;
+    }
+    EXPECT_GT(failures, 5);
+  }
+}
+
 TEST_F(Backup, ARestoreSurvivesAPowerLossOnceItHasReturned) {
   append_numbers(0, 20);
   ASSERT_TRUE(store_->backup("/backup", {}));

@@ -1,5 +1,7 @@
 // Restore of a backup.
+#include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/try.h"
@@ -46,6 +48,20 @@ Status check_copy(os::Env& env, const std::string& backup, const std::string& ta
 
 // Where a restore works, within the target. Before all is done there is nothing in the target itself that could be taken for a store.
 constexpr const char* kStaging = "restoring";
+
+// What a restore that was killed has left is cleared: it is known by its directory, and has no catalogue yet. Whatever else is there is not touched.
+Status clear_remains(os::FileSystem& fs, const std::string& target) {
+  constexpr std::array<std::string_view, 4> kOfRestore = {"restoring", "journal", "topics", "checkpoints"};
+  BATON_TRY_ASSIGN(const bool there, fs.exists(os::join(target, kStaging)));
+  if (!there) return {};
+  BATON_TRY_ASSIGN(const auto entries, fs.list(target));
+  const auto is_ours = [&](const auto& entry) { return std::ranges::find(kOfRestore, entry.name) != kOfRestore.end(); };
+  if (!std::ranges::all_of(entries, is_ours)) return {};
+  for (const auto& entry : entries) {
+    if (entry.name != kStaging) BATON_TRY(os::remove_tree(fs, os::join(target, entry.name)));
+  }
+  return os::remove_tree(fs, os::join(target, kStaging));  // last: it tells what the rest is
+}
 
 // Recovers the copy, which lists where every epoch ended, and closes it.
 Status open_once(os::Env& env, const std::string& target) {
@@ -97,6 +113,7 @@ Status move_up(os::FileSystem& fs, const std::string& staging, const std::string
 Status restore_store(os::Env& env, const std::string& backup, const std::string& target, const BackupProgress& progress) {
   BATON_TRY_ASSIGN(const bool there, env.fs().exists(os::join(backup, kCatalogueFile)));
   if (!there) return Error{Code::not_found, backup + " is not a complete backup: it has no file 'catalogue'"};
+  BATON_TRY(clear_remains(env.fs(), target));
   BATON_TRY(need_empty(env.fs(), target));
   const Status restored = [&]() -> Status {
     CopiedFiles files;

@@ -37,6 +37,31 @@ TEST_F(Append_, AClockThatIsFarAheadIsTakenWhenItIsConfirmed) {
   EXPECT_GE(append("6"), first + 800 * kDayNs);
 }
 
+TEST_F(Append_, OneWhoseConditionsCannotHoldMakesNoContext) {
+  const auto to_new = [](const Expect& expect) {
+    Append append = append_of("ride-1", expect, {event("A", "1")});
+    append.context = "fresh";
+    return append;
+  };
+  const Position elsewhere = appended("ride-1", {event("A", "1")}).position;
+  EXPECT_THAT(store_->append(to_new(Expect::exists())), FailsWith(Code::wrong_version));
+  const auto refused = store_->append(to_new(Expect::exact(3)));
+  EXPECT_THAT(refused, FailsWith(Code::wrong_version));
+  EXPECT_THAT(refused.error().detail, HasSubstr("expected version 3, found no stream"));
+  Append unless = to_new(Expect::any());
+  unless.unless = Unless{.query = {.items = {{.types = {"A"}}}}, .after = elsewhere};
+  EXPECT_THAT(store_->append(unless), FailsWith(Code::position_lost));
+  Append second = to_new(Expect::no_stream());
+  second.streams.push_back({.stream = "ride-2", .condition = Expect::exact(0), .events = {event("A", "1")}});
+  EXPECT_THAT(store_->append(second), FailsWith(Code::wrong_version));
+  EXPECT_THAT(store_->context("fresh"), FailsWith(Code::not_found));
+  // A stream that the append itself begins.
+  second.streams[1].stream = "ride-1";
+  second.unless = Unless{.query = {.items = {{.types = {"A"}}}}, .after = {}};
+  ASSERT_TRUE(store_->append(second));
+  EXPECT_TRUE(store_->context("fresh"));
+}
+
 TEST_F(Append_, VersionsOfAStreamAreDenseFromZero) {
   const Appended first = appended("ride-1", {event("RideStarted", "a"), event("RidePaused", "b")});
   const Appended second = appended("ride-1", {event("RideEnded", "c")});

@@ -44,9 +44,11 @@ void StoreCore::take_requests() {
 bool StoreCore::decide(AppendRequest& request) {
   ContextState* context = find_context(request.append.context);
   if (context == nullptr && options_.create && request.kind == AppendRequest::Kind::append) {
-    // One that no append could come into is not made.
-    if (Status shape = check_append(request.append, ContextOptions{}, log::kEventBatchBytesMax); !shape) {
-      request.result = std::move(shape).error();
+    // One that this append could not come into is not made.
+    Status fits = check_append(request.append, ContextOptions{}, log::kEventBatchBytesMax);
+    if (fits) fits = Appender::check_new_context(request.append);
+    if (!fits) {
+      request.result = std::move(fits).error();
       return true;
     }
     if (flight_ != nullptr) return false;

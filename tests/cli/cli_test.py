@@ -116,6 +116,10 @@ class Cli(unittest.TestCase):
         self.run_baton("create-context", "Shop!", expect=2)
         self.run_baton("create-context", "shop", "--partitions", "0", expect=2)
         self.append("", expect=2)
+        self.append("cart-1", "LineAdded", "{}", "--expect", "0", expect=5)
+        missing = self.directory / "nowhere" / "rejects.csv"
+        map_file.write_text(MAP)
+        self.assertIn("--rejects", self.run_baton("import", str(rows), "--map", str(map_file), "--rejects", str(missing), expect=5).stderr)
         self.run_baton("append", "Shop!", "cart-1", "--type", "T", expect=2)
         self.run_baton("append", "Shop!", "--ndjson", "-", expect=2, text="{}\n")
         self.assertFalse(self.data.exists())
@@ -137,6 +141,23 @@ class Cli(unittest.TestCase):
             self.assertIn(told, self.run_baton(*arguments, expect=2).stderr)
         problem = json.loads(self.run_baton("--json", "reed", expect=2).stderr)
         self.assertEqual((problem["error"], "did you mean 'read'?" in problem["detail"]), ("invalid_argument", True))
+
+    def test_what_is_done_is_not_called_failed_when_only_the_closing_fails(self):
+        self.append("cart-1")
+        calls = self.directory / "calls"
+        def append(*inject):
+            command = ["strace", "-f", "-qq", "-y", "-o", str(calls), "-e", "trace=fdatasync", *inject, BATON, "--data", str(self.data)]
+            return subprocess.run([*command, "append", "shop", "cart-1", "--type", "T"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(append().returncode, 0)
+        last = calls.read_text().splitlines()[-1]
+        self.assertIn("catalogue", last)  # that it was closed in order
+        number = sum(line.split()[0] == last.split()[0] for line in calls.read_text().splitlines())
+        done = append("-e", f"inject=fdatasync:error=EIO:when={number}")
+        self.assertIn("INJECTED", calls.read_text().splitlines()[-1])
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn("is done and on disk", done.stderr)
+        self.assertIn("appended version 2", done.stdout)
+        self.assertEqual([e["version"] for e in self.lines("read", "cart-1")], [0, 1, 2])
 
     def test_lines_of_json_are_appended_and_the_bad_one_is_named(self):
         good = '{"stream":"cart-9","type":"LineAdded","id":"1","data":{"n":1}}\n{"stream":"cart-9","type":"LineAdded","id":"2"}\n'
