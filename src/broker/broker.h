@@ -91,7 +91,7 @@ class Broker {
   [[nodiscard]] const std::string& store_id() const { return store_id_; }  // 32 hex digits
   [[nodiscard]] std::int32_t epoch() const { return epoch_; }              // of this opening: the leader epoch of every partition
   [[nodiscard]] Status health() const { return core_.health(); }
-  [[nodiscard]] Status room() const { return core_.room(); }  // no_space: the disk is full
+  [[nodiscard]] Status room() const { return core_.room(); }  // no_space: the disk is full; resource_exhausted, not_found
 
   // `validate_only`: nothing is made, and the reply says how it would end.
   void create_topic(NewTopic topic, bool validate_only, TopicDone done);

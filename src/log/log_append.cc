@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint64_t kChunkBytesMin = 64u << 10;
 constexpr std::uint64_t kChunkBytesMax = 16u << 20;
-constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kTellFullNs = 60'000'000'000;
+constexpr std::int64_t kLookAgainNs = 1'000'000'000;
 constexpr std::size_t kSpareBatchesMax = 8192;  // that all spare vectors together have room for
 constexpr std::size_t kSparePartsMax = 8192;
 
@@ -51,7 +51,12 @@ Result<std::map<std::int64_t, ProducerTable::Producer>> LogImpl::producers(const
 
 Result<Log::Staged> LogImpl::stage(const PartitionKey& key, base::OwnedBytes batch) {
   auto staged = stage_batch(key, std::move(batch));
+  if (!staged && staged.error().code == Code::not_found) {  // of a file, perhaps
+    look_at_place_ns_ = std::numeric_limits<std::int64_t>::min();
+    if (const Status there = look_at_place(); !there) return fail(there.error()).error();
+  }
   if (!staged && staged.error().code == Code::no_space) tell_full(staged.error());
+  if (!staged && staged.error().code == Code::resource_exhausted) tell_refused(staged.error());
   if (staged && told_full_ && check_room(fs_, directory_, options_)) tell_room();
   return staged;
 }
@@ -64,6 +69,15 @@ void LogImpl::tell_full(const Error& cause) {
   tell_full_ns_ = now + kTellFullNs;
   told_full_ = true;
   options_.warn("appends are refused: " + cause.detail);
+}
+
+// Of descriptors or memory: what has a segment open goes on, and what would open one is refused.
+void LogImpl::tell_refused(const Error& cause) {
+  ++refused_otherwise_;
+  const std::int64_t now = env_.clock().monotonic_ns();
+  if (!options_.warn || now < tell_refused_ns_) return;
+  tell_refused_ns_ = now + kTellFullNs;
+  options_.warn("appends are refused (" + std::to_string(std::exchange(refused_otherwise_, 0)) + " since this was told last): " + cause.detail);
 }
 
 void LogImpl::tell_room() {
@@ -296,6 +310,24 @@ std::unique_ptr<FlushJob> LogImpl::begin_flush() {
   return make_round(false, any_journalled && journal_->full() && !running_, false);
 }
 
+// What goes to files that have been removed, or moved away, is on no disk that the next open would look at. A round that begins a second or more
+// after the last look is not acknowledged then; a look is a file opened and a lock asked for.
+Status LogImpl::look_at_place() {
+  const std::int64_t now = env_.clock().monotonic_ns();
+  if (now < look_at_place_ns_) return {};
+  look_at_place_ns_ = now + kLookAgainNs;
+  const auto found = fs_.open(path("LOCK"), {});
+  bool ours = found.ok();
+  if (found) {
+    const auto held = (*found)->is_locked(os::LockKind::exclusive, 0, 0);
+    ours = !held || *held;
+  } else {
+    ours = found.error().code != Code::not_found;  // anything else says nothing of it
+  }
+  if (ours) return {};
+  return Error{Code::io_error, "the data directory " + directory_ + " has been removed, moved or replaced: its LOCK is not the one that this process holds"};
+}
+
 Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
   BATON_CHECK(flush.get() == in_flight_ && in_flight_ != nullptr, "end_flush takes what begin_flush gave");
   RoundJob& job = *in_flight_;
@@ -304,6 +336,7 @@ Status LogImpl::end_flush(std::unique_ptr<FlushJob> flush) {
   buffer_ = job.take_buffer();
   if (failed_) return failure_;  // meanwhile
   if (!job.result()) return fail(job.result().error());
+  if (const Status there = look_at_place(); !there) return fail(there.error());
   PendingRound& round = job.round();
   if (round.has_record) {
     last_round_ = round.fixed.round;
@@ -399,82 +432,6 @@ Status LogImpl::fail(const Error& cause) {
 Status LogImpl::run_round(std::unique_ptr<RoundJob> job) {
   job->run();
   return end_flush(std::move(job));
-}
-
-// The worker syncs, so that appends do not wait for it. What it covers: all rounds that have ended by now; those in earlier generations were
-// synced when the next one began.
-void LogImpl::start_interval_sync() {
-  syncing_ = std::make_shared<IntervalSync>();
-  syncing_->upto = last_round_;
-  syncing_->since_ns = env_.clock().monotonic_ns();
-  for (PartitionTail* tail : undurable_) tail->syncing_to = tail->ended;
-  if (!waiter_) waiter_ = env_.make_waiter();
-  worker_.post([sync = syncing_, journal = journal_, &owner = owner_, self = self_, waiter = waiter_] {
-    if (!sync->take()) return;
-    sync->status = journal->sync();
-    owner.post([self, sync] {
-      if (*self != nullptr) (*self)->end_interval_sync(sync);
-    });
-    sync->done = true;
-    waiter->wake();
-  });
-}
-
-// What the worker has not begun is left: it may run when the owner is gone.
-void LogImpl::wait_for_interval_sync() {
-  const auto sync = syncing_;
-  if (!sync) return;
-  if (!sync->take()) {
-    while (!sync->done) (void)waiter_->wait();
-    end_interval_sync(sync);
-  }
-  syncing_ = nullptr;
-}
-
-void LogImpl::end_interval_sync(const std::shared_ptr<IntervalSync>& sync) {
-  if (syncing_ != sync) return;  // it has been waited for
-  syncing_ = nullptr;
-  if (failed_ || closed_) return;
-  if (!sync->status) {
-    (void)fail(sync->status.error());
-    return;
-  }
-  durable_round_ = std::max(durable_round_, sync->upto);
-  auto undurable = std::exchange(undurable_, {});
-  for (PartitionTail* tail : undurable) {
-    tail->synced_to = tail->syncing_to;
-    tail->undurable = tail->ended > tail->synced_to;
-    if (tail->undurable) undurable_.push_back(tail);
-    if (!tail->removed) publish(*tail);
-  }
-  // What is left came after the sync began.
-  first_undurable_ns_ = undurable_.empty() ? -1 : sync->since_ns;
-}
-
-std::int64_t LogImpl::tick() {
-  if (failed_ || closed_) return -1;
-  const std::int64_t now = env_.clock().monotonic_ns();
-  std::int64_t next = -1;
-  const auto come_back_at = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
-  const auto due = [&](std::int64_t at) {
-    if (now < at) come_back_at(at);
-    return now >= at;
-  };
-  if (!syncing_ && first_undurable_ns_ >= 0 && due(first_undurable_ns_ + options_.interval_ms * kNsPerMs)) start_interval_sync();
-  if (syncing_) come_back_at(now + options_.interval_ms * kNsPerMs);  // there may be more to be synced when it has ended
-  if (!marked_ && due(last_record_ns_ + options_.idle_mark_ms * kNsPerMs)) {
-    if (in_flight_ != nullptr || !dirty_.empty()) {  // what comes next does it
-      come_back_at(now + options_.idle_mark_ms * kNsPerMs);
-    } else if (journal_->reserve(kRecordOverheadBytes, options_.reserve_bytes)) {
-      reserved_ += kRecordOverheadBytes;
-      if (!run_round(make_round(true, false, false))) return -1;
-    }
-  }
-  if (retry_ns_ >= 0 && due(retry_ns_)) {
-    retry_ns_ = -1;
-    start_checkpoint();
-  }
-  return next;
 }
 
 }  // namespace baton::log

@@ -390,6 +390,25 @@ TEST_F(LogFailures, F21ASecondWriterIsRefusedWithinASecond) {
   EXPECT_LT(world_.now_ns() - begun, 1'000'000'000);
 }
 
+TEST_F(LogFailures, ADirectoryThatHasGoneOrIsAnotherEndsTheStoreBeforeItAcknowledges) {
+  for (const bool replaced : {false, true}) {
+    open();
+    make_topic();
+    ASSERT_OK(append("a"));
+    world_.advance(2'000'000'000);
+    ASSERT_OK(append("b"));
+    world_.disk().remove("/data");
+    if (replaced) world_.disk().write("/data/LOCK", {});
+    world_.advance(2'000'000'000);
+    const Status refused = append("c");
+    ASSERT_FALSE(refused) << replaced;
+    EXPECT_NE(refused.error().detail.find("/data has been removed, moved or replaced"), std::string::npos) << refused.error().detail;
+    EXPECT_EQ(append("d").error().code, Code::store_failed);
+    stop();
+    world_.disk().remove("/data");
+  }
+}
+
 TEST_F(LogFailures, F22TheLockOfAKilledProcessIsFree) {
   open();
   make_topic();

@@ -87,6 +87,8 @@ class LogImpl final : public Log {
   [[nodiscard]] Result<Staged> stage_batch(const PartitionKey& key, base::OwnedBytes batch);
   void tell_full(const Error& cause);
   void tell_room();
+  void tell_refused(const Error& cause);
+  [[nodiscard]] Status look_at_place();
   [[nodiscard]] Status prepare_segment(PartitionTail& tail, std::uint64_t bytes);
   [[nodiscard]] Status create_segment(PartitionTail& tail);
   [[nodiscard]] Status allocate_segment(OpenSegment& segment, std::uint64_t end, std::uint64_t segment_bytes, std::uint64_t kept_free);
@@ -194,6 +196,9 @@ class LogImpl final : public Log {
   std::int64_t refused_ = 0;                 // batches, for want of space, since it was told that there is room
   std::int64_t tell_full_ns_ = std::numeric_limits<std::int64_t>::min();  // not before
   bool told_full_ = false;
+  std::int64_t refused_otherwise_ = 0;       // batches, for want of descriptors or memory, since it was told
+  std::int64_t tell_refused_ns_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t look_at_place_ns_ = std::numeric_limits<std::int64_t>::min();
 
   bool failed_ = false;
   bool closed_ = false;

@@ -96,6 +96,12 @@ Status Appender::check_streams(const Append& append) {
 
 Status Appender::check_new_context(const Append& append) {
   std::set<std::string_view> begun;  // by this append: what is asked of them further on depends on it
+  std::set<std::string_view> ids;
+  for (const StreamAppend& stream : append.streams) {
+    for (const NewEvent& event : stream.events) {
+      if (!event.id.empty() && !ids.insert(event.id).second) return {};  // the order of checks: what repeats itself is looked at before conditions
+    }
+  }
   for (const StreamAppend& stream : append.streams) {
     if (!begun.insert(stream.stream).second) continue;
     BATON_TRY(check_expect_holds(stream.condition, Stream{.name = stream.stream}));

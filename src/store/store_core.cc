@@ -1,6 +1,7 @@
 #include "store/store_core.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -90,6 +91,16 @@ void StoreCore::submit(std::unique_ptr<Request> request, Caller caller) {
   } else if (start) {
     owner_->post([this] { run_round(); });
   }
+}
+
+Status StoreCore::room() const {
+  BATON_TRY(log::check_room(env_.fs(), directory_));  // the log has its default reserve
+  // As many descriptors as a new segment, its marks, its index and their directories may need at once.
+  std::array<std::unique_ptr<os::File>, 8> tried;
+  for (auto& file : tried) {
+    BATON_TRY_ASSIGN(file, env_.fs().open(os::join(directory_, "catalogue"), {}));
+  }
+  return {};
 }
 
 Status StoreCore::run(std::function<Status()> task) {

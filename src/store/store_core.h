@@ -92,8 +92,9 @@ class StoreCore final : private Decider {
   void run_beside(os::Task task);
   // [any] store_failed once the store has ended (F12), cancelled once it is closed; otherwise nothing.
   [[nodiscard]] Status health() const;
-  // [any] no_space while the disk has no room for what is appended.
-  [[nodiscard]] Status room() const { return log::check_room(env_.fs(), directory_); }  // the log has its default reserve
+  // [any] Why what is appended would be refused or lost though the store goes on: no_space, resource_exhausted (descriptors), not_found (the directory
+  // has gone).
+  [[nodiscard]] Status room() const;
 
   // [owner: inside run()]
   [[nodiscard]] log::Log& log() { return *log_; }

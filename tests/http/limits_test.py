@@ -1,5 +1,8 @@
 """What a client of HTTP cannot make the server do, against a process of `baton serve`."""
+import http.client
+import resource
 import select
+import shutil
 import socket
 
 from api import HttpCase, main
@@ -30,6 +33,48 @@ class Limits(HttpCase):
             while part := client.recv(1 << 20):
                 answers += part.count(b"HTTP/1.1 200 ")
         self.assertGreaterEqual(answers, requests - 2)  # a word may be cut in two
+
+    def test_a_server_without_descriptors_says_so(self):
+        self.stop(self.server)
+        def prepare():  # the program raises its soft limit to the hard one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+        server = self.begin(prepare=prepare)
+        api = server.api
+        made = 0
+        for made in range(200):
+            answer = api.append(f"context-{made}", "s", "T", {})
+            if answer.status != 201:
+                break
+        self.assertEqual(self.check(answer, 503).json["code"], "resource_exhausted")
+        self.assertIn("ulimit -n", answer.json["detail"])
+        self.wait_for("a line in the log", lambda: any("appends are refused" in line and "ulimit -n" in line for line in server.log))
+        self.assertEqual(self.check(api.get("/ready"), 503).json["code"], "resource_exhausted")
+        self.check(api.append("context-0", "s", "T", {}), 200)  # what has its files open goes on
+        self.stop(server)
+        server = self.begin()
+        self.check(server.api.get("/ready"), 200)
+        self.check(server.api.append(f"context-{made}", "s", "T", {}), 201)
+        self.assertEqual(self.check(server.api.get("/streams/context-0/s"), 200).json["last_version"], 1)
+
+    def test_a_server_whose_directory_has_gone_acknowledges_nothing_and_ends(self):
+        append = self.server.api.append
+        self.check(append("rides", "s", "T", {}), 201)
+        shutil.rmtree(self.data)
+        ready = self.check(self.server.api.get("/ready"), 503).json
+        self.assertEqual(ready["code"], "not_found")
+        answers = []
+
+        def refused():
+            try:
+                answers.append(append("rides", "s", "T", {}).status)
+            except (OSError, http.client.HTTPException):
+                return True
+            return answers[-1] >= 500
+        self.wait_for("a refusal", refused)
+        self.assertLessEqual(set(answers), {200, 503})
+        code, log = self.server.end()
+        self.assertEqual(code, 1, log)
+        self.assertIn("has been removed, moved or replaced", log)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ void get_ready(Gateway& gateway, const CallPtr& call) {
       return problem(503, "unavailable", told ? health.error().to_string() : "the store takes no appends", code_name(health.error().code));
     }
     if (const Status room = gateway.broker().room(); !room) {
-      return problem(503, "unavailable", told ? room.error().to_string() : "the disk has no room for what is appended", code_name(room.error().code));
+      return problem(503, "unavailable", told ? room.error().to_string() : "what is appended may be refused", code_name(room.error().code));
     }
     std::string body;
     JsonObject out(body);
