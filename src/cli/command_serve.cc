@@ -34,6 +34,7 @@ Result<server::EffectiveConfig> load(Session& session, const CLI::App& app, cons
   server::ConfigInputs inputs;
   if (!o.file.empty()) inputs.file = o.file;
   inputs.environment = os::environment_variable;
+  inputs.environment_names = os::environment_names();
   for (const auto& pair : o.set) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos)
@@ -53,6 +54,9 @@ Result<server::EffectiveConfig> load(Session& session, const CLI::App& app, cons
   auto config = server::load_config(session.env().fs(), inputs);
   // A file that is missing is a wrong argument here, not a store that is missing.
   if (!config && config.error().code == Code::not_found) return Error{Code::invalid_argument, config.error().detail};
+  if (config) {
+    for (const auto& warning : config->warnings) print_warning(warning);
+  }
   return config;
 }
 
@@ -88,9 +92,9 @@ void add_serve_commands(CLI::App& app, Session& session, server::Services servic
       auto text = server::configuration_page();
       if (!o->page) {
         BATON_TRY_ASSIGN(const auto config, load(session, app, *o));
-        text = config.to_yaml();
+        text = session.out().json() ? config.to_json() : config.to_yaml();
       }
-      text.pop_back();  // the line's end
+      if (text.ends_with('\n')) text.pop_back();
       session.out().line(text);
       return {};
     });

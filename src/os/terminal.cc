@@ -60,6 +60,15 @@ std::optional<std::string> environment_variable(const std::string& name) {
   return std::string(value);
 }
 
+std::vector<std::string> environment_names() {
+  std::vector<std::string> out;
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    out.emplace_back(text.substr(0, text.find('=')));
+  }
+  return out;
+}
+
 Result<std::optional<std::size_t>> read_standard_input(base::MutableByteView out, int timeout_ms) {
   pollfd entry{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
   const int ready = ::poll(&entry, 1, timeout_ms);

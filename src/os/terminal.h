@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "os/env.h"
 
@@ -18,6 +19,7 @@ struct Terminal {
 [[nodiscard]] Terminal terminal(int descriptor);
 
 [[nodiscard]] std::optional<std::string> environment_variable(const std::string& name);
+[[nodiscard]] std::vector<std::string> environment_names();
 
 // Reads what there is of standard input, from where it stands. Nothing: nothing came within `timeout_ms`, or a signal did; 0: its end.
 [[nodiscard]] Result<std::optional<std::size_t>> read_standard_input(base::MutableByteView out, int timeout_ms);

@@ -110,6 +110,23 @@ Status apply_config_text(EffectiveConfig& to, std::string_view text, const std::
   return {};
 }
 
+namespace {
+
+// A variable whose name is near to that of a key, and is none. Others that begin so are left alone: there may be a service of this name, for which its
+// orchestrator sets BATON_PORT and the like.
+void warn_of_variables(EffectiveConfig& to, const std::vector<std::string>& given) {
+  constexpr std::size_t kNear = 2;
+  std::vector<std::string> known = {"BATON_CONFIG", "BATON_BOOTSTRAP"};
+  for (const auto& key : config_keys()) known.push_back(key.environment());
+  for (const auto& name : given) {
+    if (!name.starts_with("BATON_") || std::ranges::find(known, name) != known.end()) continue;
+    const auto near = std::ranges::find_if(known, [&](const std::string& one) { return base::edit_distance(name, one) <= kNear; });
+    if (near != known.end()) to.warnings.push_back("the variable " + name + " has no effect: did you mean " + *near + "?");
+  }
+}
+
+}  // namespace
+
 Result<EffectiveConfig> load_config(os::FileSystem& fs, const ConfigInputs& inputs) {
   EffectiveConfig out;
   for (const auto& key : config_keys()) out.sources[key.name] = "default";
@@ -124,7 +141,8 @@ Result<EffectiveConfig> load_config(os::FileSystem& fs, const ConfigInputs& inpu
     if (const auto value = inputs.environment(key.environment())) BATON_TRY(set_key(out, key.name, *value, key.environment()));
   }
   for (const auto& flag : inputs.flags) BATON_TRY(set_key(out, flag.key, flag.value, flag.source));
-  BATON_TRY(check_config(out.config));
+  warn_of_variables(out, inputs.environment_names);
+  BATON_TRY(check_config(out));
   return out;
 }
 

@@ -111,6 +111,7 @@ struct ConfigKey {
 struct ConfigInputs {
   std::optional<std::string> file;  // must exist; without it, BATON_CONFIG, then ./baton.yaml if it is there
   std::function<std::optional<std::string>(const std::string& name)> environment;
+  std::vector<std::string> environment_names = {};  // of all variables; for what may have been misspelt
   struct Flag {
     std::string key, value;
     std::string source;  // as it was written: "--kafka-port"
@@ -122,16 +123,20 @@ struct EffectiveConfig {
   Config config;
   std::map<std::string, std::string, std::less<>> sources;  // key -> "default", "baton.yaml:3", "BATON_KAFKA_PORT", "--set"
 
+  std::vector<std::string> warnings;  // of what was given and has no effect
+
   // As YAML that can be read again, each value with where it came from.
   [[nodiscard]] std::string to_yaml() const;
+  // One object: {"kafka.port":{"value":"9092","from":"default"}, ...}
+  [[nodiscard]] std::string to_json() const;
 };
 
 // Reads, overrides and checks. invalid_argument names place and key; not_found: the file that was named is not there.
 [[nodiscard]] Result<EffectiveConfig> load_config(os::FileSystem& fs, const ConfigInputs& inputs);
 // The file's part of it, for tests: `text` as if it stood in `file`.
 [[nodiscard]] Status apply_config_text(EffectiveConfig& to, std::string_view text, const std::string& file);
-// What no single key can know: limits that contradict one another, and listeners that would be open to others (S2).
-[[nodiscard]] Status check_config(const Config& config);
+// What no single key can know: limits that contradict one another, and listeners that would be open to others (S2). The error names where each comes from.
+[[nodiscard]] Status check_config(const EffectiveConfig& effective);
 
 // docs/configuration.md.
 [[nodiscard]] std::string configuration_page();

@@ -131,6 +131,8 @@ bool is_host(const std::string& s) {
                        }));
 }
 
+bool is_host_list(const std::string& s) { return is_list(s) && std::ranges::all_of(split_list(s), is_host); }
+
 #define BATON_FIELD(path) [](auto& c) -> auto& { return c.path; }
 
 std::vector<ConfigKey> make_keys() {
@@ -168,7 +170,7 @@ std::vector<ConfigKey> make_keys() {
            "The name by which clients reach this server, which is then allowed as their Host. Empty: `http.address`."),
       number("http.advertised.port", BATON_FIELD(http.advertised_port), 0, 65'535,
              "The port by which they do. 0: the one that is listened on."),
-      text("http.hosts", BATON_FIELD(http_settings.hosts), "host names with commas between them", is_list,
+      text("http.hosts", BATON_FIELD(http_settings.hosts), "host names with commas between them", is_host_list,
            "Further names that requests may ask for in Host. Names and addresses of this machine's loopback always may; a request for another one is refused, so that no page in "
            "a browser reaches this server by a name of its own."),
       bytes("http.body_bytes", BATON_FIELD(http_settings.body_bytes), 1024, 1024 * kMiB, "The largest body of a request."),
@@ -247,19 +249,25 @@ bool overlap(const std::string& one, const std::string& other) {
   return one == other || reach_of(one) == Reach::any || reach_of(other) == Reach::any;
 }
 
+// "'kafka.port' (baton.yaml:3)"
+std::string named(const EffectiveConfig& effective, const std::string& key) {
+  const auto source = effective.sources.find(key);
+  return "'" + key + "'" + (source == effective.sources.end() ? "" : " (" + source->second + ")");
+}
+
 // S2, and where clients are sent.
-Status check_listener(const std::string& name, const ListenAddress& listener, bool insecure) {
+Status check_listener(const EffectiveConfig& effective, const std::string& name, const ListenAddress& listener) {
   const auto reach = reach_of(listener.address);
   if (!reach) return wrong(name + ".address", "an IP address", listener.address);
-  if (reach != Reach::loopback && !insecure) {
+  if (reach != Reach::loopback && !effective.config.insecure) {
     return Error{Code::invalid_argument,
-                 "'" + name + ".address' " + listener.address +
-                     " can be reached from other machines, and there is neither authentication nor TLS: "
+                 named(effective, name + ".address") + " is " + listener.address +
+                     ", which can be reached from other machines, and there is neither authentication nor TLS: "
                      "listen on 127.0.0.1, or allow it with --insecure"};
   }
   if (reach == Reach::any && listener.advertised_host.empty())
-    return Error{Code::invalid_argument, "'" + name + ".advertised.host' must be set when '" + name +
-                                             ".address' is every interface: it is where clients are told to connect"};
+    return Error{Code::invalid_argument, "'" + name + ".advertised.host' must be set when " + named(effective, name + ".address") +
+                                             " is every interface: it is where clients are told to connect"};
   return {};
 }
 
@@ -289,17 +297,19 @@ const std::vector<ConfigKey>& config_keys() {
   return keys;
 }
 
-Status check_config(const Config& config) {
+Status check_config(const EffectiveConfig& effective) {
+  const Config& config = effective.config;
+  const auto name = [&](const char* key) { return named(effective, key); };
   if (config.limits.total_frame_bytes < config.limits.frame_bytes)
-    return Error{
-        Code::invalid_argument,
-        "'limits.total_frame_bytes' must be at least 'limits.frame_bytes': one request of that size could never be read"};
+    return Error{Code::invalid_argument, name("limits.total_frame_bytes") + " must be at least " + name("limits.frame_bytes") +
+                                             ": one request of that size could never be read"};
   if (config.groups.session_timeout_min_ms > config.groups.session_timeout_max_ms)
-    return Error{Code::invalid_argument, "'groups.session_timeout_min_ms' must not be above 'groups.session_timeout_max_ms'"};
-  BATON_TRY(check_listener("kafka", config.kafka, config.insecure));
-  BATON_TRY(check_listener("http", config.http, config.insecure));
+    return Error{Code::invalid_argument, name("groups.session_timeout_min_ms") + " must not be above " + name("groups.session_timeout_max_ms")};
+  BATON_TRY(check_listener(effective, "kafka", config.kafka));
+  BATON_TRY(check_listener(effective, "http", config.http));
   if (config.http.port != 0 && config.http.port == config.kafka.port && overlap(config.http.address, config.kafka.address))
-    return Error{Code::invalid_argument, "'kafka.port' and 'http.port' are both " + std::to_string(config.http.port) + ": each listener needs a port of its own"};
+    return Error{Code::invalid_argument, name("kafka.port") + " and " + name("http.port") + " are both " + std::to_string(config.http.port) +
+                                             ": each listener needs a port of its own"};
   return {};
 }
 

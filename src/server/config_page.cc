@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "gateway/json.h"
 #include "server/config.h"
 
 namespace baton::server {
@@ -69,6 +70,21 @@ std::string EffectiveConfig::to_yaml() const {
     before = key.name;
   }
   return out;
+}
+
+std::string EffectiveConfig::to_json() const {
+  std::string out;
+  for (const auto& key : config_keys()) {
+    out += out.empty() ? "{" : ",";
+    gateway::put_json_string(out, key.name);
+    out += ":{\"value\":";
+    gateway::put_json_string(out, key.get(config));
+    out += ",\"from\":";
+    const auto source = sources.find(key.name);
+    gateway::put_json_string(out, source == sources.end() ? "default" : source->second);
+    out += "}";
+  }
+  return out + "}";
 }
 
 std::string configuration_page() {

@@ -18,6 +18,7 @@ struct Given {
   std::map<std::string, std::string> files, environment;
   std::vector<ConfigInputs::Flag> flags;
   std::optional<std::string> file;
+  std::vector<std::string> environment_names = {};
 
   Result<EffectiveConfig> load() const {
     os::SimWorld world;
@@ -29,6 +30,7 @@ struct Given {
                                     if (found == environment.end()) return std::nullopt;
                                     return found->second;
                                   },
+                                  .environment_names = environment_names,
                                   .flags = flags});
   }
   std::string error() const {
@@ -174,9 +176,22 @@ TEST(Config, EveryInterfaceNeedsAnAddressToAdvertise) {
 }
 
 TEST(Config, ARequestMustFitIntoTheBudgetOfAll) {
-  EXPECT_THAT((Given{.flags = {{"kafka.port", "9000", "--set"}, {"http.port", "9000", "--set"}}}.error()), HasSubstr("'kafka.port' and 'http.port' are both 9000"));
+  const Given ports{.files = {{"baton.yaml", "http:\n  port: 9000\n"}}, .flags = {{"kafka.port", "9000", "--kafka-port"}}};
+  EXPECT_THAT(ports.error(), HasSubstr("'kafka.port' (--kafka-port) and 'http.port' (baton.yaml:2) are both 9000"));
   EXPECT_THAT((Given{.flags = {{"limits.total_frame_bytes", "1MiB", "--set"}}}.error()),
-              HasSubstr("must be at least 'limits.frame_bytes'"));
+              HasSubstr("must be at least 'limits.frame_bytes' (default)"));
+}
+
+TEST(Config, AVariableThatIsMisspeltIsTold) {
+  const Given given{.environment_names = {"BATON_KAFKA_PROT", "BATON_DATA", "BATON_HTTP_PORT", "BATON_PORT_9092_TCP_ADDR", "BATON_SERVICE_HOST", "HOME"}};
+  const auto loaded = given.load();
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_THAT(loaded->warnings, testing::ElementsAre("the variable BATON_KAFKA_PROT has no effect: did you mean BATON_KAFKA_PORT?"));
+}
+
+TEST(Config, FurtherHostsAreNames) {
+  EXPECT_EQ((Given{.flags = {{"http.hosts", "events.example, 10.0.0.7", "--set"}}}.error()), "no error");
+  EXPECT_THAT((Given{.flags = {{"http.hosts", "https://events.example/", "--set"}}}.error()), HasSubstr("host names with commas"));
 }
 
 TEST(Config, ThePageSaysWhatTheTableSays) {

@@ -131,8 +131,11 @@ Status Server::start_views() {
   options.on_warning = [this](const std::string& text) { logger_.log(LogLevel::warning, "views", {{"detail", text}}); };
   BATON_TRY_ASSIGN(views_, view::ViewManager::open(env_, engine_.get(), directory, options));
   for (const auto& file : files) {
-    BATON_TRY_ASSIGN(const auto loaded, views_->load_file(file));
-    for (const auto& view : loaded) {
+    const auto loaded = views_->load_file(file);
+    // A file that is missing is a wrong configuration, not a store that is missing.
+    if (!loaded && loaded.error().code == Code::not_found) return Error{Code::invalid_argument, "'views': " + loaded.error().detail};
+    if (!loaded) return loaded.error();
+    for (const auto& view : *loaded) {
       if (!view.detail.empty()) logger_.log(LogLevel::warning, "views", {{"view", view.name}, {"detail", view.detail}});
       BATON_TRY(views_->start(view.name));
     }
