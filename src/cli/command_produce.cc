@@ -241,6 +241,9 @@ void Production::on_delivered(const rd_kafka_message_t& message) {
   }
   if (first_failure_) return;
   auto error = kafka_error(message.err, name_ + ": line " + std::to_string(line));
+  if (message.err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)  // what the broker said each time, librdkafka keeps to itself
+    error.detail += client_->reachable() ? " (the broker is there, and took it not once within --timeout: it answers so when its disk is full, and its log says why)"
+                                         : " (the broker cannot be reached)";
   if (message.err == RD_KAFKA_RESP_ERR_INVALID_RECORD) {
     // Produce v7, which librdkafka 2.0 sends, has no room for the broker's reason.
     if (conditions_)

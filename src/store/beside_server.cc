@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "store/limits.h"
 #include "store/local_socket.h"
 #include "store/read_only_store.h"
 #include "store/server_client.h"
@@ -61,8 +62,15 @@ class BesideServer final : public Store {
     return reader_->close();
   }
 
-  Result<Appended> append(Append request) override { return appended_of(client_->ask(append_request(request))); }
+  Result<Appended> append(Append request) override {
+    BATON_TRY(check_has_data(request));
+    return appended_of(client_->ask(append_request(request)));
+  }
   void append_async(Append request, AppendDone done) override {
+    if (Status shape = check_has_data(request); !shape) {
+      if (done) done(std::move(shape).error());
+      return;
+    }
     client_->send(append_request(request), [done = std::move(done)](Result<ServerAnswer> answer) {
       if (done) done(appended_of(std::move(answer)));
     });

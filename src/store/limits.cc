@@ -212,7 +212,6 @@ Status check_event(const NewEvent& event, std::size_t index, const ContextOption
   if (event.type.starts_with("baton.")) {
     return invalid(where() + ": its type " + quoted(event.type) + ": types that start with baton. belong to the store");
   }
-  if (!event.has_data && !event.data.empty()) return invalid(where() + ": it has data, and has_data is false");
   if (event.data.size() > context.data_bytes_max) {
     return Error{Code::too_large, where() + ": its data has " + std::to_string(event.data.size()) + " bytes; the context allows " +
                                       std::to_string(context.data_bytes_max) +
@@ -222,9 +221,22 @@ Status check_event(const NewEvent& event, std::size_t index, const ContextOption
   return event.headers.empty() ? Status() : check_headers(event, where());
 }
 
+Status check_has_data(const Append& request) {
+  std::size_t number = 0;
+  for (const auto& stream : request.streams) {
+    for (const auto& event : stream.events) {
+      if (!event.has_data && !event.data.empty())
+        return invalid("stream " + quoted(stream.stream) + ", event " + std::to_string(number) + ": it has data, and has_data is false");
+      ++number;
+    }
+  }
+  return {};
+}
+
 Status check_append(const Append& request, const ContextOptions& context, std::size_t bytes_max) {
   BATON_TRY(check_context_name(request.context));
   if (request.streams.empty()) return invalid("the append names no stream");
+  BATON_TRY(check_has_data(request));
   std::size_t events = 0;
   std::size_t bytes = log::kBatchHeaderBytes;
   for (const auto& stream : request.streams) {

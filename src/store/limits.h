@@ -40,6 +40,8 @@ inline constexpr std::size_t kSnapshotBytesMax = 16u << 20;
 
 // `index`: of the event in its append, for the message.
 [[nodiscard]] Status check_event(const NewEvent& event, std::size_t index, const ContextOptions& context);
+// That no event has data and says that it has none: known before the context is.
+[[nodiscard]] Status check_has_data(const Append& request);
 // The whole request: names, every event, conditions, counts, and the size as far as it is known before the batch is built.
 // `unless` is refused for a context of more than one partition (rule 6).
 // `bytes_max`: of the batch, log::kEventBatchBytesMax or kProducedBatchBytesMax.

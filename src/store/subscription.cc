@@ -46,6 +46,7 @@ class StoreSubscription final : public Subscription {
  private:
   [[nodiscard]] std::int64_t now() const { return source_.env->clock().monotonic_ns(); }
   [[nodiscard]] Status check_cancelled() const;
+  [[nodiscard]] Status check_store() const;
   [[nodiscard]] Result<bool> rest(std::size_t bytes);
   [[nodiscard]] Result<bool> wait_for_rest();
   [[nodiscard]] Status wait_until(std::int64_t deadline_ns);
@@ -72,6 +73,9 @@ Status StoreSubscription::check_cancelled() const {
   if (!cancelled_.load(std::memory_order_acquire)) return {};
   return Error{Code::cancelled, "the subscription to " + context_ + " was cancelled"};
 }
+
+// A store of this process that was closed, or has failed. Beside a writer the look costs more, and is left to those that wait.
+Status StoreSubscription::check_store() const { return source_.wake != nullptr && source_.look ? source_.look() : Status(); }
 
 // Waits for the time, cancelled by cancel().
 Status StoreSubscription::wait_until(std::int64_t deadline_ns) {
@@ -142,6 +146,7 @@ Result<std::size_t> StoreSubscription::next(std::size_t max, std::int64_t timeou
   constexpr std::int64_t kTimeoutMsMax = std::int64_t{1} << 40;
   const std::int64_t deadline = now() + std::clamp<std::int64_t>(timeout_ms, 0, kTimeoutMsMax) * kNsPerMs;
   if (max == 0) return std::size_t{0};
+  BATON_TRY(check_store());
   // Without a time to wait all is looked at that is there now, however few of it match; and so it is by one that ends.
   stop_at_ns_ = live_wanted_ && timeout_ms > 0 ? std::optional(deadline) : std::nullopt;
   first_piece_ = true;
@@ -179,6 +184,7 @@ Status StoreSubscription::save_checkpoint(std::string_view name) {
   if (source_.checkpoints == nullptr || source_.read_only) {
     return Error{Code::read_only, "checkpoint '" + std::string(name) + "' cannot be saved: the store is open read-only"};
   }
+  BATON_TRY(check_store());  // the directory may be another's by now
   return source_.checkpoints->save(name, context_, position());
 }
 
