@@ -193,14 +193,14 @@ void add_append(CLI::App& app, Session& session) {
     if (name == "context" || name == "--ndjson" || name.starts_with("--help") || name == "-h,--help") continue;
     ndjson->excludes(one);
   }
-  sub->callback([&session, o] {
+  sub->callback([&session, o, data] {
     session.run([&]() -> Status {
       if (!o->ndjson.empty()) return append_lines(session, *o);
       if (o->stream.empty() || o->event.type.empty())
         return Error{Code::invalid_argument, "name a stream and --type, or a file with --ndjson"};
       if (!o->after.empty() && o->unless_types.empty() && o->unless_tags.empty())
         return Error{Code::invalid_argument, "--after goes with --unless-type or --unless-tag: it says from where on they look"};
-      if (o->data.empty()) o->data = "{}";
+      if (data->count() == 0) o->data = "{}";
       return append_one(session, *o);
     });
   });

@@ -48,6 +48,7 @@ class MapParser {
     yaml_.need_map(node, "an event");
     MapEvent out;
     out.type = yaml_.text(yaml_.need(node, "type", "the event"), "'type'");
+    if (out.type.starts_with("baton.")) yaml_.fail(node["type"], "'type' is " + out.type + ": types that start with baton. belong to the store");
     const std::string what = "event '" + out.type + "'";
     yaml_.check_keys(node, {"type", "when", "stream", "id", "time", "tenant", "correlation", "causation", "subject", "tags", "data"}, what);
     if (node["when"]) out.when = parse_expression(yaml_, map_, node["when"], "'when'");

@@ -75,6 +75,7 @@ TEST(MapFile, EveryErrorSaysWhereAndWhat) {
       {"place: {file: p.csv, ", "place: {", "m.yaml:7:10: look-up 'place' has no 'file'"},
       {"duplicates: first", "duplicates: newest", "'newest' is no value of 'duplicates': known are refuse, first, last"},
       {"duplicates: first", "duplicate: first", "unknown key 'duplicate' in look-up 'place': did you mean 'duplicates'?"},
+      {"type: A,", "type: baton.A,", "m.yaml:15:12: 'type' is baton.A: types that start with baton. belong to the store"},
       // Fields.
       {"a: {column: a, type: integer}", "row: {column: a}", "m.yaml:9:3: 'row' is always there"},
       {"a: {column: a, type: integer}", "and: {column: a}", "m.yaml:9:3: 'and' is no name for a field"},

@@ -79,7 +79,10 @@ std::optional<Response> check_query(const Route& route, const Call::Parameters& 
   for (const auto& [name, value] : query) {
     const auto known = std::ranges::find_if(
         route.parameters, [&](const Parameter& p) { return p.in == Parameter::In::query && p.name == name; });
-    if (known != route.parameters.end()) continue;
+    if (known != route.parameters.end()) {
+      if (known->type == "array" || std::ranges::count(query, name, &std::pair<std::string, std::string>::first) == 1) continue;
+      return problem(400, "invalid-argument", "parameter '" + name + "' is there more than once", code_name(Code::invalid_argument));
+    }
     std::vector<std::string> names;
     for (const auto& p : route.parameters) {
       if (p.in == Parameter::In::query) names.emplace_back(p.name);
@@ -179,6 +182,9 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
                                            code_name(Code::invalid_argument)));
   if (auto wrong = check_query(route, *query)) return call->respond(*std::move(wrong));
   if (route.takes.empty() && !call->request.body.empty()) return call->respond(problem(400, "invalid-argument", "this request takes no body", code_name(Code::invalid_argument)));
+  // A body is taken as it is: what is packed would be stored packed, under the name of what is in it.
+  if (const auto coding = call->request.header("content-encoding"); !call->request.body.empty() && !coding.empty() && coding != "identity")
+    return call->respond(problem(415, "unsupported-media-type", "no Content-Encoding is taken: send the body as it is", code_name(Code::invalid_argument)));
   call->path = std::move(parameters);
   call->query = *std::move(query);
   if (auto refused = refuse(*call)) return call->respond(*std::move(refused));

@@ -195,6 +195,15 @@ Status check_expect(const Expect& expect) {
   return {};
 }
 
+namespace {
+
+Status check_has_data(const NewEvent& event, std::size_t index) {
+  if (event.has_data || event.data.empty()) return {};
+  return invalid("event " + std::to_string(index) + ": it has data, and has_data is false");
+}
+
+}  // namespace
+
 Status check_event(const NewEvent& event, std::size_t index, const ContextOptions& context) {
   const auto where = [&] { return "event " + std::to_string(index); };
   const auto check = [&](std::string_view text, std::size_t min, const char* field) {
@@ -212,6 +221,7 @@ Status check_event(const NewEvent& event, std::size_t index, const ContextOption
   if (event.type.starts_with("baton.")) {
     return invalid(where() + ": its type " + quoted(event.type) + ": types that start with baton. belong to the store");
   }
+  BATON_TRY(check_has_data(event, index));
   if (event.data.size() > context.data_bytes_max) {
     return Error{Code::too_large, where() + ": its data has " + std::to_string(event.data.size()) + " bytes; the context allows " +
                                       std::to_string(context.data_bytes_max) +
@@ -225,9 +235,9 @@ Status check_has_data(const Append& request) {
   std::size_t number = 0;
   for (const auto& stream : request.streams) {
     for (const auto& event : stream.events) {
-      if (!event.has_data && !event.data.empty())
-        return invalid("stream " + quoted(stream.stream) + ", event " + std::to_string(number) + ": it has data, and has_data is false");
-      ++number;
+      if (auto checked = check_has_data(event, number++); !checked) {
+        return Error{checked.error().code, "stream " + quoted(stream.stream) + ", " + checked.error().detail};
+      }
     }
   }
   return {};
@@ -236,7 +246,6 @@ Status check_has_data(const Append& request) {
 Status check_append(const Append& request, const ContextOptions& context, std::size_t bytes_max) {
   BATON_TRY(check_context_name(request.context));
   if (request.streams.empty()) return invalid("the append names no stream");
-  BATON_TRY(check_has_data(request));
   std::size_t events = 0;
   std::size_t bytes = log::kBatchHeaderBytes;
   for (const auto& stream : request.streams) {

@@ -87,6 +87,15 @@ TEST_F(Live, ClosingTheStoreEndsASubscriptionThatWaits) {
   EXPECT_THAT(subscription->next(1, kForeverMs, [](const EventView&) { return true; }), FailsWith(Code::cancelled));
 }
 
+TEST_F(Live, ASubscriptionOfAClosedStoreHandsOutAndSavesNothing) {
+  appended("ride-1", {event("A", "0"), event("A", "1")});
+  const auto subscription = subscribe();
+  EXPECT_THAT(next(*subscription, 1), ElementsAre("0"));
+  ASSERT_TRUE(store_->close());
+  EXPECT_THAT(subscription->next(1, 0, [](const EventView&) { return true; }), FailsWith(Code::cancelled));
+  EXPECT_THAT(subscription->save_checkpoint("late"), FailsWith(Code::cancelled));
+}
+
 TEST_F(Live, SubscriptionsOfManyPartitionsGoOnFromTheirPosition) {
   ASSERT_TRUE(store_->create_context("rides", {.partitions = 4}));
   std::map<std::string, int> expected;

@@ -116,6 +116,7 @@ class Cli(unittest.TestCase):
         self.run_baton("create-context", "Shop!", expect=2)
         self.run_baton("create-context", "shop", "--partitions", "0", expect=2)
         self.append("", expect=2)
+        self.append("cart-1", "LineAdded", "", expect=2)
         self.append("cart-1", "LineAdded", "{}", "--expect", "0", expect=5)
         missing = self.directory / "nowhere" / "rejects.csv"
         map_file.write_text(MAP)

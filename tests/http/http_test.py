@@ -1,5 +1,6 @@
 """Streams, contexts and server-sent events over HTTP, against a process of `baton serve`."""
 import base64
+import gzip
 import http.client
 import json
 import re
@@ -94,6 +95,15 @@ class Streams(HttpCase):
         self.check(self.ask("POST", f"/streams/c/{'x' * 256}?type=T", "{}"), 413)
         self.check(self.ask("POST", "/streams/c/s-1?type=T", json.dumps("x" * 2000)), 413)
         self.check(self.server.api.get("/streams/c/s-1"), 404)
+
+    def test_what_could_be_taken_in_two_ways_is_not_taken(self):
+        twice = self.check(self.ask("POST", "/streams/c/s-1?type=T&type=U", "{}"), 400)
+        self.assertIn("'type' is there more than once", twice.json["detail"])
+        packed = self.check(self.ask("POST", "/streams/c/s-1?type=T", gzip.compress(b"{}"), Content_Encoding="gzip"), 415)
+        self.assertIn("Content-Encoding", packed.json["detail"])
+        self.check(self.server.api.get("/contexts/c"), 404)
+        self.check(self.ask("POST", "/streams/c/s-1?type=T&tag=a:1&tag=b:2", "{}", Content_Encoding="identity"), 201)
+        self.check(self.server.api.get("/streams/c/s-1?limit=1&limit=2"), 400)
 
     def test_pages_go_both_ways_and_into_the_past(self):
         for n in range(5):
