@@ -39,9 +39,9 @@ Status import(Session& session, ImportOptions options) {
 void add_import_command(CLI::App& app, Session& session) {
   auto o = std::make_shared<ImportOptions>();
   auto* sub = app.add_subcommand("import", "Turn rows of a file into events; may be killed and run again");
-  sub->add_option("file", o->file, "CSV with a header, or NDJSON; gzip, xz and zstd are unpacked")->required();
+  sub->add_option("file", o->file, "CSV with a header, or NDJSON; gzip, xz and zstd are unpacked; '-': standard input")->required();
   sub->add_option("--map", o->map, "How rows become events; docs/formats/map.md says what is in it")->required();
-  sub->add_option("--rejects", o->rejects, "Where rows that do not fit are written; default: FILE.rejects.csv");
+  sub->add_option("--rejects", o->rejects, "Where rows that do not fit are written; default: FILE.rejects.csv; of a pipe ./import.rejects.csv");
   sub->add_flag("--check", o->check_only, "Read, convert and count everything, append nothing");
   sub->callback([&session, o] { session.run([&] { return import(session, *o); }); });
 }

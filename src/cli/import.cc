@@ -14,6 +14,7 @@
 #include "cli/import_append.h"
 #include "cli/import_checkpoint.h"
 #include "cli/import_rejects.h"
+#include "cli/import_work.h"
 #include "cli/map_cells.h"
 #include "cli/map_file.h"
 #include "cli/map_row.h"
@@ -32,6 +33,7 @@ class Import {
     const auto start = env_.clock().monotonic_ns();
     BATON_TRY(load_map());
     BATON_TRY(load_lookups());
+    BATON_TRY_ASSIGN(input_, open_import_input(env_, options_.file, [this] { return work(); }, options_.stop));
     BATON_TRY_ASSIGN(const auto rows, open_rows());
     progress_.bytes_total = rows->total();
     BATON_TRY(check_rejects());  // before there is a store
@@ -40,7 +42,7 @@ class Import {
     if (options_.check_only) {
       BATON_TRY(read_rows([](const MappedEvent&) { return Status(); }));
     } else {
-      const auto name = options_.file.substr(options_.file.rfind('/') + 1);
+      const auto name = input_.name.substr(input_.name.rfind('/') + 1);
       const auto identity = base::hash64(map_->context + "\n" + name + "\n" + std::to_string(rows->total()), map_->digest);
       checkpoint_.emplace(env_.fs(), options_.data_directory, identity);
       resume_ = checkpoint_->load(*store_, map_->context);
@@ -61,7 +63,14 @@ class Import {
     return {};
   }
 
-  [[nodiscard]] std::string rejects_path() const { return options_.rejects.empty() ? options_.file + ".rejects.csv" : options_.rejects; }
+  [[nodiscard]] std::string rejects_path() const { return options_.rejects.empty() ? input_.rejects : options_.rejects; }
+
+  Result<ImportWork*> work() {
+    if (work_ == nullptr) {
+      BATON_TRY_ASSIGN(work_, ImportWork::open(env_, options_.data_directory));
+    }
+    return work_.get();
+  }
 
   // A place that was named must take a file. The default one need not, as long as all rows fit.
   Status check_rejects() {
@@ -102,17 +111,18 @@ class Import {
   }
 
   Result<std::unique_ptr<CellReader>> open_rows() {
-    BATON_TRY_ASSIGN(auto rows, CellReader::open(env_, options_.file, map_->format, map_->columns));
+    BATON_TRY_ASSIGN(auto rows, CellReader::open(env_, input_.path, map_->format, map_->columns, input_.name));
     if (!rows->missing().empty()) {
       const auto at = rows->missing().front();
       return Error{Code::invalid_argument,
-                   map_->columns_where[at] + ": " + options_.file + " has no column '" + map_->columns[at] + "': " + base::suggest(map_->columns[at], rows->header())};
+                   map_->columns_where[at] + ": " + input_.name + " has no column '" + map_->columns[at] + "': " + base::suggest(map_->columns[at], rows->header())};
     }
     return rows;
   }
 
   Status import_by_time() {
-    BATON_TRY_ASSIGN(const auto sorter, ExternalSorter::open(env_, os::join(options_.data_directory, "tmp/import"),
+    BATON_TRY_ASSIGN(ImportWork* const place, work());
+    BATON_TRY_ASSIGN(const auto sorter, ExternalSorter::open(env_, place->path("sort"),
                                                                 {.run_bytes = options_.sort_bytes, .fan_in = options_.sort_fan_in}));
     BATON_TRY(read_rows([&](const MappedEvent& event) {
       return sorter->add({event.time_ns, event.row * ImportMap::kEventsMax + event.event}, event.payload);
@@ -248,6 +258,8 @@ class Import {
 
   os::Env& env_;
   const OpenStore& open_;
+  std::unique_ptr<ImportWork> work_;  // behind all that lies in it
+  ImportInput input_;
   Store* store_ = nullptr;
   const ImportOptions& options_;
   const std::function<void(const ImportProgress&)>& tell_;

@@ -1,7 +1,7 @@
 // `baton import`: rows of a file become events, by a map (docs/formats/map.md).
 //
 // An import may be killed anywhere and run again with the same file and map: the events in the store, and their order, are those of one
-// clean run. Memory is bounded whatever the size of the file: sorting spills to DIR/tmp, and at most 16 appends are in flight.
+// clean run. Memory is bounded whatever the size of the file: sorting spills to DIR/tmp, where the bytes of a pipe are kept, too, and at most 16 appends are in flight.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 namespace baton::cli {
 
 struct ImportOptions {
-  std::string file;            // CSV or NDJSON; may be packed with gzip, xz or zstd
+  std::string file;            // CSV or NDJSON; may be packed with gzip, xz or zstd; "-": standard input
   std::string map;             // the map file
   std::string data_directory;  // of the store that is handed in; DIR/tmp and DIR/checkpoints are used
   std::string rejects;         // where rows that do not fit go; empty: FILE.rejects.csv. Replaced by each import that rejects rows

@@ -167,7 +167,7 @@ void import_with_kills(const KilledImport& plan) {
   // Once while rows are sorted, then at even distances while events are appended.
   for (int kill = 0; kill < plan.kills; ++kill) {
     const auto ended = imports.run("killed", [&] {
-      if (kill == 0) return bytes_below(imports.path("killed") / "tmp/import") > plan.bytes / 40;
+      if (kill == 0) return bytes_below(imports.path("killed") / "tmp") > plan.bytes / 40;
       return bytes_below(imports.path("killed") / "topics") > topics * static_cast<std::uint64_t>(kill) / static_cast<std::uint64_t>(plan.kills);
     });
     killed += ended.exit_code == -1 ? 1 : 0;
@@ -179,7 +179,7 @@ void import_with_kills(const KilledImport& plan) {
   EXPECT_EQ(found.events, expected.events);
   EXPECT_EQ(found.hash, expected.hash);
   EXPECT_EQ(found.rejects, expected.rejects);
-  EXPECT_FALSE(files::exists(imports.path("killed") / "tmp/import"));
+  EXPECT_FALSE(files::exists(imports.path("killed") / "tmp"));
   std::printf("%llu MB, %llu events: one import %.1f s (%.0f events/s), peak RssAnon %llu MiB, killed %d times\n", static_cast<unsigned long long>(plan.bytes / 1'000'000),
               static_cast<unsigned long long>(expected.events), clean.seconds, static_cast<double>(expected.events) / clean.seconds,
               static_cast<unsigned long long>(imports.peak() >> 20), killed);

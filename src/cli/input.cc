@@ -98,7 +98,16 @@ class GzipStream final : public StreamBase {
         if (!between_members_) return source_.damaged("gzip data ends too early");
         break;
       }
+      // Zeros behind a member are padding, of tapes and blocks.
+      if (between_members_ && (padding_ || (begun_ && part.front() == std::byte{0}))) {
+        padding_ = true;
+        const auto zeros = static_cast<std::size_t>(std::ranges::find_if(part, [](std::byte b) { return b != std::byte{0}; }) - part.begin());
+        if (zeros < part.size()) return source_.damaged("there is something behind the padding of the gzip data");
+        source_.consume(zeros);
+        continue;
+      }
       between_members_ = false;
+      begun_ = true;
       z_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(part.data()));
       z_.avail_in = static_cast<uInt>(part.size());
       const int rc = inflate(&z_, Z_NO_FLUSH);
@@ -116,6 +125,8 @@ class GzipStream final : public StreamBase {
  private:
   z_stream z_{};
   bool between_members_ = false;
+  bool begun_ = false;
+  bool padding_ = false;
 };
 
 class XzStream final : public StreamBase {
@@ -183,6 +194,12 @@ class ZstdStream final : public StreamBase {
   bool in_frame_ = false;
 };
 
+// Of zstd: a frame that says something of those behind it (0x184D2A50 to 5F, little-endian).
+bool is_skippable(base::ByteView head) {
+  constexpr std::uint32_t kMagic = 0x184D2A50;
+  return head.size() >= 4 && (base::load_le<std::uint32_t>(head.data()) & ~0xfu) == kMagic;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<InputStream>> InputStream::open(os::Env& env, const std::string& path) {
@@ -196,7 +213,7 @@ Result<std::unique_ptr<InputStream>> InputStream::open(os::Env& env, const std::
   std::unique_ptr<InputStream> stream;
   if (starts("\x1f\x8b"sv)) stream = std::make_unique<GzipStream>(std::move(source));
   else if (starts("\xfd\x37zXZ\0"sv)) stream = std::make_unique<XzStream>(std::move(source));
-  else if (starts("\x28\xb5\x2f\xfd"sv)) stream = std::make_unique<ZstdStream>(std::move(source));
+  else if (starts("\x28\xb5\x2f\xfd"sv) || is_skippable(head)) stream = std::make_unique<ZstdStream>(std::move(source));
   else stream = std::make_unique<PlainStream>(std::move(source));
   return stream;
 }

@@ -98,6 +98,16 @@ TEST_P(Input, ReadsWhatWasPackedInSeveralParts) {
   EXPECT_EQ(*read(zstd(one) + zstd(two)), one + two);
 }
 
+TEST_P(Input, PassesOverPaddingAndFramesOfNoData) {
+  const auto text = numbers(5000);
+  for (const std::size_t zeros : {1U, 512U, 300'000U}) EXPECT_EQ(*read(gzip(text) + std::string(zeros, '\0')), text) << zeros;
+  EXPECT_FALSE(read(gzip(text) + std::string(512, '\0') + "x"));
+  EXPECT_FALSE(read(gzip(text) + std::string(512, '\0') + gzip(text)));
+  const std::string skippable("\x5a\x2a\x4d\x18\x03\0\0\0abc", 11);
+  EXPECT_EQ(*read(skippable + zstd(text)), text);
+  EXPECT_EQ(packing_, Packing::zstd);
+}
+
 TEST_P(Input, SaysThatPackedDataIsDamagedOrCutOff) {
   const auto text = numbers(50'000);
   for (const auto& packed : {gzip(text), xz(text), zstd(text)}) {

@@ -19,17 +19,18 @@ RowFormat format_of(std::string name) {
 }  // namespace
 
 Result<std::unique_ptr<CellReader>> CellReader::open(os::Env& env, const std::string& path, RowFormat format,
-                                                     const std::vector<std::string>& columns) {
+                                                     const std::vector<std::string>& columns, const std::string& shown) {
+  const std::string& name = shown.empty() ? path : shown;
   std::unique_ptr<CellReader> out(new CellReader);
   BATON_TRY_ASSIGN(auto input, InputStream::open(env, path));
   out->input_ = input.get();
-  if (format == RowFormat::by_name) format = format_of(path);
+  if (format == RowFormat::by_name) format = format_of(name);
   if (format == RowFormat::ndjson) {
-    BATON_TRY_ASSIGN(out->rows_, read_ndjson(std::move(input), path));
+    BATON_TRY_ASSIGN(out->rows_, read_ndjson(std::move(input), name));
     out->json_ = std::make_unique<JsonCells>(columns);
     return out;
   }
-  BATON_TRY_ASSIGN(out->rows_, read_csv(std::move(input), path));
+  BATON_TRY_ASSIGN(out->rows_, read_csv(std::move(input), name));
   const auto& header = out->rows_->columns();
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const auto at = static_cast<std::size_t>(std::ranges::find(header, columns[i]) - header.begin());

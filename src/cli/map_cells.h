@@ -41,10 +41,10 @@ class JsonCells {
 // Rows of a file with the cells of `columns`.
 class CellReader {
  public:
-  // With by_name the file's name decides: .ndjson, .jsonl and .json (packed or not) are NDJSON, all else CSV.
+  // `shown`: the file's name where `path` is not it. With by_name the name decides: .ndjson, .jsonl and .json (packed or not) are NDJSON, all else CSV.
   // not_found; invalid_argument: the header of a CSV file is wrong. A column that it does not have is in missing().
   [[nodiscard]] static Result<std::unique_ptr<CellReader>> open(os::Env& env, const std::string& path, RowFormat format,
-                                                                const std::vector<std::string>& columns);
+                                                                const std::vector<std::string>& columns, const std::string& shown = {});
   // False at the end. `row.problem`: the row does not fit the format, and has no cells.
   struct Next {
     std::uint64_t number = 0;

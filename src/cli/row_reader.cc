@@ -207,6 +207,7 @@ class NdjsonReader final : public RowReader {
       if (raw.empty()) return Next{};
       pending_ = end == std::string_view::npos ? raw.size() : end + 1;
       raw = raw.substr(0, end);
+      if (std::exchange(at_start_, false) && raw.starts_with("\xef\xbb\xbf")) raw.remove_prefix(3);
       if (raw.ends_with('\r')) raw.remove_suffix(1);
       if (raw.find_first_not_of(" \t") == std::string_view::npos) continue;
       row.number = ++number_;
@@ -223,6 +224,7 @@ class NdjsonReader final : public RowReader {
   std::vector<std::string> columns_;
   std::size_t pending_ = 0;
   std::uint64_t number_ = 0;
+  bool at_start_ = true;
 };
 
 }  // namespace

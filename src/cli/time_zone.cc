@@ -171,6 +171,24 @@ Result<absl::TimeZone> load_time_zone(const std::string& name) {
   return zone;
 }
 
+// What strptime would pass over in silence, so that a time is another than what is written.
+Status check_reading(std::string_view text) {
+  std::string seen;
+  for (std::size_t at = 0; at + 1 < text.size(); ++at) {
+    if (text[at] != '%') continue;
+    auto c = text[++at];
+    if (c == 'E' && text.substr(at).starts_with("E4Y")) c = 'Y';
+    seen += c;
+  }
+  const auto any = [&](std::string_view of) { return seen.find_first_of(of) != std::string::npos; };
+  if (any("j")) return Error{Code::invalid_argument, "%j, the day of the year, can be written and not read; name month and day"};
+  if (any("p") != any("I"))
+    return Error{Code::invalid_argument, any("p") ? "%p, AM or PM, goes with %I, the hour of 12" : "%I, the hour of 12, needs %p, AM or PM, to be a time"};
+  if (!any("YyF")) return Error{Code::invalid_argument, "a time needs a year, %Y"};
+  if (any("de") && !any("mbBF")) return Error{Code::invalid_argument, "the day of a time needs its month, %m or %b"};
+  return {};
+}
+
 Result<TimeFormat> TimeFormat::parse(std::string_view text) {
   TimeFormat out;
   if (text == "iso") return out;
@@ -181,6 +199,7 @@ Result<TimeFormat> TimeFormat::parse(std::string_view text) {
   if (text.find('%') == std::string_view::npos)
     return Error{Code::invalid_argument, "the format of a time is iso, unix, unix_ms, or conversions as in \"%d/%m/%Y %H:%M\""};
   if (auto checked = check_pattern(text, out.has_zone); !checked) return checked.error();
+  if (auto checked = check_reading(text); !checked) return checked.error();
   out.kind = Kind::pattern;
   out.pattern = text;
   return out;

@@ -76,6 +76,14 @@ TEST(TimeFormat, RefusesWhatIsNoFormat) {
   EXPECT_NE(read("x", "date").find("iso, unix, unix_ms"), std::string::npos);
   EXPECT_NE(read("x", "%Q").find("'%Q' is no conversion"), std::string::npos);
   EXPECT_NE(read("x", "%Y-%").find("'%' is no conversion"), std::string::npos);
+  // What would be read as another time than it says.
+  EXPECT_NE(read("2024-060", "%Y-%j").find("%j"), std::string::npos);
+  EXPECT_NE(read("2024-01-01 03:15 PM", "%Y-%m-%d %H:%M %p").find("goes with %I"), std::string::npos);
+  EXPECT_NE(read("2024-01-01 03:15", "%Y-%m-%d %I:%M").find("needs %p"), std::string::npos);
+  EXPECT_NE(read("03:15", "%H:%M").find("needs a year"), std::string::npos);
+  EXPECT_NE(read("2024 15", "%Y %d").find("needs its month"), std::string::npos);
+  EXPECT_EQ(read("2024-02 +0000", "%E4Y-%m %z"), "2024-02-01T00:00:00Z");
+  EXPECT_TRUE(TimeFormat::parse_rendering("%j %p"));
   EXPECT_FALSE(TimeFormat::parse_rendering(""));
   EXPECT_FALSE(TimeFormat::parse_rendering("%c"));
   EXPECT_FALSE(TimeFormat::parse_rendering(std::string(101, 'x')));

@@ -52,7 +52,17 @@ Result<base::Bytes> read_file(FileSystem& fs, const std::string& path, std::uint
   base::Bytes content(size);
   BATON_TRY_ASSIGN(const std::size_t got, file->read_at(0, content));
   content.resize(got);
-  return content;
+  if (size > 0) return content;
+  // A pipe has no size: it is read to its end.
+  constexpr std::size_t kPiece = 64u << 10;
+  for (;;) {
+    const std::size_t before = content.size();
+    content.resize(before + kPiece);
+    BATON_TRY_ASSIGN(const std::size_t more, file->read_at(before, base::MutableByteView(content).subspan(before)));
+    content.resize(before + more);
+    if (more == 0) return content;
+    if (content.size() > limit) return Error{Code::too_large, "read " + path + ": there are more than " + std::to_string(limit) + " bytes"};
+  }
 }
 
 Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs the program as a user does: cli_test.py BATON."""
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -306,6 +308,57 @@ class Cli(unittest.TestCase):
         wrong = self.run_baton("import", str(rows), "--map", str(self.directory / "map.yaml"), expect=2)
         self.assertIn("stream", wrong.stderr)
         self.assertRegex(wrong.stderr, r"map\.yaml:\d+:\d+")
+
+    def test_an_import_takes_all_that_comes_through_a_pipe(self):
+        map_file = self.directory / "map.yaml"
+        map_file.write_text("context: c\nformat: ndjson\nfields: {a: {column: a}}\nevents: [{type: T, stream: s, id: '{a}', data: {a: a}}]\n")
+        text = "".join('{"a":"%07d"}\n' % n for n in range(20000))
+        for name in ("-", "/dev/stdin"):
+            checked = json.loads(self.run_baton("--json", "import", name, "--map", str(map_file), "--check", text=text).stdout)
+            self.assertEqual((checked["rows"], self.data.exists()), (20000, False))
+        done = json.loads(self.run_baton("--json", "import", "-", "--map", str(map_file), text=text).stdout)
+        self.assertEqual((done["rows"], done["added"]), (20000, 20000))
+        self.assertEqual([e["data"]["a"] for e in self.lines("read", "s", "--limit", "3")], ["0000000", "0000001", "0000002"])
+        # Packed, by another way into the same process, and again: nothing is added. What does not fit is kept where the command was given.
+        packed = gzip.compress((text + "nonsense\n").encode())
+        done = subprocess.run([BATON, "--data", str(self.data), "--json", "import", "/dev/fd/0", "--map", str(map_file)], input=packed, capture_output=True, timeout=60,
+                              cwd=self.directory, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual((report["rows"], report["added"], report["rejected"], report["rejects"]), (20001, 0, 1, "import.rejects.csv"))
+        self.assertIn("nonsense", (self.directory / "import.rejects.csv").read_text())
+        # The map, too, may come through one.
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo)
+        writer = threading.Thread(target=lambda: fifo.write_text(map_file.read_text()))
+        writer.start()
+        self.run_baton("import", "-", "--map", str(fifo), text=text)
+        writer.join()
+        self.assertFalse((self.data / "tmp").exists())
+
+    def test_a_view_of_several_partitions_is_told_as_it_was(self):
+        self.run_baton("create-context", "c", "--partitions", "2")
+        views = self.directory / "views.yaml"
+        views.write_text("views:\n  t:\n    context: c\n    tables: CREATE TABLE t (stream TEXT, v INTEGER) STRICT\n"
+                         "    on:\n      A: {sql: 'INSERT INTO t VALUES (@stream, :v)', rows: 1}\n    keep: {every: 5, copies: 8}\n")
+        def append(stream, *numbers):
+            lines = "".join(json.dumps({"stream": stream, "type": "A", "data": {"v": v}}) + "\n" for v in numbers)
+            self.run_baton("append", "c", "--ndjson", "-", text=lines)
+        append("a", 1)
+        append("d", 1)
+        self.run_baton("view", "load", str(views))
+        append("a", *range(2, 20))
+        self.run_baton("view", "update", "t")
+        append("d", *range(2, 20))
+        self.run_baton("view", "update", "t")
+        events = self.lines("tail", "c", "--from", "beginning", "--no-follow")
+        self.assertNotIn(",-", events[-1]["position"])  # there are events in both
+        self.assertIn(",-", events[0]["position"])
+        def told(*as_of):
+            return {(r["stream"], r["v"]) for r in self.lines("view", "query", "t", "SELECT * FROM t", *as_of)}
+        for n, event in enumerate(events):
+            self.assertEqual(told("--as-of-position", event["position"]), {(e["stream"], e["data"]["v"]) for e in events[:n + 1]}, event)
+            self.assertEqual(told("--as-of", event["recorded"]), {(e["stream"], e["data"]["v"]) for e in events if e["recorded"] <= event["recorded"]}, event)
 
     def test_a_view_is_kept_asked_rebuilt_and_rolled_back(self):
         (self.directory / "views.yaml").write_text(VIEWS)
