@@ -51,7 +51,7 @@ struct NewEvent {
   std::string traceparent;               // W3C Trace Context
   std::string subject;
   std::vector<std::string> tags;         // "name:value"; at most 16 of at most 128 bytes
-  std::vector<Header> headers;
+  std::vector<Header> headers;           // at most 64
 };
 
 // An event as read. Owns its bytes.

@@ -118,6 +118,7 @@ struct ContextInfo {
   std::int64_t events = 0;         // offsets in use, system records included
   std::uint64_t bytes = 0;
   Position end;                    // the last event's
+  Position start;                  // what a retention has removed lies at or before it; the beginning when nothing was
 };
 
 // What to read of a context. All given filters must match.
@@ -132,7 +133,8 @@ struct Filter {
   }
 };
 
-// The past: at most one of the three. Design rule 9.
+// The past: at most one of the three. Design rule 9. A read of a moment of which a retention has removed a part ends with `removed`, by `position` and
+// `recorded`; by `time`, it finds what is left.
 struct AsOf {
   std::optional<Position> position;    // up to and including this event
   std::optional<Time> recorded;        // appended at or before: a prefix of the log
@@ -187,7 +189,7 @@ struct SubscribeOptions {
 // A catch-up subscription: pulls events in order and goes live without a gap or a duplicate. It buffers one read (256 KiB or one
 // batch), whatever the speed of its consumer. One thread at a time may use it; it must be destroyed before its Store. Several partitions
 // are read in turns. While others append, history is read at a bounded rate. What a retention has removed, also since the subscription began, is
-// not there: it goes on with what is left.
+// not there: it goes on with what is left. After Store::close() it hands out and saves nothing more (cancelled).
 class Subscription {
  public:
   virtual ~Subscription() = default;
@@ -199,14 +201,14 @@ class Subscription {
   [[nodiscard]] virtual Position position() const = 0;   // of the last event handed out (or passed over by the filter)
   [[nodiscard]] virtual bool at_end() const = 0;
   [[nodiscard]] virtual bool live() const = 0;           // has caught up once
-  virtual Status save_checkpoint(std::string_view name) = 0;  // durable when it returns
+  virtual Status save_checkpoint(std::string_view name) = 0;  // durable when it returns; a name is UTF-8 of 1 to 100 bytes
   virtual void cancel() = 0;                             // any thread
 };
 
 struct Snapshot {
   std::int64_t version = -1;           // of the last event that went into it
   std::int32_t shape = 0;              // version of the state's shape
-  std::string bytes;
+  std::string bytes;                   // at most 16 MiB
 };
 // What loading an aggregate gives: a usable snapshot, if any, and the events after it.
 struct Loaded {
@@ -303,7 +305,7 @@ Status restore(const std::string& backup_directory, const std::string& target_di
 
 // Splits a fact by a list field of its JSON data into meaningful micro-events: `head` without the list, then one `item_type` event per
 // element: {key fields of the head..., the element's fields...}. All go into one atomic append. invalid_argument: no such list, or
-// an element that is not an object.
+// an element that is not an object. Without a correlation id of its own the head's id becomes that of each item, and goes before Append::correlation_id.
 struct SplitBy {
   std::string list_field;              // dots for nesting
   std::string item_type;               // "OrderLineAdded"

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "base/try.h"
+#include "store/position_codec.h"
+
 namespace baton::engine {
 namespace {
 
@@ -25,6 +28,19 @@ class Embedded final : public Engine {
   }
   Result<std::int64_t> rank(const std::string& context, const Position& position) override {
     return store_.rank(context, position);
+  }
+  Result<std::vector<std::int64_t>> next_offsets(const std::string& context, const Position& position) override {
+    BATON_TRY_ASSIGN(const ContextInfo info, store_.context(context));
+    if (position.is_beginning()) return std::vector<std::int64_t>(static_cast<std::size_t>(info.options.partitions), 0);
+    BATON_TRY(store_.rank(context, position));  // that it is of this log
+    BATON_TRY_ASSIGN(const store::PositionParts parts, store::parse_position(position));
+    std::vector<std::int64_t> next = parts.offsets;
+    for (auto& offset : next) ++offset;  // kNoOffset becomes 0
+    return next;
+  }
+  Result<Position> start_of(const std::string& context) override {
+    BATON_TRY_ASSIGN(const ContextInfo info, store_.context(context));
+    return info.start;
   }
   Result<Position> position_at(const std::string& context, std::optional<Time> recorded) override {
     return store_.position_at(context, recorded);

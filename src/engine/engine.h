@@ -37,9 +37,13 @@ class Engine {
   // In order, on the calling thread, without copies; visit returns false to stop. Returns the position of the last event passed.
   [[nodiscard]] virtual Result<Position> scan(const ReadContext& request,
                                               const std::function<bool(const EventView&)>& visit) = 0;
-  // Where a position stands among the events of its context: how many offsets lie at or before it. For progress, and to tell which of two
-  // positions of one context is later. position_lost when it is not of this log.
+  // Where a position stands among the events of its context: how many offsets lie at or before it. For progress. position_lost when it is not
+  // of this log.
   [[nodiscard]] virtual Result<std::int64_t> rank(const std::string& context, const Position& position) = 0;
+  // How far a position has come: per partition the offset behind the last event at or before it. position_lost.
+  [[nodiscard]] virtual Result<std::vector<std::int64_t>> next_offsets(const std::string& context, const Position& position) = 0;
+  // Where what is left of the log begins: what a retention has removed lies at or before it. The beginning when nothing was removed.
+  [[nodiscard]] virtual Result<Position> start_of(const std::string& context) = 0;
   // The last event at or before an append time, and the end (the last visible event) when `recorded` is empty.
   [[nodiscard]] virtual Result<Position> position_at(const std::string& context, std::optional<Time> recorded) = 0;
 };

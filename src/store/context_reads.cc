@@ -73,6 +73,15 @@ Result<ContextInfo> describe(const ContextView& context) {
     info.bytes += partition->reader().bytes();
   }
   BATON_TRY_ASSIGN(info.end, position_at(context, std::nullopt));
+  PositionContext start(context.id, static_cast<std::int32_t>(context.partitions.size()));
+  for (std::size_t p = 0; p < context.partitions.size(); ++p) {
+    const log::PartitionReader& reader = context.partitions[p]->reader();
+    const log::Bounds bounds = reader.bounds();
+    if (bounds.log_start.value() == 0) continue;
+    BATON_TRY_ASSIGN(const auto epoch, reader.epoch_of(bounds.log_start));
+    start.saw(log::PartitionId(static_cast<std::int32_t>(p)), bounds.log_start.value() - 1, epoch.value_or(bounds.epoch));
+  }
+  info.start = start.position();
   return info;
 }
 

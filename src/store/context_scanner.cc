@@ -25,6 +25,11 @@ std::vector<std::shared_ptr<const log::PartitionReader>> readers_of(const Contex
   return readers;
 }
 
+Error removed_then(const ContextView& context, std::int64_t log_start) {
+  return {Code::removed, "context " + context.name + " cannot be read as it was then: a retention has removed what stood before offset " +
+                             std::to_string(log_start) + " since"};
+}
+
 }  // namespace
 
 Result<std::vector<ContextScanner::Range>> ContextScanner::ranges(const ContextView& context, const ReadContext& request,
@@ -50,12 +55,18 @@ Result<std::vector<ContextScanner::Range>> ContextScanner::ranges(const ContextV
       // Exclusive: `after` names an event, and what is wanted lies before it. The beginning means: from the end.
       range = {.next = 0, .end = request.after.is_beginning() ? range.end : after[p] - 1};
     }
-    if (!until.empty()) range.end = std::min(range.end, until[p]);
+    const std::int64_t log_start = partition.reader().bounds().log_start.value();
+    if (!until.empty()) {
+      if (until[p] < log_start && after[p] < until[p]) return removed_then(context, log_start);
+      range.end = std::min(range.end, until[p]);
+    }
     if (request.as_of.recorded) {
       BATON_TRY_ASSIGN(const auto later, partition.reader().find_time(floor_ms(*request.as_of.recorded) + 1));
       if (later) range.end = std::min(range.end, later->offset.value());
+      // What was there then may have been all that was removed, or a part of it: nothing tells.
+      if (log_start > 0 && range.end <= log_start) return removed_then(context, log_start);
     }
-    range.next = std::max(range.next, partition.reader().bounds().log_start.value());
+    range.next = std::max(range.next, log_start);
     out.push_back(range);
   }
   return out;

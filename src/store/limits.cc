@@ -286,7 +286,7 @@ Status check_append(const Append& request, const ContextOptions& context, std::s
 Status check_batch_bytes(std::size_t bytes, std::size_t bytes_max) {
   if (bytes <= bytes_max) return {};
   return Error{Code::too_large, "the append has " + std::to_string(bytes) + " bytes as one batch; at most " + std::to_string(bytes_max) +
-                                    " can be appended atomically. Append fewer events at a time"};
+                                    " can be appended atomically: append fewer events at a time; one alone must fit with its names, tags and headers"};
 }
 
 std::string_view category_of(std::string_view stream) { return stream.substr(0, stream.find('-')); }

@@ -114,7 +114,7 @@ Result<const EventView*> RecordFetcher::fetch(const IndexHit& hit) {
   if (header_.codec() != log::Codec::none) return fetch_unpacked(hit);
   const std::uint64_t at = hit.position.value() + hit.record_delta;
   BATON_TRY_ASSIGN(base::ByteView bytes, window(hit, at, base::kMaxVarint32Bytes));
-  BATON_TRY_ASSIGN(const auto size, log::record_size(bytes, log::kEventBatchBytesMax));
+  BATON_TRY_ASSIGN(const auto size, log::record_size(bytes, log::kProducedBatchBytesMax));
   if (!size) return misplaced(hit);
   if (mapped_ || bytes.size() < *size) {
     BATON_TRY_ASSIGN(bytes, window(hit, at, *size));

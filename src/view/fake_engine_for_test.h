@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "base/try.h"
 #include "engine/engine.h"
 #include "os/env.h"
 
@@ -62,7 +63,7 @@ class FakeEngine final : public engine::Engine {
       if (!last) return last.error();
       end = static_cast<std::size_t>(*last);
     }
-    auto i = static_cast<std::size_t>(*next);
+    auto i = std::max(static_cast<std::size_t>(*next), removed_);
     for (; i < end; ++i) {
       const FakeEvent& event = event_at(i);
       if (fail_in_ > 0 && --fail_in_ == 0) return Error{Code::io_error, "the disk is gone"};
@@ -73,6 +74,13 @@ class FakeEngine final : public engine::Engine {
     return position(i);
   }
   Result<std::int64_t> rank(const std::string&, const Position& p) override { return number_of(p); }
+  Result<std::vector<std::int64_t>> next_offsets(const std::string&, const Position& p) override {
+    BATON_TRY_ASSIGN(const std::int64_t n, number_of(p));
+    return std::vector<std::int64_t>{n};
+  }
+  Result<Position> start_of(const std::string&) override { return position(removed_); }
+  // A retention takes the first n events.
+  void remove_before(std::size_t n) { removed_ = n; }
   Result<Position> position_at(const std::string&, std::optional<Time> recorded) override {
     std::size_t n = size_now();
     if (recorded) {
@@ -162,6 +170,7 @@ class FakeEngine final : public engine::Engine {
   mutable std::mutex mutex_;
   std::deque<FakeEvent> events_;  // whose elements never move
   std::size_t fail_in_ = 0;
+  std::size_t removed_ = 0;
 };
 
 }  // namespace baton::view

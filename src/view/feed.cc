@@ -49,6 +49,29 @@ class Meter {
 
 }  // namespace
 
+Status check_gap(engine::Engine& engine, const std::string& view, const std::string& context, const Position& position,
+                 const std::optional<Position>& until) {
+  BATON_TRY_ASSIGN(const Position start, engine.start_of(context));
+  if (start.is_beginning()) return {};
+  BATON_TRY_ASSIGN(auto first, engine.next_offsets(context, start));
+  if (until) {
+    BATON_TRY_ASSIGN(const auto last, engine.next_offsets(context, *until));
+    for (std::size_t p = 0; p < first.size() && p < last.size(); ++p) first[p] = std::min(first[p], last[p]);
+  }
+  BATON_TRY_ASSIGN(const auto next, engine.next_offsets(context, position));
+  std::int64_t removed = 0;
+  for (std::size_t p = 0; p < first.size() && p < next.size(); ++p) removed += std::max<std::int64_t>(0, first[p] - next[p]);
+  if (removed == 0) return {};
+  return Error{Code::removed, "view '" + view + "': a retention has removed up to " + std::to_string(removed) + " events of context " + context +
+                                  " that it has not applied. Run: baton view rebuild " + view + ", which builds it from what is left"};
+}
+
+Status begin_at_what_is_left(engine::Engine& engine, Projector& projector) {
+  if (projector.checkpoint().position != projector.origin()) return {};
+  BATON_TRY_ASSIGN(const Position start, engine.start_of(projector.definition().context));
+  return start == projector.origin() ? Status() : projector.begin_at(start);
+}
+
 Result<FeedOutcome> feed(engine::Engine& engine, const os::Clock& clock, Projector& projector, const FeedRequest& request) {
   const ViewDefinition& view = projector.definition();
   FeedOutcome out;
@@ -56,6 +79,7 @@ Result<FeedOutcome> feed(engine::Engine& engine, const os::Clock& clock, Project
   if (request.progress) {
     BATON_TRY_ASSIGN(meter, Meter::start(engine, clock, view.context, projector.checkpoint().position, request.as_of));
   }
+  if (request.may_begin_late) BATON_TRY(begin_at_what_is_left(engine, projector));
   std::optional<std::size_t> before_stop;  // visits until just before the event that could not be applied
   while (out.events < request.events_max) {
     const Checkpoint start = projector.checkpoint();
@@ -88,6 +112,11 @@ Result<FeedOutcome> feed(engine::Engine& engine, const os::Clock& clock, Project
       if (reached.error().code != Code::position_lost) return reached.error();
       return Error{Code::position_lost, "view '" + view.name + "' stands at a position that the log no longer has (" +
                                             reached.error().detail + "). Run: baton view rebuild " + view.name};
+    }
+    // Only now: what was removed while it was read is passed over in silence, too.
+    if (const Status whole = check_gap(engine, view.name, view.context, start.position, request.as_of.position); !whole) {
+      projector.rollback();
+      return whole.error();
     }
     if (visited == 0 && (reached->is_beginning() || *reached == start.position)) return out;
     BATON_TRY(projector.commit(*reached));

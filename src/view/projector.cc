@@ -153,6 +153,7 @@ Result<ViewDefinition> read_definition(Database& db) {
 Status Projector::load() {
   BATON_TRY_ASSIGN(view_, read_definition(db_));
   BATON_TRY_ASSIGN(checkpoint_, read_checkpoint(db_));
+  BATON_TRY_ASSIGN(origin_, read_origin(db_));
   pending_ = checkpoint_;
   BATON_TRY_ASSIGN(compiled_, compile(db_, guard_, view_));
   return prepare_own();
@@ -187,6 +188,15 @@ Result<Checkpoint> read_checkpoint(Database& db) {
   if (!row.is_null(2)) out.time_max_ns = row.integer(2);
   if (!row.is_null(3)) out.recorded_max_ms = row.integer(3);
   return out;
+}
+
+Result<Position> read_origin(Database& db) {
+  BATON_TRY_ASSIGN(Statement table, db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'baton_origin'"));
+  BATON_TRY_ASSIGN(const bool late, table.step());
+  if (!late) return Position{};
+  BATON_TRY_ASSIGN(Statement row, db.prepare("SELECT position FROM baton_origin"));
+  BATON_TRY_ASSIGN(const bool there, row.step());
+  return there ? Position{row.text(0)} : Position{};
 }
 
 Status Projector::fail(int sqlite_code, const std::string& what) {
@@ -339,6 +349,24 @@ void Projector::bind_envelope(sqlite3_stmt* statement, int position, Envelope pa
                             SQLITE_UTF8);
       }
   }
+}
+
+Status Projector::begin_at(const Position& position) {
+  const std::string what = "begin view '" + view_.name + "' behind what was removed";
+  BATON_TRY(begin());
+  const Status saved = [&]() -> Status {
+    BATON_TRY(db_.exec("CREATE TABLE IF NOT EXISTS baton_origin (one INTEGER PRIMARY KEY CHECK (one = 1), position TEXT NOT NULL) STRICT", what.c_str()));
+    BATON_TRY_ASSIGN(Statement row, db_.prepare("INSERT OR REPLACE INTO baton_origin VALUES (1, ?1)"));
+    row.bind(1, position.token);
+    return row.run();
+  }();
+  if (!saved) {
+    rollback();
+    return saved;
+  }
+  BATON_TRY(commit(position));
+  origin_ = position;
+  return {};
 }
 
 Status Projector::commit(const Position& position) {

@@ -64,6 +64,10 @@ class Projector {
   // (stop() says whether the event is the reason) only rollback() may follow.
   [[nodiscard]] Status apply(const EventView& event);
   [[nodiscard]] const std::optional<Stop>& stop() const { return stop_; }
+  // Of a generation that is empty: it begins behind `position`, since what is before was removed.
+  [[nodiscard]] Status begin_at(const Position& position);
+  // Where it began: the beginning, unless begin_at() said otherwise.
+  [[nodiscard]] const Position& origin() const { return origin_; }
   // Makes what was applied and `position` the state. Then, when the WAL has grown, copies it into the database.
   [[nodiscard]] Status commit(const Position& position);
   void rollback();
@@ -99,6 +103,7 @@ class Projector {
   Statement begin_, commit_, save_;
   Checkpoint checkpoint_;
   Checkpoint pending_;
+  Position origin_;
   std::optional<Stop> stop_;
   bool in_transaction_ = false;
   bool synced_commit_ = false;  // this transaction ends with a sync, and a checkpoint of the WAL after it
@@ -114,5 +119,6 @@ class Projector {
 // What a generation or copy says of itself, whoever writes it. corrupt, or unsupported_format.
 [[nodiscard]] Result<ViewDefinition> read_definition(Database& db);
 [[nodiscard]] Result<Checkpoint> read_checkpoint(Database& db);
+[[nodiscard]] Result<Position> read_origin(Database& db);
 
 }  // namespace baton::view

@@ -12,6 +12,8 @@ constexpr int kProgressSteps = 10'000;
 struct Deadline {
   const os::Clock& clock;
   std::int64_t at_ns;
+  const std::atomic<bool>* stop;
+  [[nodiscard]] bool stopped() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 };
 
 Value value_of(sqlite3_stmt* statement, int column, std::size_t& bytes) {
@@ -62,6 +64,9 @@ Result<QueryResult> rows_of(Database& db, Guard& guard, std::string_view sql, co
   while (true) {
     const int stepped = sqlite3_step(raw);
     if (stepped == SQLITE_DONE) return out;
+    if (stepped == SQLITE_INTERRUPT && limits.stop != nullptr && limits.stop->load(std::memory_order_relaxed)) {
+      return Error{Code::cancelled, "the query was ended: the program is stopping"};
+    }
     if (stepped == SQLITE_INTERRUPT) {
       return Error{Code::timed_out, "the query took longer than " + std::to_string(limits.timeout_ms) +
                                         " ms: narrow it, or add an index to the view's tables"};
@@ -82,12 +87,12 @@ Result<QueryResult> rows_of(Database& db, Guard& guard, std::string_view sql, co
 Result<QueryResult> run_query(Database& db, Guard& guard, const os::Clock& clock, std::string_view sql,
                               const QueryLimits& limits) {
   BATON_TRY(db.connect_virtual_tables());
-  Deadline deadline{clock, clock.monotonic_ns() + limits.timeout_ms * 1'000'000};
+  Deadline deadline{clock, clock.monotonic_ns() + limits.timeout_ms * 1'000'000, limits.stop};
   sqlite3_progress_handler(
       db.get(), kProgressSteps,
       [](void* p) {
         const auto* d = static_cast<const Deadline*>(p);
-        return d->clock.monotonic_ns() > d->at_ns ? 1 : 0;
+        return d->stopped() || d->clock.monotonic_ns() > d->at_ns ? 1 : 0;
       },
       &deadline);
   guard.allow(Allowed::queries);

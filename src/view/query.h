@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -25,6 +26,7 @@ struct QueryLimits {
   std::int64_t timeout_ms = 10'000;
   std::size_t rows_max = 100'000;
   std::size_t bytes_max = 64u << 20;  // of values
+  const std::atomic<bool>* stop = nullptr;  // true ends the query (cancelled)
 };
 
 struct QueryResult {

@@ -355,8 +355,13 @@ Result<ViewInfo> ViewManager::describe(View& view) {
   if (!end) return out.lag = std::nullopt, out;
   auto last = end->is_beginning() ? Result<std::int64_t>(0) : engine_->rank(out.context, *end);
   auto here = out.position.is_beginning() ? Result<std::int64_t>(0) : engine_->rank(out.context, out.position);
+  const Status whole = out.position.is_beginning() ? Status() : check_gap(*engine_, out.name, out.context, out.position);
   if (last && here) {
     out.lag = std::max<std::int64_t>(0, *last - *here);
+    if (!whole && whole.error().code == Code::removed) {
+      out.state = ViewInfo::State::stopped;
+      out.detail = whole.error().detail;
+    }
   } else if (!here) {
     out.state = ViewInfo::State::stopped;
     out.detail = here.error().detail + ". Run: baton view rebuild " + view.name;

@@ -70,6 +70,7 @@ bool ViewManager::Live::is_behind() const {
 }
 
 Status ViewManager::Live::subscribe() {
+  BATON_TRY(begin_at_what_is_left(*manager_.engine_, *view_.projector));
   const ViewDefinition& definition = view_.projector->definition();
   const Position& position = view_.projector->checkpoint().position;
   SubscribeOptions options{.context = definition.context, .start = {}, .filter = {}};
@@ -123,7 +124,13 @@ ViewManager::Live::Step ViewManager::Live::take_batch() {
     return fed ? Step::done : ends(fed.error());
   }
   const Position reached = subscription_->position();
-  if (reached.is_beginning()) return Step::done;
+  if (reached.is_beginning() || reached == expected_) return Step::done;
+  const ViewDefinition& definition = view_.projector->definition();
+  if (const Status whole = check_gap(*manager_.engine_, definition.name, definition.context, expected_); !whole) {
+    view_.projector->rollback();
+    subscription_.reset();
+    return ends(whole.error());
+  }
   if (auto committed = view_.projector->commit(reached); !committed) return ends(committed.error());
   expected_ = reached;
   if (auto kept = manager_.after_commit(view_, view_.projector->checkpoint()); !kept) return ends(kept.error());

@@ -38,16 +38,29 @@ Result<std::unique_ptr<Projector>> ViewManager::build_past(View& view, const AsO
   Current current;
   BATON_TRY_ASSIGN(Database live, open_live(view, &current));
   BATON_TRY_ASSIGN(const ViewDefinition definition, read_definition(live));
-  std::optional<std::int64_t> target_rank;
+  // Where each partition is read up to; nothing: everywhere to its end (by event time).
+  std::optional<std::vector<std::int64_t>> until;
   if (target.position) {
-    BATON_TRY_ASSIGN(target_rank, target.position->is_beginning() ? Result<std::int64_t>(0)
-                                                                  : engine_->rank(definition.context, *target.position));
+    BATON_TRY_ASSIGN(until, engine_->next_offsets(definition.context, *target.position));
   }
+  // What is read on from there must be a part of the past that is asked for, and nothing that is missing may have been removed.
+  const auto may_start_at = [&](const Position& position) {
+    const auto next = engine_->next_offsets(definition.context, position);
+    const auto start = engine_->start_of(definition.context);
+    if (!next || !start) return false;
+    const auto first = engine_->next_offsets(definition.context, *start);
+    if (!first || (until && until->size() != next->size()) || first->size() != next->size()) return false;
+    for (std::size_t p = 0; p < next->size(); ++p) {
+      if (until && (*next)[p] > (*until)[p]) return false;
+      const bool reads_on = !until || (*next)[p] < (*until)[p];
+      if (reads_on && (*next)[p] < (*first)[p]) return false;
+    }
+    return true;
+  };
   const auto valid = [&](const Checkpoint& checkpoint) {
     if (checkpoint.position.is_beginning()) return false;  // no better than nothing
-    if (target.time) return !checkpoint.time_max_ns || *checkpoint.time_max_ns <= target.time->ns;
-    auto rank = engine_->rank(definition.context, checkpoint.position);
-    return rank && *rank <= *target_rank;
+    if (target.time && checkpoint.time_max_ns && *checkpoint.time_max_ns > target.time->ns) return false;
+    return may_start_at(checkpoint.position);
   };
   // The live generation first, then the copies from the newest back: the first valid one has the most events.
   const auto start_from = [&](Database& from) -> Result<std::unique_ptr<Projector>> {
@@ -70,7 +83,13 @@ Result<std::unique_ptr<Projector>> ViewManager::build_past(View& view, const AsO
     BATON_TRY_ASSIGN(start, start_from(*db));
     if (start != nullptr) return start;
   }
-  return Projector::create(vfs_, path, definition, Database::Mode::scratch, options_.tuning);
+  BATON_TRY_ASSIGN(const Position origin, read_origin(live));
+  if (!may_start_at(origin)) {
+    return Error{Code::removed, "view '" + view.name + "' cannot be told as it was then: a retention has removed events that would be needed, and no kept copy lies behind them"};
+  }
+  BATON_TRY_ASSIGN(auto empty, Projector::create(vfs_, path, definition, Database::Mode::scratch, options_.tuning));
+  if (!origin.is_beginning()) BATON_TRY(empty->begin_at(origin));
+  return empty;
 }
 
 Result<QueryResult> ViewManager::query_as_of(const std::string& name, std::string_view sql, const AsOf& as_of,
@@ -93,7 +112,7 @@ Result<QueryResult> ViewManager::query_as_of(const std::string& name, std::strin
   BATON_TRY_ASSIGN(const TemporaryFile file, TemporaryFile::make(env_.fs(), view->files.path(temporary_name("as-of"))));
   BATON_TRY_ASSIGN(const auto past, build_past(*view, target, file.path()));
   if (!target.position || !target.position->is_beginning()) {
-    FeedRequest request{.as_of = target, .batch_events = options_.batch_events, .progress = progress};
+    FeedRequest request{.as_of = target, .batch_events = options_.batch_events, .may_begin_late = false, .progress = progress};
     BATON_TRY_ASSIGN(const FeedOutcome fed, feed(*engine_, env_.clock(), *past, request));
     if (fed.stop) return fed.stop->to_error();
   }

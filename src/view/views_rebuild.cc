@@ -95,7 +95,7 @@ Result<RebuildReport> ViewManager::finish_rebuild(View& view, std::unique_ptr<Pr
     report.note = "not compared: the one before is of context " + context_before;
   } else if (auto applied = apply(view, INT64_MAX, {}); applied) {
     until.position = view.projector->checkpoint().position;
-  } else if (applied.error().code == Code::incompatible || applied.error().code == Code::position_lost ||
+  } else if (applied.error().code == Code::incompatible || applied.error().code == Code::position_lost || applied.error().code == Code::removed ||
              applied.error().code == Code::store_failed) {
     report.note = "the old view had stopped, and is compared as it stood: " + applied.error().detail;
   } else {

@@ -1,8 +1,13 @@
 """Views that a server keeps up to date, asked over HTTP."""
+import json
 import signal
+import socket
+import subprocess
+import threading
 import urllib.parse
 
 from api import HttpCase, main
+from harness import WAIT
 
 VIEWS = """
 views:
@@ -15,6 +20,9 @@ views:
         INSERT INTO account VALUES (@stream, :amount)
         ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance
 """
+
+
+SLOW = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT count(*) FROM r"
 
 
 def query(sql, **more):
@@ -51,6 +59,51 @@ class Views(HttpCase):
         self.assertEqual([v["name"] for v in server.api.get("/views").json["views"]], ["totals"])
         self.assertIn('baton_view_lag{view="totals"} 0', server.api.get("/metrics").body.decode())
 
+    def test_what_a_retention_has_removed_is_missed_by_no_view_in_silence(self):
+        self.file.write_text("views:\n  sums:\n    context: c\n    tables: CREATE TABLE sum (one INTEGER PRIMARY KEY, n INTEGER, last INTEGER) STRICT\n"
+                             "    on:\n      A: INSERT INTO sum VALUES (1, 1, :v) ON CONFLICT (one) DO UPDATE SET n = n + 1, last = :v\n"
+                             "    keep: {every: 400, copies: 20}\n")
+        server = super().begin("--set", "topics.retention_check_ms=100", "--set", "store.segment_bytes=1MiB")
+        api = server.api
+        self.check(api.ask("PUT", "/contexts/c", {"history_deletable": True, "retention_bytes": 1 << 20}), 201)
+
+        def cli(*arguments, expect=0):
+            done = subprocess.run([self.program, "--data", str(self.data), "--json", *arguments], capture_output=True, text=True, timeout=WAIT, check=False)
+            self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+            return [json.loads(line) for line in (done.stdout if expect == 0 else done.stderr).splitlines()]
+
+        def append(begin, end):
+            events = []
+            for first in range(begin, end, 100):
+                streams = [{"stream": "s", "events": [{"type": "A", "data": {"v": v, "pad": "x" * 500}} for v in range(first, first + 100)]}]
+                events += self.check(api.ask("POST", "/contexts/c/append", {"streams": streams}), 200).json["events"]
+            return [e["position"] for e in events]
+
+        def start():
+            return self.check(api.get("/contexts/c/events?limit=1"), 200).json["events"][0]["data"]["v"]
+        def told(position, expect=0):
+            found = cli("view", "query", "sums", "SELECT n, last FROM sum", "--as-of-position", position, expect=expect)
+            return (found[0]["n"], found[0]["last"]) if expect == 0 else found[0]["error"]
+        positions = append(0, 1000)
+        self.assertEqual(start(), 0)
+        cli("view", "load", str(self.file))
+        self.assertEqual(told(positions[499]), (500, 499))
+        positions += append(1000, 6000)
+        self.wait_for("the retention", lambda: start() > 1000)
+        self.assertEqual(told(positions[999]), (1000, 999))  # where the view stands
+        self.assertEqual(told(positions[499], expect=5), "removed")
+        self.assertEqual(cli("read", "s", "--as-of-position", positions[499], expect=5)[0]["error"], "removed")
+        behind = cli("view", "update", "sums", expect=5)[0]
+        self.assertEqual(behind["error"], "removed")
+        self.assertIn("view rebuild sums", behind["detail"])
+        self.assertEqual((cli("view", "list")[0]["state"], cli("view", "query", "sums", "SELECT n FROM sum")[0]["n"]), ("stopped", 1000))
+        first = start()
+        cli("view", "rebuild", "sums")
+        self.assertEqual(cli("view", "query", "sums", "SELECT n, last FROM sum"), [{"n": 6000 - first, "last": 5999}])
+        self.assertEqual(told(positions[first + 99]), (100, first + 99))
+        self.assertEqual(told(positions[5500]), (5501 - first, 5500))
+        self.assertEqual(told(positions[first - 2], expect=5), "removed")
+
     def test_a_table_is_a_resource(self):
         server = self.begin()
         for n in range(3):
@@ -67,6 +120,33 @@ class Views(HttpCase):
             self.check(server.api.get("/views/totals/account" + wrong), 400)
         for missing in ["/views/totals/nope", "/views/totals/sqlite_schema", "/views/totals/baton_checkpoint", "/views/nope", "/views/nope/account"]:
             self.check(server.api.get(missing), 404)
+
+    def test_slow_queries_take_no_longer_together_than_one_may(self):
+        server = self.begin("--set", "http.query_timeout_ms=2000")
+        server.api.append("bank", "a-1", "Deposited", {"amount": 1})
+        self.wait_for_rows(server, [["a-1", 1]])
+        answers = []
+
+        def ask():
+            answers.append(self.api(server).get("/views/totals" + query(SLOW)).status)
+        threads = [threading.Thread(target=ask) for _ in range(30)]  # one after the other they would take longer than WAIT
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(set(answers) - {503, 504}, set(), answers)
+        self.assertIn(504, answers)
+        self.assertEqual(self.wait_for_rows(server, [["a-1", 1]])["rows"], [["a-1", 1]])
+
+    def test_a_query_does_not_hold_up_a_stop(self):
+        server = self.begin("--set", "http.query_timeout_ms=600000", "--set", "shutdown_ms=100")
+        server.api.append("bank", "a-1", "Deposited", {"amount": 1})
+        self.wait_for_rows(server, [["a-1", 1]])
+        client = socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT)
+        self.addCleanup(client.close)
+        client.sendall(b"GET /views/totals" + query(SLOW).encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.wait_for("the query", lambda: "baton_http_reads_waiting 2\n" in server.api.get("/metrics").body.decode())  # this one, too
+        self.stop(server)
 
     def test_the_past_can_be_asked(self):
         server = self.begin()
