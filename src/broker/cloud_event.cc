@@ -133,7 +133,10 @@ Status read_cloud_event(const log::RecordView& record, const ContextOptions& opt
   event.has_data = record.value.has_value();
   const std::string_view value = base::as_text(record.value.value_or(base::ByteView()));
   if (structured) {
-    BATON_TRY(read_structured_event(value, event));
+    std::string partition_key;
+    BATON_TRY(read_structured_event(value, event, EventForm::cloud_event, &partition_key));
+    if (!partition_key.empty() && partition_key != base::as_text(record.key.value_or(base::ByteView())))
+      return bad("'partitionkey' of the structured CloudEvent is not the key of its record: an event is in the stream that its key names");
   } else {
     event.data = std::string(value);
   }

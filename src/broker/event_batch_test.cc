@@ -152,6 +152,8 @@ TEST(EventBatch, AStructuredEventIsStoredAsABinaryOneAndItsDataKeepsItsBytes) {
   EXPECT_EQ(event.data, "{\"n\": 1.0e0, \"data\": [1, \"}\\\"]\"]}");
   EXPECT_EQ(event_of(structured("{\"specversion\":\"1.0\",\"type\":\"A\",\"data\":12}")).data, "12");
   EXPECT_FALSE(event_of(structured("{\"specversion\":\"1.0\",\"type\":\"A\"}")).has_data);
+  EXPECT_NE(error_of(structured("{\"specversion\":\"1.0\",\"type\":\"A\",\"partitionkey\":\"another\"}")).find("is not the key of its record"), std::string::npos);
+  EXPECT_EQ(event_of(structured("{\"specversion\":\"1.0\",\"type\":\"A\",\"partitionkey\":\"ride-1\"}")).type, "A");
   EXPECT_EQ(event_of(structured("{\"specversion\":\"1.0\",\"type\":\"A\",\"datacontenttype\":\"text/plain\",\"data\":\"a\\nb\"}")).data, "a\nb");
   EXPECT_EQ(event_of(structured("{\"specversion\":\"1.0\",\"type\":\"A\",\"data_base64\":\"YWJjZA==\"}")).data, "abcd");
   for (const char* bad : {"", "[]", "{", "{\"type\":\"A\"}", "{\"specversion\":\"1.0\",\"type\":7}",

@@ -32,6 +32,7 @@ class Call {
 
   const Request request;
   Parameters path, query;  // decoded; of the query in the order given
+  std::int64_t arrived_ns = 0;
 
   [[nodiscard]] const std::string& in_path(std::string_view name) const;
   // Empty when it is not given; the last one when it is given more than once.

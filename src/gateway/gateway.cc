@@ -178,6 +178,7 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
     count(number, response.status, began);
     respond(std::move(response));
   });
+  call->arrived_ns = began;
   if (!query) return call->respond(problem(400, "invalid-argument", "a per cent sign in the target is followed by two hexadecimal digits",
                                            code_name(Code::invalid_argument)));
   if (auto wrong = check_query(route, *query)) return call->respond(*std::move(wrong));

@@ -42,7 +42,10 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   // When no connection is left: reads that have begun end, those that wait are dropped.
-  void stop() { readers_.end(); }
+  void stop() {
+    stopping_ = true;
+    readers_.end();
+  }
 
   [[nodiscard]] net::ProtocolFactory protocol() const { return http(handler_, options_.http, &turn); }
   [[nodiscard]] static net::Turn turn(std::string_view method, std::string_view target);
@@ -62,6 +65,9 @@ class Gateway {
   // Runs `read` on a reader and answers with what it returns; an error when too many reads wait.
   void read(const CallPtr& call, std::function<Result<Response>()> read, ReadLanes::Lane lane = ReadLanes::Lane::reads);
 
+  // Ends queries of views that are under way.
+  [[nodiscard]] const std::atomic<bool>& stopping() const { return stopping_; }
+  [[nodiscard]] os::Clock& clock() { return env_.clock(); }
   [[nodiscard]] std::atomic<std::uint64_t>& open_streams() { return open_streams_; }
   // Prometheus' text format.
   [[nodiscard]] std::string metrics();
@@ -83,6 +89,7 @@ class Gateway {
   const std::function<void(MetricsText&)> server_metrics_;
   const HttpHandler handler_;
   std::atomic<std::uint64_t> open_streams_{0};
+  std::atomic<bool> stopping_{false};
   std::vector<Counts> counts_;  // one a route, and one for what has none
   ReadLanes readers_;           // last: what runs there uses the rest
 };

@@ -1,6 +1,7 @@
 // A context as Kafka clients see it: what they produce are events, and events are records.
 #include "kafka/session_test_support.h"
 #include "store/store_impl.h"
+#include "store/stream_reader.h"
 
 namespace baton::kafka {
 namespace {
@@ -178,6 +179,24 @@ TEST_F(EventsTest, AKeyedRecordInTheWrongPartitionIsRefusedAndTheRightOneIsNamed
   std::string here = "a-0";
   for (int i = 1; partition_of(here) != 0; ++i) here = "a-" + std::to_string(i);
   EXPECT_EQ(produce("rides", events_of({{here}})).error_code, ErrorCode::none);
+}
+
+// Data, key and headers together may be more than what one append of the API may have.
+TEST_F(EventsTest, AnEventAsLargeAsItsContextTakesIsReadByItsStreamAndKnownByItsId) {
+  ContextOptions options;
+  options.data_bytes_max = 1u << 20;
+  ASSERT_TRUE(store_->run([&] { return store_->create_context("rides", options); }));
+  for (const std::size_t bytes : {1'048'000U, 1'048'400U}) {
+    const std::string id = std::to_string(bytes);
+    const auto batch = events_of({{"ride-1", std::string(bytes, 'x'), {{"ce_id", id}}}});
+    ASSERT_EQ(produce("rides", batch).error_code, ErrorCode::none) << bytes;
+    ASSERT_EQ(produce("rides", batch).error_code, ErrorCode::none) << bytes;  // again: it is known
+  }
+  const auto view = store_->view();
+  const auto page = store::read_stream(*view->find("rides"), {.context = "rides", .stream = "ride-1", .limit = 10});
+  ASSERT_TRUE(page) << page.error().to_string();
+  ASSERT_EQ(page->events.size(), 2u);
+  EXPECT_EQ(page->events[1].data.size(), 1'048'400u);
 }
 
 TEST_F(EventsTest, WhatTheApiAppendsReachesAFetchAtOnceAndWhatAClientProducesTheApi) {

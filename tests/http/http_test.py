@@ -176,6 +176,14 @@ class Streams(HttpCase):
         self.assertEqual(self.server.api.append("c", "s%2F1", "T", {}, If_None_Match="*").json["events"][0]["version"], 4)
         self.assertEqual(self.server.api.get("/streams/c").json["streams"], [{"stream": "s/1", "last_version": 4}])
 
+    def test_a_deleted_aggregate_is_gone_and_can_be_begun_again(self):
+        self.check(self.server.api.append("c", "a", "T", {}), 201)
+        self.check(self.ask("DELETE", "/streams/c/a"), 200)
+        gone = self.check(self.server.api.get("/streams/c/a/aggregate"), 404)
+        self.assertEqual(gone.json["type"], "/problems/stream-deleted")
+        self.check(self.server.api.append("c", "a", "T", {}, If_None_Match="*"), 200)
+        self.assertEqual(self.check(self.server.api.get("/streams/c/a/aggregate"), 200).json["version"], 1)
+
     def test_snapshots_shorten_the_way_to_a_state(self):
         for n in range(4):
             self.server.api.append("c", "s", "T", {"n": n})

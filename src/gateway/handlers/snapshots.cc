@@ -40,6 +40,8 @@ void load_aggregate(Gateway& gateway, const CallPtr& call) {
   gateway.read(call, [&gateway, call]() -> Result<Response> {
     BATON_TRY_ASSIGN(const auto loaded, load(gateway, *call));
     if (loaded.version < 0) return problem(404, "not-found", "there is no stream '" + call->in_path("stream") + "'", "not_found");
+    // As a read of the stream says it: with its last version nothing could be appended.
+    if (loaded.deleted) return problem(404, "stream-deleted", "stream '" + call->in_path("stream") + "' was deleted", "not_found");
     std::string body;
     JsonObject out(body);
     out.number("version", loaded.version);

@@ -86,11 +86,15 @@ std::string rows_body(const view::QueryResult& result) {
 
 Result<view::QueryResult> run(Gateway& gateway, const Call& call, const std::string& sql, std::size_t rows_max) {
   if (gateway.views() == nullptr) return no_views();
-  const view::QueryLimits limits{.timeout_ms = gateway.options().query_timeout_ms, .rows_max = rows_max, .bytes_max = kQueryBytes};
+  // A query's time begins when it arrives: so none waits longer behind others than it might take itself, also behind those whose clients have gone.
+  const std::int64_t waited_ms = (gateway.clock().monotonic_ns() - call.arrived_ns) / 1'000'000;
+  const std::int64_t left_ms = gateway.options().query_timeout_ms - waited_ms;
+  if (left_ms <= 0) return Error{Code::resource_exhausted, "other queries have taken all the time of this one (http.query_timeout_ms): try again in a moment"};
+  const view::QueryLimits limits{.timeout_ms = left_ms, .rows_max = rows_max, .bytes_max = kQueryBytes, .stop = &gateway.stopping()};
   BATON_TRY_ASSIGN(const auto as_of, call.as_of());
   const auto& view = call.in_path("view");
   if (!as_of.position && !as_of.recorded && !as_of.time) return gateway.views()->query(view, sql, limits);
-  return gateway.views()->query_as_of(view, sql, as_of, limits);
+  return gateway.views()->query_as_of(view, sql, as_of, limits, [&](const view::FeedProgress&) { return !gateway.stopping(); });
 }
 
 std::string quoted_name(std::string_view name) {
