@@ -51,7 +51,7 @@ Result<std::int64_t> rank_of(const ContextView& context, const Position& positio
 Result<Position> position_at(const ContextView& context, std::optional<Time> recorded) {
   ReadContext request;
   request.as_of.recorded = recorded;
-  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr));
+  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr, false));
   PositionContext positions(context.id, static_cast<std::int32_t>(ranges.size()));
   for (std::size_t p = 0; p < ranges.size(); ++p) {
     const std::int64_t last = ranges[p].end - 1;

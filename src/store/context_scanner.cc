@@ -33,7 +33,7 @@ Error removed_then(const ContextView& context, std::int64_t log_start) {
 }  // namespace
 
 Result<std::vector<ContextScanner::Range>> ContextScanner::ranges(const ContextView& context, const ReadContext& request,
-                                                                  log::Epoch* epoch) {
+                                                                  log::Epoch* epoch, bool whole) {
   BATON_TRY(check_filter(request.filter));
   BATON_TRY(check_as_of(request.as_of));
   const auto readers = readers_of(context);
@@ -64,7 +64,7 @@ Result<std::vector<ContextScanner::Range>> ContextScanner::ranges(const ContextV
       BATON_TRY_ASSIGN(const auto later, partition.reader().find_time(floor_ms(*request.as_of.recorded) + 1));
       if (later) range.end = std::min(range.end, later->offset.value());
       // What was there then may have been all that was removed, or a part of it: nothing tells.
-      if (log_start > 0 && range.end <= log_start) return removed_then(context, log_start);
+      if (whole && log_start > 0 && range.end <= log_start) return removed_then(context, log_start);
     }
     range.next = std::max(range.next, log_start);
     out.push_back(range);

@@ -52,8 +52,9 @@ class ContextScanner {
     std::int64_t end = 0;
   };
   // Where a reading of `request` begins and ends, per partition; a position's epoch in `epoch`.
+  // `whole`: a moment of which a retention has removed a part is `removed`; else it is what is left of it.
   [[nodiscard]] static Result<std::vector<Range>> ranges(const ContextView& context, const ReadContext& request,
-                                                         log::Epoch* epoch);
+                                                         log::Epoch* epoch, bool whole = true);
 
  private:
   ContextScanner(std::shared_ptr<const ContextView> context, const ReadContext& request);

@@ -108,6 +108,14 @@ Result<QueryResult> ViewManager::query_as_of(const std::string& name, std::strin
     BATON_TRY_ASSIGN(const ViewDefinition definition, read_definition(live));
     BATON_TRY_ASSIGN(target.position, engine_->position_at(definition.context, as_of.recorded));
     target.recorded.reset();
+    // What was appended by then may have been all that was removed, or a part of it: nothing tells.
+    BATON_TRY_ASSIGN(const Position start, engine_->start_of(definition.context));
+    BATON_TRY_ASSIGN(const auto first, engine_->next_offsets(definition.context, start));
+    BATON_TRY_ASSIGN(const auto until, engine_->next_offsets(definition.context, *target.position));
+    for (std::size_t p = 0; p < first.size() && p < until.size(); ++p) {
+      if (until[p] < first[p])
+        return Error{Code::removed, "view '" + name + "' cannot be told as it was then: a retention has removed what had been appended by that time, or a part of it"};
+    }
   }
   BATON_TRY_ASSIGN(const TemporaryFile file, TemporaryFile::make(env_.fs(), view->files.path(temporary_name("as-of"))));
   BATON_TRY_ASSIGN(const auto past, build_past(*view, target, file.path()));
