@@ -158,7 +158,7 @@ void add_read_commands(CLI::App& app, Session& session) {
     sub->add_option("context", o->context, "The context; not needed when there is only one");
     sub->add_option("--from", o->from, "beginning, end, a position, or a time")->capture_default_str();
     sub->add_option("--checkpoint", o->checkpoint, "Go on where this checkpoint stands, and move it; opens the store for writing")->check(not_empty());
-    sub->add_option("-n,--count", o->count, "End after so many events");
+    sub->add_option("-n,--count", o->count, "End after so many events")->check(at_least(1));
     sub->add_option("--rate", o->rate, "At most so many events a second");
     sub->add_flag("--no-follow", o->no_follow, "End at what is there now");
     o->filter.add_to(*sub);
@@ -173,7 +173,7 @@ void add_read_commands(CLI::App& app, Session& session) {
     auto* sub = app.add_subcommand("streams", "List streams and their last versions");
     sub->add_option("context", o->context, "The context; not needed when there is only one");
     sub->add_option("--prefix", o->prefix, "Only names that begin with this");
-    sub->add_option("-n,--limit", o->limit, "At most so many")->capture_default_str();
+    sub->add_option("-n,--limit", o->limit, "At most so many")->check(at_least(1))->capture_default_str();
     sub->callback([&session, o] { session.run([&] { return streams(session, o->context, o->prefix, o->limit); }); });
   }
   app.add_subcommand("contexts", "List the contexts")->callback([&session] { session.run([&] { return contexts(session); }); });

@@ -226,12 +226,13 @@ class Http final : public net::Protocol {
 
   std::optional<Taken> check_header() {
     const auto& message = parser_->get();
-    std::size_t hosts = 0, encodings = 0;
+    std::size_t hosts = 0, encodings = 0, types = 0;
     bool length = false;
     for (const auto& field : message) {
       headers_.push_back({lower(std::string_view(field.name_string())), std::string(field.value())});
       hosts += field.name() == http::field::host ? 1 : 0;
       encodings += field.name() == http::field::transfer_encoding ? 1 : 0;
+      types += field.name() == http::field::content_type ? 1 : 0;
       length = length || field.name() == http::field::content_length;
     }
     if (headers_.size() > limits_.headers_max) {
@@ -244,6 +245,7 @@ class Http final : public net::Protocol {
     if (encodings > 1 || (encodings == 1 && (message.version() < 11 || lower(std::string_view(message[http::field::transfer_encoding])) != "chunked"))) {
       return refuse(400, "a request has a Transfer-Encoding that is not taken", "the only Transfer-Encoding is chunked, in HTTP/1.1");
     }
+    if (types > 1) return refuse(400, "a request has several Content-Types", "a request has one Content-Type at most");
     if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return refuse(400, "a request has no Host, or several", "a request has exactly one Host");
     if (info_.local) return std::nullopt;
     if (hosts == 1 && !is_ours(std::string_view(message[http::field::host]))) {

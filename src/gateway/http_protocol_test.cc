@@ -157,6 +157,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refused{"Garbage", "\x16\x03\x01 hello \r\n\r\n", "400"}, Refused{"NoVersion", "GET /\r\nHost: localhost\r\n\r\n", "400"},
         Refused{"NoHost", "GET / HTTP/1.1\r\n\r\n", "400"}, Refused{"TwoHosts", "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400"},
+        Refused{"TwoContentTypes", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", "400"},
         Refused{"LengthAndEncoding", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
         Refused{"EncodingAndLength", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", "400"},
         Refused{"AnotherEncoding", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n" + kGet, "400"},

@@ -96,12 +96,17 @@ Status ViewManager::writable(const std::string& name) const {
   return {};
 }
 
-Status ViewManager::take_lock(View& view) {
-  if (view.lock != nullptr) return {};
+Result<std::unique_ptr<os::File>> ViewManager::lock_file(const View& view) {
   BATON_TRY(os::make_directories(env_.fs(), view.files.directory()));
   BATON_TRY_ASSIGN(auto file, env_.fs().open(view.files.path("LOCK"), {.write = true, .create = true}));
   BATON_TRY_ASSIGN(const bool locked, file->try_lock(os::LockKind::exclusive, 0, 0));
   if (!locked) return Error{Code::locked, "view '" + view.name + "' is being written by another process: end it, or ask it"};
+  return file;
+}
+
+Status ViewManager::take_lock(View& view) {
+  if (view.lock != nullptr) return {};
+  BATON_TRY_ASSIGN(auto file, lock_file(view));
   BATON_TRY_ASSIGN(const auto current, view.files.read_current());
   // What a writer before us renamed may not be durable yet, and what it replaced is removed now.
   BATON_TRY(env_.fs().sync_directory(view.files.directory()));
@@ -397,10 +402,17 @@ Result<std::vector<ViewInfo>> ViewManager::list() {
 
 Status ViewManager::drop(const std::string& name) {
   BATON_TRY(writable(name));
-  BATON_TRY_ASSIGN(View* const view, find(name));
+  const auto found = find(name);
+  const bool damaged = !found && found.error().code == Code::corrupt;  // it need not be read to be removed
+  if (!found && !damaged) return found.error();
+  View* const view = damaged ? &slot(name) : *found;
   stop(name);
   const std::lock_guard guard(view->mutex);
-  BATON_TRY(take_lock(*view));
+  if (damaged && view->lock == nullptr) {
+    BATON_TRY_ASSIGN(view->lock, lock_file(*view));
+  } else {
+    BATON_TRY(take_lock(*view));
+  }
   if (view->rebuilding) return Error{Code::unavailable, "view '" + name + "' is being rebuilt: wait for it"};
   view->projector.reset();
   // Without CURRENT there is no view, whatever else is left by a crash.

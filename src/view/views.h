@@ -116,6 +116,7 @@ class ViewManager {
   Result<Held> hold(const std::string& name);               // takes LOCK and opens the projector
   View& slot(const std::string& name);
   Status writable(const std::string& name) const;
+  [[nodiscard]] Result<std::unique_ptr<os::File>> lock_file(const View& view);
   Status take_lock(View& view);
   void drop_projector(View& view);    // after a swap that failed; what its file has suffered is kept on record
   Status open_projector(View& view);  // by what CURRENT says; after a swap that failed there is none

@@ -135,6 +135,7 @@ class Cli(unittest.TestCase):
                                 (["read", "--bakward", "cart-1"], "did you mean '--backward'?"),
                                 (["read", "cart-1", "cart-2"], "'cart-2' is more than is expected here"),
                                 (["read", "cart-1", "--limit", "0"], "--limit: takes a whole number, 1 or more, not '0'"),
+                                (["tail", "shop", "-n", "0"], "takes a whole number, 1 or more, not '0'"),
                                 (["read"], "stream is required"),
                                 (["append", "shop", "cart-1", "--type"], "--type"),
                                 (["verify", "--root", ""], "--root: takes a value, and was given an empty one"),
@@ -375,7 +376,9 @@ class Cli(unittest.TestCase):
         self.assertEqual(self.lines("view", "list")[0]["view"], "totals")
         self.run_baton("view", "query", "totals", "DELETE FROM total", expect=2)
         self.run_baton("view", "query", "nothing", "SELECT 1", expect=5)
-        self.run_baton("view", "drop", "totals")
+        (self.data / "views" / "totals" / "CURRENT").write_text("nonsense")
+        self.run_baton("view", "query", "totals", "SELECT 1", expect=7)
+        self.run_baton("view", "drop", "totals")  # what is damaged, too
         self.assertEqual(self.lines("view", "list"), [])
 
     def test_what_json_prints_can_be_appended_elsewhere_as_it_is(self):
