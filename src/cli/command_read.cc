@@ -62,6 +62,17 @@ Result<StartAt> start_of(const TailOptions& options) {
   return start;
 }
 
+// Where it goes on there is nothing left: what is told next is not what came next.
+Status warn_of_a_gap(Store& store, const std::string& context, const Position& position) {
+  if (position.is_beginning()) return {};
+  BATON_TRY_ASSIGN(const ContextInfo info, store.context(context));
+  if (info.start.is_beginning()) return {};
+  BATON_TRY_ASSIGN(const std::int64_t here, store.rank(context, position));
+  BATON_TRY_ASSIGN(const std::int64_t first, store.rank(context, info.start));
+  if (here < first) print_warning("a retention has removed " + with_commas(static_cast<std::uint64_t>(first - here)) + " events behind that position, or more; what is left is told");
+  return {};
+}
+
 Status tail(Session& session, const TailOptions& options) {
   // A checkpoint is state of the store, so moving one needs the right to write.
   BATON_TRY_ASSIGN(auto store, options.checkpoint.empty() ? session.open_for_reading() : session.open_for_writing(false));
@@ -72,6 +83,7 @@ Status tail(Session& session, const TailOptions& options) {
   subscribe.live = !options.no_follow;
   subscribe.events_per_second_max = options.rate;
   BATON_TRY_ASSIGN(auto subscription, store->subscribe(subscribe));
+  BATON_TRY(warn_of_a_gap(*store, subscribe.context, subscription->position()));
   std::size_t shown = 0;
   while (!os::interrupted() && !subscription->at_end()) {
     const auto want = options.count == 0 ? std::size_t{256} : std::min<std::size_t>(256, options.count - shown);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <vector>
 
 #include "base/try.h"
 
@@ -41,11 +43,10 @@ Result<Position> scan_context(std::shared_ptr<const ContextView> context, const 
 }
 
 Result<std::int64_t> rank_of(const ContextView& context, const Position& position) {
-  // A place in an empty context, and the beginning of any, is 0.
-  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, {.after = position}, nullptr));
-  std::int64_t rank = 0;
-  for (const auto& range : ranges) rank += range.next;
-  return position.is_beginning() ? 0 : rank;
+  std::vector<std::shared_ptr<const log::PartitionReader>> readers;
+  for (const auto& partition : context.partitions) readers.push_back(partition->shared_reader());
+  BATON_TRY_ASSIGN(const auto next, check_position(position, context.id, readers));
+  return std::accumulate(next.begin(), next.end(), std::int64_t{0});
 }
 
 Result<Position> position_at(const ContextView& context, std::optional<Time> recorded) {

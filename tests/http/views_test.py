@@ -95,6 +95,10 @@ class Views(HttpCase):
         self.assertEqual(told(positions[999]), (1000, 999))  # where the view stands
         self.assertEqual(told(positions[499], expect=5), "removed")
         self.assertEqual(cli("read", "s", "--as-of-position", positions[499], expect=5)[0]["error"], "removed")
+        tail = [self.program, "--data", str(self.data), "tail", "c", "--no-follow", "-n", "1", "--from"]
+        for place, warned in ((positions[499], True), ("beginning", False), (positions[first], False)):
+            done = subprocess.run([*tail, place], capture_output=True, text=True, timeout=WAIT, check=True)
+            self.assertEqual(f"removed {first - 500:,} events behind that position" in done.stderr, warned, done.stderr)
         behind = cli("view", "update", "sums", expect=5)[0]
         self.assertEqual(behind["error"], "removed")
         self.assertIn("view rebuild sums", behind["detail"])
