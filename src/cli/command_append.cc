@@ -84,7 +84,8 @@ Status append_one(Session& session, AppendOptions& o) {
   BATON_TRY(store::check_stream_name(o.stream));
   // Nor does a condition that nothing meets in a store that is not there.
   const bool may_begin = (expect.kind == Expect::Kind::any || expect.kind == Expect::Kind::no_stream) && o.after.empty();
-  BATON_TRY_ASSIGN(auto store, session.open_for_writing(may_begin));
+  if (!may_begin) BATON_TRY(session.need_store());
+  BATON_TRY_ASSIGN(auto store, session.open_for_writing(true));
   BATON_TRY_ASSIGN(const auto appended, store->append(std::move(append)));
   print_appended(session, appended);
   return session.close(*store);

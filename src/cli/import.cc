@@ -83,7 +83,16 @@ class Import {
     auto context = store_->context(map_->context);
     if (!context && context.error().code != Code::not_found) return context.error();
     if (context) context_options_ = context->options;
-    else if (!options_.check_only) return store_->create_context(map_->context, context_options_);
+    else if (!options_.check_only) return make_context();
+    return {};
+  }
+
+  // Another import beside the same server may be first.
+  Status make_context() {
+    const Status made = store_->create_context(map_->context, context_options_);
+    if (made || made.error().code != Code::already_exists) return made;
+    BATON_TRY_ASSIGN(const auto context, store_->context(map_->context));
+    context_options_ = context.options;
     return {};
   }
 

@@ -61,11 +61,13 @@ Result<std::unique_ptr<Store>> Session::open_for_reading() {
   return Store::open(data_, std::move(options));
 }
 
+Status Session::need_store() {
+  BATON_TRY_ASSIGN(const bool there, env_.fs().exists(os::join(data_, "catalogue")));
+  return there ? Status() : Status(Error{Code::not_found, "no store in '" + data_ + "': name its directory with --data"});
+}
+
 Result<std::unique_ptr<Store>> Session::open_for_writing(bool create) {
-  if (!create) {
-    BATON_TRY_ASSIGN(const bool there, env_.fs().exists(os::join(data_, "catalogue")));
-    if (!there) return Error{Code::not_found, "no store in '" + data_ + "': name its directory with --data"};
-  }
+  if (!create) BATON_TRY(need_store());
   auto options = options_with_warnings();
   options.create = create;
   return Store::open(data_, std::move(options));

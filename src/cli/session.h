@@ -28,6 +28,7 @@ class Session {
   // not_found when there is no store.
   [[nodiscard]] Result<std::unique_ptr<Store>> open_for_reading();
   [[nodiscard]] Result<std::unique_ptr<Store>> open_for_writing(bool create);
+  [[nodiscard]] Status need_store();  // not_found when there is none
   // The context that was named, or the only one there is.
   [[nodiscard]] Result<std::string> context_or_only(Store& store, const std::string& given);
 

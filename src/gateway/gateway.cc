@@ -184,7 +184,7 @@ void Gateway::handle(Request request, os::Executor& core, std::function<void(Res
   if (auto wrong = check_query(route, *query)) return call->respond(*std::move(wrong));
   if (route.takes.empty() && !call->request.body.empty()) return call->respond(problem(400, "invalid-argument", "this request takes no body", code_name(Code::invalid_argument)));
   // A body is taken as it is: what is packed would be stored packed, under the name of what is in it.
-  if (const auto coding = call->request.header("content-encoding"); !call->request.body.empty() && !coding.empty() && coding != "identity")
+  if (const auto coding = call->request.header("content-encoding"); !call->request.body.empty() && !coding.empty() && base::edit_distance(coding, "identity") != 0)
     return call->respond(problem(415, "unsupported-media-type", "no Content-Encoding is taken: send the body as it is", code_name(Code::invalid_argument)));
   call->path = std::move(parameters);
   call->query = *std::move(query);

@@ -79,6 +79,7 @@ Status replace_file(FileSystem& fs, const std::string& path, base::ByteView cont
 Status remove_tree(FileSystem& fs, const std::string& path) {
   BATON_TRY_ASSIGN(const bool there, fs.exists(path));
   if (!there) return {};
+  if (fs.remove(path)) return {};  // a file, what is empty, or a link, which is not followed
   if (auto entries = fs.list(path)) {
     for (const auto& entry : *entries) {
       const std::string child = join(path, entry.name);

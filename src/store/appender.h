@@ -30,8 +30,8 @@ class Appender {
   void decide(ContextState& context, AppendRequest& request);
   void decide(ContextState& context, ProducedRequest& request);
 
-  // Whether the conditions of an append can hold in a context that does not exist yet: wrong_version, position_lost.
-  [[nodiscard]] static Status check_new_context(const Append& append);
+  // Whether an append of good shape would be taken by a context that does not exist yet: duplicate_mismatch, invalid_argument, wrong_version, position_lost.
+  [[nodiscard]] Status check_new_context(const Append& append);
 
   // Where what is staged ends, by partition: the round is made, and what is staged from now on belongs to the next one.
   [[nodiscard]] std::vector<StagedEnd> take_ends();
@@ -70,6 +70,7 @@ class Appender {
 
   // appender_identity.cc
   [[nodiscard]] Status check_identity(ContextState& context, PartitionState& partition, const Append& append);
+  void hash_ids();
   [[nodiscard]] Status check_repeats(const ContextState& context, Append::Duplicates mode);
   [[nodiscard]] Status look_up_item(ContextState& context, PartitionState& partition, Item& item,
                                     const std::optional<IndexHit>& newest, const IndexSnapshot& index);

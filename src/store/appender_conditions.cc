@@ -1,7 +1,7 @@
 // The conditions of an append: what its streams must be, and that nothing matches its query.
 #include <algorithm>
-#include <set>
-#include <string_view>
+#include <memory>
+#include <utility>
 
 #include "base/try.h"
 #include "store/appender.h"
@@ -95,17 +95,14 @@ Status Appender::check_streams(const Append& append) {
 }
 
 Status Appender::check_new_context(const Append& append) {
-  std::set<std::string_view> begun;  // by this append: what is asked of them further on depends on it
-  std::set<std::string_view> ids;
-  for (const StreamAppend& stream : append.streams) {
-    for (const NewEvent& event : stream.events) {
-      if (!event.id.empty() && !ids.insert(event.id).second) return {};  // the order of checks: what repeats itself is looked at before conditions
-    }
-  }
-  for (const StreamAppend& stream : append.streams) {
-    if (!begun.insert(stream.stream).second) continue;
-    BATON_TRY(check_expect_holds(stream.condition, Stream{.name = stream.stream}));
-  }
+  auto view = std::make_shared<ContextView>();
+  view->name = append.context;
+  ContextState none(std::move(view));
+  collect(none, append);
+  hash_ids();
+  BATON_TRY(check_repeats(none, append.duplicates));
+  for (Item& item : items_) item.duplicate = item.repeat_of >= 0;
+  BATON_TRY(check_streams(append));  // of which none has a head
   if (!append.unless) return {};
   const auto no_epoch = [](std::int32_t, log::Epoch) { return std::int64_t{0}; };
   BATON_TRY(check_position(append.unless->after, log::TopicId{}, 1, log::Epoch(0), no_epoch));

@@ -80,7 +80,8 @@ Status Appender::look_up_item(ContextState& context, PartitionState& partition, 
   return {};
 }
 
-Status Appender::check_identity(ContextState& context, PartitionState& partition, const Append& append) {
+// Of the items that have an id of their own.
+void Appender::hash_ids() {
   hashes_.clear();
   looked_up_.clear();
   for (std::uint32_t i = 0; i < items_.size(); ++i) {
@@ -90,6 +91,10 @@ Status Appender::check_identity(ContextState& context, PartitionState& partition
     hashes_.push_back(item.id_hash);
     looked_up_.push_back(i);
   }
+}
+
+Status Appender::check_identity(ContextState& context, PartitionState& partition, const Append& append) {
+  hash_ids();
   if (looked_up_.empty()) return {};
   BATON_TRY(check_repeats(context, append.duplicates));
 

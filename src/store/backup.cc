@@ -94,7 +94,8 @@ Status FileCopier::copy(const std::string& from_name, const std::string& to_name
 Status backup_store(os::Env& env, const std::string& directory, const std::string& target, const BackupProgress& progress, ReplayPace* pace) {
   BATON_TRY(need_empty(env.fs(), target));
   Status copied = copy_beside(env, directory, target, progress, pace);
-  if (!copied) clear_directory(env.fs(), target);  // what is half there is in nobody's way
+  // What is half there is in nobody's way; unless somebody else has begun to write there, too.
+  if (!copied && copied.error().code != Code::already_exists) clear_directory(env.fs(), target);
   return copied;
 }
 

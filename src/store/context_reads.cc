@@ -52,12 +52,18 @@ Result<std::int64_t> rank_of(const ContextView& context, const Position& positio
 Result<Position> position_at(const ContextView& context, std::optional<Time> recorded) {
   ReadContext request;
   request.as_of.recorded = recorded;
-  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr, false));
+  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, request, nullptr, ContextScanner::kNoPartition));
   PositionContext positions(context.id, static_cast<std::int32_t>(ranges.size()));
   for (std::size_t p = 0; p < ranges.size(); ++p) {
     const std::int64_t last = ranges[p].end - 1;
     const log::PartitionReader& reader = context.partitions[p]->reader();
-    if (last < reader.bounds().log_start.value()) continue;
+    const log::Bounds bounds = reader.bounds();
+    if (last < 0) continue;
+    if (last < bounds.log_start.value()) {
+      // Of a log of which all was removed that is the end; of another it is before what is left.
+      if (ranges[p].end == context.partitions[p]->end().value()) positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, bounds.epoch);
+      continue;
+    }
     BATON_TRY_ASSIGN(const auto epoch, reader.epoch_of(log::Offset(last)));
     positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, epoch.value_or(log::Epoch(0)));
   }

@@ -33,7 +33,7 @@ Error removed_then(const ContextView& context, std::int64_t log_start) {
 }  // namespace
 
 Result<std::vector<ContextScanner::Range>> ContextScanner::ranges(const ContextView& context, const ReadContext& request,
-                                                                  log::Epoch* epoch, bool whole) {
+                                                                  log::Epoch* epoch, std::int32_t whole) {
   BATON_TRY(check_filter(request.filter));
   BATON_TRY(check_as_of(request.as_of));
   const auto readers = readers_of(context);
@@ -56,15 +56,18 @@ Result<std::vector<ContextScanner::Range>> ContextScanner::ranges(const ContextV
       range = {.next = 0, .end = request.after.is_beginning() ? range.end : after[p] - 1};
     }
     const std::int64_t log_start = partition.reader().bounds().log_start.value();
+    const bool is_asked = whole == kAllPartitions || whole == static_cast<std::int32_t>(p);
     if (!until.empty()) {
-      if (until[p] < log_start && after[p] < until[p]) return removed_then(context, log_start);
+      // The end of a log of which all was removed is no past.
+      const bool is_past = until[p] < partition.end().value();
+      if (is_asked && is_past && until[p] > 0 && until[p] <= log_start && after[p] < until[p]) return removed_then(context, log_start);
       range.end = std::min(range.end, until[p]);
     }
     if (request.as_of.recorded) {
       BATON_TRY_ASSIGN(const auto later, partition.reader().find_time(floor_ms(*request.as_of.recorded) + 1));
-      if (later) range.end = std::min(range.end, later->offset.value());
       // What was there then may have been all that was removed, or a part of it: nothing tells.
-      if (whole && log_start > 0 && range.end <= log_start) return removed_then(context, log_start);
+      if (later && is_asked && log_start > 0 && later->offset.value() <= log_start) return removed_then(context, log_start);
+      if (later) range.end = std::min(range.end, later->offset.value());
     }
     range.next = std::max(range.next, log_start);
     out.push_back(range);

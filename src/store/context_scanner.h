@@ -52,9 +52,10 @@ class ContextScanner {
     std::int64_t end = 0;
   };
   // Where a reading of `request` begins and ends, per partition; a position's epoch in `epoch`.
-  // `whole`: a moment of which a retention has removed a part is `removed`; else it is what is left of it.
+  // `whole`: in that partition, or all, or none, a moment of which a retention has removed a part is `removed`; else it is what is left of it.
+  static constexpr std::int32_t kAllPartitions = -1, kNoPartition = -2;
   [[nodiscard]] static Result<std::vector<Range>> ranges(const ContextView& context, const ReadContext& request,
-                                                         log::Epoch* epoch, bool whole = true);
+                                                         log::Epoch* epoch, std::int32_t whole = kAllPartitions);
 
  private:
   ContextScanner(std::shared_ptr<const ContextView> context, const ReadContext& request);

@@ -1,6 +1,7 @@
 // Restore of a backup.
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -49,19 +50,78 @@ Status check_copy(os::Env& env, const std::string& backup, const std::string& ta
 // Where a restore works, within the target. Before all is done there is nothing in the target itself that could be taken for a store.
 constexpr const char* kStaging = "restoring";
 
-// What a restore that was killed has left is cleared: it is known by its directory, and has no catalogue yet. Whatever else is there is not touched.
-Status clear_remains(os::FileSystem& fs, const std::string& target) {
-  constexpr std::array<std::string_view, 4> kOfRestore = {"restoring", "journal", "topics", "checkpoints"};
-  BATON_TRY_ASSIGN(const bool there, fs.exists(os::join(target, kStaging)));
-  if (!there) return {};
-  BATON_TRY_ASSIGN(const auto entries, fs.list(target));
-  const auto is_ours = [&](const auto& entry) { return std::ranges::find(kOfRestore, entry.name) != kOfRestore.end(); };
-  if (!std::ranges::all_of(entries, is_ours)) return {};
-  for (const auto& entry : entries) {
-    if (entry.name != kStaging) BATON_TRY(os::remove_tree(fs, os::join(target, entry.name)));
+constexpr std::array<std::string_view, 4> kOfRestore = {kStaging, "journal", "topics", "checkpoints"};  // in the target, before its catalogue is
+
+// A restore's hold on its target: a locked file in its staging directory. Only the holder removes anything.
+class Hold {
+ public:
+  // already_exists: the target holds something that is not what a killed restore has left, and nothing was changed. locked: another restore works there.
+  // What one has left is cleared.
+  static Result<Hold> take(os::FileSystem& fs, const std::string& target) {
+    BATON_TRY(os::make_directories(fs, target));
+    BATON_TRY(check_remains(fs, target));
+    Hold hold(fs, target);
+    BATON_TRY(os::make_directories(fs, hold.staging_));
+    BATON_TRY_ASSIGN(hold.file_, fs.open(os::join(hold.staging_, kMark), {.write = true, .create = true}));
+    BATON_TRY_ASSIGN(const bool taken, hold.file_->try_lock(os::LockKind::exclusive, 0, 0));
+    if (!taken) return Error{Code::locked, "another restore is at work in " + target};
+    // Again: the one that held it before may have come to its end meanwhile.
+    if (const Status still = check_remains(fs, target); !still) {
+      (void)fs.remove(os::join(hold.staging_, kMark));
+      (void)fs.remove(hold.staging_);
+      return still.error();
+    }
+    BATON_TRY(hold.clear());
+    return hold;
   }
-  return os::remove_tree(fs, os::join(target, kStaging));  // last: it tells what the rest is
-}
+
+  // All of it, the catalogue first: a kill in here leaves no store, and the mark tells what is left.
+  Status clear() {
+    BATON_TRY(remove_all(target_, kStaging));
+    return remove_all(staging_, kMark);
+  }
+  // At the end, or after clear(): of the restore itself nothing stays.
+  Status release() {
+    BATON_TRY(fs_->remove(os::join(staging_, kMark)));
+    file_.reset();
+    BATON_TRY(fs_->remove(staging_));
+    return fs_->sync_directory(target_);
+  }
+  [[nodiscard]] const std::string& staging() const { return staging_; }
+
+  static constexpr std::string_view kMark = "RESTORE";
+
+ private:
+  Hold(os::FileSystem& fs, const std::string& target) : fs_(&fs), target_(target), staging_(os::join(target, kStaging)) {}
+
+  static Status check_remains(os::FileSystem& fs, const std::string& target) {
+    const Error not_empty{Code::already_exists, target + " is not empty: name a new or an empty directory"};
+    BATON_TRY_ASSIGN(const auto entries, fs.list(target));
+    if (entries.empty()) return {};
+    bool staging = false;
+    for (const auto& entry : entries) {
+      if (!entry.is_directory || std::ranges::find(kOfRestore, entry.name) == kOfRestore.end()) return not_empty;
+      staging |= entry.name == kStaging;
+    }
+    if (!staging) return not_empty;
+    BATON_TRY_ASSIGN(const auto inside, fs.list(os::join(target, kStaging)));
+    if (inside.empty() && entries.size() == 1) return {};  // of one that was killed before it had made its mark
+    return std::ranges::find(inside, kMark, &os::DirectoryEntry::name) != inside.end() ? Status() : not_empty;
+  }
+
+  Status remove_all(const std::string& directory, std::string_view but) {
+    (void)fs_->remove(os::join(directory, kCatalogueFile));
+    BATON_TRY_ASSIGN(const auto entries, fs_->list(directory));
+    for (const auto& entry : entries) {
+      if (entry.name != but) BATON_TRY(os::remove_tree(*fs_, os::join(directory, entry.name)));
+    }
+    return {};
+  }
+
+  os::FileSystem* fs_;
+  std::string target_, staging_;
+  std::unique_ptr<os::File> file_;
+};
 
 // Recovers the copy, which lists where every epoch ended, and closes it.
 Status open_once(os::Env& env, const std::string& target) {
@@ -94,7 +154,7 @@ Status raise_epoch(os::Env& env, const std::string& target) {
 Status move_up(os::FileSystem& fs, const std::string& staging, const std::string& target) {
   BATON_TRY_ASSIGN(const auto entries, fs.list(staging));
   for (const auto& entry : entries) {
-    if (entry.name == kCatalogueFile) continue;
+    if (entry.name == kCatalogueFile || entry.name == Hold::kMark) continue;
     const std::string path = os::join(staging, entry.name);
     // Files are of the process that recovered it: its lock and marks.
     BATON_TRY(entry.is_directory ? fs.rename(path, os::join(target, entry.name)) : fs.remove(path));
@@ -103,9 +163,7 @@ Status move_up(os::FileSystem& fs, const std::string& staging, const std::string
   BATON_TRY(fs.sync_directory(staging));
   BATON_TRY(fs.rename(os::join(staging, kCatalogueFile), os::join(target, kCatalogueFile)));
   BATON_TRY(fs.sync_directory(target));
-  BATON_TRY(fs.sync_directory(staging));
-  BATON_TRY(fs.remove(staging));
-  return fs.sync_directory(target);
+  return fs.sync_directory(staging);
 }
 
 }  // namespace
@@ -113,22 +171,19 @@ Status move_up(os::FileSystem& fs, const std::string& staging, const std::string
 Status restore_store(os::Env& env, const std::string& backup, const std::string& target, const BackupProgress& progress) {
   BATON_TRY_ASSIGN(const bool there, env.fs().exists(os::join(backup, kCatalogueFile)));
   if (!there) return Error{Code::not_found, backup + " is not a complete backup: it has no file 'catalogue'"};
-  BATON_TRY(clear_remains(env.fs(), target));
-  BATON_TRY(need_empty(env.fs(), target));
+  BATON_TRY_ASSIGN(Hold hold, Hold::take(env.fs(), target));
   const Status restored = [&]() -> Status {
     CopiedFiles files;
-    const std::string staging = os::join(target, kStaging);
     BATON_TRY(list_files(env.fs(), backup, "", files));
-    BATON_TRY(os::make_directories(env.fs(), staging));
-    BATON_TRY(FileCopier(env, backup, staging, progress).run(files));
-    BATON_TRY(check_copy(env, backup, staging));
-    BATON_TRY(open_once(env, staging));
-    BATON_TRY(raise_epoch(env, staging));
-    return move_up(env.fs(), staging, target);
+    BATON_TRY(FileCopier(env, backup, hold.staging(), progress).run(files));
+    BATON_TRY(check_copy(env, backup, hold.staging()));
+    BATON_TRY(open_once(env, hold.staging()));
+    BATON_TRY(raise_epoch(env, hold.staging()));
+    return move_up(env.fs(), hold.staging(), target);
   }();
-  if (restored) return {};
-  clear_directory(env.fs(), target);  // what is half there must not be taken for a store
-  return restored;
+  if (!restored && !hold.clear()) return restored;  // what is half there must not be taken for a store
+  const Status released = hold.release();
+  return restored ? released : restored;
 }
 
 }  // namespace baton::store

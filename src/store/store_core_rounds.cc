@@ -46,7 +46,7 @@ bool StoreCore::decide(AppendRequest& request) {
   if (context == nullptr && options_.create && request.kind == AppendRequest::Kind::append) {
     // One that this append could not come into is not made.
     Status fits = check_append(request.append, ContextOptions{}, log::kEventBatchBytesMax);
-    if (fits) fits = Appender::check_new_context(request.append);
+    if (fits) fits = appender_->check_new_context(request.append);
     if (!fits) {
       request.result = std::move(fits).error();
       return true;

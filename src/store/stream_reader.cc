@@ -23,7 +23,7 @@ Result<log::Offset> end_of_read(const ContextView& context, std::string_view str
     BATON_TRY(check_as_of(as_of));
     return context.partitions[number]->end();
   }
-  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, {.as_of = as_of}, nullptr));
+  BATON_TRY_ASSIGN(const auto ranges, ContextScanner::ranges(context, {.as_of = as_of}, nullptr, partition.value()));
   return log::Offset(ranges[number].end);
 }
 

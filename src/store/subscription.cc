@@ -64,7 +64,7 @@ class StoreSubscription final : public Subscription {
   bool live_ = false;
   std::optional<std::int64_t> stop_at_ns_;   // the deadline of the call that is at work
   bool first_piece_ = false;                 // and it has looked at nothing yet
-  std::int64_t rest_until_ns_ = INT64_MIN;   // the pace asks for it
+  std::int64_t rest_until_ns_ = 0;           // the pace asks for it
   double allowed_;                           // events that may be handed out now, with events_per_second_max
   std::int64_t allowed_at_ns_;
 };
@@ -81,9 +81,9 @@ Status StoreSubscription::check_store() const { return source_.wake != nullptr &
 Status StoreSubscription::wait_until(std::int64_t deadline_ns) {
   for (;;) {
     BATON_TRY(check_cancelled());
-    const std::int64_t left = deadline_ns - now();
-    if (left <= 0) return {};
-    (void)waiter_->wait(left);
+    const std::int64_t at = now();
+    if (deadline_ns <= at) return {};
+    (void)waiter_->wait(deadline_ns - at);
   }
 }
 

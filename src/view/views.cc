@@ -360,7 +360,8 @@ Result<ViewInfo> ViewManager::describe(View& view) {
   if (!end) return out.lag = std::nullopt, out;
   auto last = end->is_beginning() ? Result<std::int64_t>(0) : engine_->rank(out.context, *end);
   auto here = out.position.is_beginning() ? Result<std::int64_t>(0) : engine_->rank(out.context, out.position);
-  const Status whole = out.position.is_beginning() ? Status() : check_gap(*engine_, out.name, out.context, out.position);
+  BATON_TRY_ASSIGN(const Position origin, read_origin(db));
+  const Status whole = out.position.is_beginning() || out.position == origin ? Status() : check_gap(*engine_, out.name, out.context, out.position);
   if (last && here) {
     out.lag = std::max<std::int64_t>(0, *last - *here);
     if (!whole && whole.error().code == Code::removed) {

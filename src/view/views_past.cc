@@ -44,14 +44,18 @@ Result<std::unique_ptr<Projector>> ViewManager::build_past(View& view, const AsO
     BATON_TRY_ASSIGN(until, engine_->next_offsets(definition.context, *target.position));
   }
   // What is read on from there must be a part of the past that is asked for, and nothing that is missing may have been removed.
+  BATON_TRY_ASSIGN(const Position origin, read_origin(live));
+  BATON_TRY_ASSIGN(const auto begun, engine_->next_offsets(definition.context, origin));
   const auto may_start_at = [&](const Position& position) {
     const auto next = engine_->next_offsets(definition.context, position);
     const auto start = engine_->start_of(definition.context);
     if (!next || !start) return false;
     const auto first = engine_->next_offsets(definition.context, *start);
-    if (!first || (until && until->size() != next->size()) || first->size() != next->size()) return false;
+    if (!first || (until && until->size() != next->size()) || first->size() != next->size() || begun.size() != next->size()) return false;
     for (std::size_t p = 0; p < next->size(); ++p) {
-      if (until && (*next)[p] > (*until)[p]) return false;
+      // Of a partition of which nothing is wanted nothing may have been applied.
+      if (until && (*until)[p] == 0 && (*next)[p] <= begun[p]) continue;
+      if (until && ((*next)[p] > (*until)[p] || (*until)[p] < begun[p])) return false;
       const bool reads_on = !until || (*next)[p] < (*until)[p];
       if (reads_on && (*next)[p] < (*first)[p]) return false;
     }
@@ -83,7 +87,6 @@ Result<std::unique_ptr<Projector>> ViewManager::build_past(View& view, const AsO
     BATON_TRY_ASSIGN(start, start_from(*db));
     if (start != nullptr) return start;
   }
-  BATON_TRY_ASSIGN(const Position origin, read_origin(live));
   if (!may_start_at(origin)) {
     return Error{Code::removed, "view '" + view.name + "' cannot be told as it was then: a retention has removed events that would be needed, and no kept copy lies behind them"};
   }

@@ -87,14 +87,24 @@ std::string rows_body(const view::QueryResult& result) {
 Result<view::QueryResult> run(Gateway& gateway, const Call& call, const std::string& sql, std::size_t rows_max) {
   if (gateway.views() == nullptr) return no_views();
   // A query's time begins when it arrives: so none waits longer behind others than it might take itself, also behind those whose clients have gone.
-  const std::int64_t waited_ms = (gateway.clock().monotonic_ns() - call.arrived_ns) / 1'000'000;
-  const std::int64_t left_ms = gateway.options().query_timeout_ms - waited_ms;
-  if (left_ms <= 0) return Error{Code::resource_exhausted, "other queries have taken all the time of this one (http.query_timeout_ms): try again in a moment"};
+  const std::int64_t timeout_ms = gateway.options().query_timeout_ms;
+  const std::int64_t deadline_ns = call.arrived_ns + timeout_ms * 1'000'000;
+  const std::int64_t left_ms = (deadline_ns - gateway.clock().monotonic_ns()) / 1'000'000;
+  const auto in_time = [&] { return gateway.clock().monotonic_ns() < deadline_ns; };
+  const Error waited{Code::resource_exhausted, "other queries have taken the time of this one (http.query_timeout_ms): try again in a moment"};
+  if (left_ms <= 0) return waited;
   const view::QueryLimits limits{.timeout_ms = left_ms, .rows_max = rows_max, .bytes_max = kQueryBytes, .stop = &gateway.stopping()};
   BATON_TRY_ASSIGN(const auto as_of, call.as_of());
   const auto& view = call.in_path("view");
-  if (!as_of.position && !as_of.recorded && !as_of.time) return gateway.views()->query(view, sql, limits);
-  return gateway.views()->query_as_of(view, sql, as_of, limits, [&](const view::FeedProgress&) { return !gateway.stopping(); });
+  const bool past = as_of.position || as_of.recorded || as_of.time;
+  auto result = past ? gateway.views()->query_as_of(view, sql, as_of, limits, [&](const view::FeedProgress&) { return !gateway.stopping() && in_time(); })
+                     : gateway.views()->query(view, sql, limits);
+  const bool too_long = !result && (result.error().code == Code::timed_out || (result.error().code == Code::cancelled && !gateway.stopping()));
+  if (!too_long) return result;
+  if (left_ms * 2 < timeout_ms) return waited;
+  return Error{Code::timed_out, "the query took longer than " + std::to_string(timeout_ms) + " ms (http.query_timeout_ms): " +
+                                    (past ? "ask for a moment that is nearer to a kept copy ('keep' of the view), or on the command line, where the past may take its time"
+                                          : "narrow it, or add an index to the view's tables")};
 }
 
 std::string quoted_name(std::string_view name) {
