@@ -219,6 +219,21 @@ TEST_F(Backup, WhatIsNotOfARestoreIsNeverClearedForOne) {
   ASSERT_TRUE(os::replace_file(fs, "/mine/notes", base::as_bytes("of mine")));
   EXPECT_THAT(restore_to("/mine"), FailsWith(Code::already_exists));
   EXPECT_EQ(fs.list("/mine")->size(), 2u);
+  // Nor is what looks like it; and what another restore holds is that one's.
+  ASSERT_TRUE(os::make_directories(fs, "/looks/restoring/journal"));
+  EXPECT_THAT(restore_to("/looks"), FailsWith(Code::already_exists));
+  EXPECT_TRUE(fs.exists("/looks/restoring/journal").value());
+  os::SimEnv other(world_);
+  ASSERT_TRUE(os::make_directories(fs, "/held/restoring"));
+  auto mark = other.fs().open("/held/restoring/RESTORE", {.write = true, .create = true}).value();
+  ASSERT_TRUE(mark->try_lock(os::LockKind::exclusive, 0, 0).value());
+  ASSERT_TRUE(os::make_directories(fs, "/held/topics/1"));
+  EXPECT_THAT(restore_to("/held"), FailsWith(Code::locked));
+  EXPECT_TRUE(fs.exists("/held/topics/1").value());
+  mark.reset();
+  ASSERT_TRUE(restore_to("/held"));
+  EXPECT_EQ(all(*open_at("/held")), numbers(5));
+  EXPECT_FALSE(fs.exists("/held/restoring").value());
   // A store is not what a restore has left, whatever is beside it.
   ASSERT_TRUE(restore_to("/other"));
   ASSERT_TRUE(os::make_directories(fs, "/other/restoring"));

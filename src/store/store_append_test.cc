@@ -54,6 +54,11 @@ TEST_F(Append_, OneWhoseConditionsCannotHoldMakesNoContext) {
   Append second = to_new(Expect::no_stream());
   second.streams.push_back({.stream = "ride-2", .condition = Expect::exact(0), .events = {event("A", "1")}});
   EXPECT_THAT(store_->append(second), FailsWith(Code::wrong_version));
+  for (const bool same : {true, false}) {  // an id that is given twice is looked at before all that
+    Append twice = to_new(Expect::any());
+    twice.streams[0].events = {event("A", "1", "x"), event("A", same ? "1" : "2", "x")};
+    EXPECT_THAT(store_->append(twice), FailsWith(same ? Code::invalid_argument : Code::duplicate_mismatch));
+  }
   EXPECT_THAT(store_->context("fresh"), FailsWith(Code::not_found));
   // A stream that the append itself begins.
   second.streams[1].stream = "ride-1";

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -336,6 +337,21 @@ class Cli(unittest.TestCase):
         self.run_baton("import", "-", "--map", str(fifo), text=text)
         writer.join()
         self.assertFalse((self.data / "tmp").exists())
+
+    def test_an_import_that_is_interrupted_while_it_reads_a_pipe_takes_nothing_for_its_end(self):
+        map_file = self.directory / "map.yaml"
+        map_file.write_text("context: c\nformat: ndjson\nfields: {a: {column: a}}\nevents: [{type: T, stream: s, id: '{a}', data: {a: a}}]\n")
+        with subprocess.Popen([BATON, "--data", str(self.data), "import", "-", "--map", str(map_file)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            process.stdin.write('{"a":"1"}\n' * 50)
+            process.stdin.flush()
+            until = time.monotonic() + 60
+            while not list(self.data.glob("tmp/import-*/input")):  # it has read something
+                self.assertLess(time.monotonic(), until)
+            process.send_signal(signal.SIGINT)
+            error = process.stderr.read()  # it ends, though its pipe does not
+            self.assertEqual(process.wait(timeout=60), 1, error)
+        self.assertIn("nothing was appended", error)
+        self.assertFalse(self.data.exists())
 
     def test_a_view_of_several_partitions_is_told_as_it_was(self):
         self.run_baton("create-context", "c", "--partitions", "2")

@@ -52,6 +52,27 @@ class Beside(HttpCase):
         self.assertEqual(self.cli("append", "c", "--ndjson", "-", input=lines), [{"events": 2000, "duplicates": 2000}])
         self.assertEqual(server.api.get("/store").json["events"], 2000)
 
+    def test_imports_run_side_by_side(self):
+        server = self.begin()
+        map_file = self.directory / "map.yaml"
+        map_file.write_text("context: c\nformat: ndjson\norder_by: time\nfields: {a: {column: a}, t: {column: t, type: time}}\n"
+                            "events: [{type: T, stream: s, id: '{a}', time: t, data: {a: a}}]\n")
+        for round_ in range(5):
+            imports = []
+            for n in range(4):
+                process = subprocess.Popen([self.program, "--data", str(self.data), "import", "-", "--map", str(map_file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                           stderr=subprocess.PIPE, text=True)
+                imports.append((process, "".join(json.dumps({"a": f"{round_}-{n}-{i}", "t": "2026-01-01T00:00:00Z"}) + "\n" for i in range(20))))
+            for process, lines in imports:  # all of them before the first is waited for
+                process.stdin.write(lines)
+                process.stdin.close()
+                process.stdin = None
+            for process, _ in imports:
+                _, error = process.communicate(timeout=WAIT)
+                self.assertEqual((process.returncode, error), (0, ""))
+        self.assertEqual(server.api.get("/contexts/c").json["events"], 400)
+        self.assertFalse((self.data / "tmp").exists())
+
     def test_without_a_server_the_directory_is_opened_as_before(self):
         server = self.begin()
         self.append("s-1", {"n": 0})

@@ -1,0 +1,135 @@
+// The past of a context of which a retention has removed a part: what can be told is, and nothing else is made up.
+#include "store/store_test_support.h"
+
+namespace baton::store::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class PastRetention : public StoreTest {
+ protected:
+  PastRetention() { options_.segment_bytes = 16 << 10; }
+
+  void begin(std::int32_t partitions, std::optional<std::int64_t> ms, std::optional<std::int64_t> bytes) {
+    reopen();  // with the small segments
+    ContextOptions options{.partitions = partitions, .history_deletable = true};
+    options.retention_ms = ms;
+    options.retention_bytes = bytes;
+    ASSERT_TRUE(store_->create_context("rides", options));
+  }
+  // A stream of each of two partitions.
+  std::array<std::string, 2> streams_of_both() {
+    std::array<std::string, 2> out;
+    for (int i = 0; out[0].empty() || out[1].empty(); ++i) {
+      const std::string name = "ride-" + std::to_string(i);
+      const Appended done = appended(name, {event("A", name)});
+      const bool second = done.position.token.find(".-,") != std::string::npos;
+      if (out[second].empty()) out[second] = name;
+    }
+    return out;
+  }
+  Time now() { return Time{env_->clock().wall_ms() * 1'000'000}; }
+  void retain() {
+    ASSERT_TRUE(store_->apply_retention());
+    world_.run_until_idle();  // the worker removes
+  }
+  std::int64_t first_offset() { return store_->read_context({.context = "rides", .limit = 1})->events.front().offset; }
+};
+
+TEST_F(PastRetention, AReadOfAMomentOfWhichAPartWasRemovedIsRefusedAndOneOfWhatIsLeftIsWhole) {
+  begin(1, std::nullopt, 48 << 10);
+  std::vector<Position> positions;
+  std::vector<Time> times;
+  for (int i = 0; i < 600; ++i) {
+    positions.push_back(appended("ride-" + std::to_string(i % 3), {event("A", std::to_string(i) + std::string(300, ' '))}).position);
+    times.push_back(now());
+    world_.advance(5'000'000);
+  }
+  retain();
+  const auto first = static_cast<std::size_t>(first_offset());
+  ASSERT_GT(first, 10u);
+  ASSERT_LT(first, 590u);
+  const auto context_as_of = [&](const AsOf& as_of) { return store_->read_context({.context = "rides", .limit = 1'000, .as_of = as_of}); };
+  for (const std::size_t gone : {std::size_t{0}, first / 2, first - 1}) {
+    EXPECT_THAT(context_as_of({.position = positions[gone]}), FailsWith(Code::removed)) << gone;
+    EXPECT_THAT(store_->read_stream({.context = "rides", .stream = "ride-1", .as_of = {.position = positions[gone]}}), FailsWith(Code::removed)) << gone;
+    EXPECT_THAT(context_as_of({.recorded = times[gone]}), FailsWith(Code::removed)) << gone;
+  }
+  EXPECT_EQ(context_as_of({.position = positions[first]})->events.size(), 1u);
+  EXPECT_EQ(context_as_of({.position = positions[599]})->events.size(), 600 - first);
+  EXPECT_EQ(context_as_of({.recorded = times[599]})->events.size(), 600 - first);
+  // Behind the moment itself nothing is missing; and the beginning is before all of it.
+  EXPECT_TRUE(store_->read_context({.context = "rides", .after = positions[first / 2], .limit = 10, .as_of = {.position = positions[first / 2]}}));
+  EXPECT_THAT(context_as_of({.position = Position{}})->events, IsEmpty());
+  const Position start = store_->context("rides")->start;
+  EXPECT_EQ(*store_->rank("rides", start), static_cast<std::int64_t>(first));
+  EXPECT_EQ(*store_->rank("rides", positions[3]), 4);
+  // Page by page, backward, until there is no more.
+  ReadContext read{.context = "rides", .backward = true, .limit = 100, .as_of = {.recorded = times[599]}};
+  std::size_t seen = 0;
+  for (int pages = 0; pages < 20; ++pages) {
+    const auto page = store_->read_context(read);
+    ASSERT_TRUE(page) << page.error().to_string();
+    seen += page->events.size();
+    if (page->events.empty()) break;
+    read.after = page->next;
+  }
+  EXPECT_EQ(seen, 600 - first);
+}
+
+TEST_F(PastRetention, APartitionThatIsWholeIsToldThoughAnotherHasLostItsPart) {
+  begin(2, std::nullopt, 48 << 10);
+  const auto streams = streams_of_both();
+  const Position early = appended(streams[0], {event("A", "kept")}).position;
+  const Time then = now();
+  world_.advance(5'000'000);
+  for (int i = 0; i < 600; ++i) appended(streams[1], {event("A", std::to_string(i) + std::string(300, ' '))});
+  retain();
+  ASSERT_GT(*store_->rank("rides", store_->context("rides")->start), 0);
+  for (const AsOf& as_of : {AsOf{.recorded = then}, AsOf{.position = early}}) {
+    const auto page = store_->read_stream({.context = "rides", .stream = streams[0], .as_of = as_of});
+    ASSERT_TRUE(page) << page.error().to_string();
+    EXPECT_EQ(page->events.back().data, "kept");
+  }
+  EXPECT_THAT(store_->read_stream({.context = "rides", .stream = streams[1], .as_of = {.recorded = then}}), FailsWith(Code::removed));
+  EXPECT_THAT(store_->read_context({.context = "rides", .limit = 10, .as_of = {.recorded = then}}), FailsWith(Code::removed));
+}
+
+TEST_F(PastRetention, AContextThatAgeHasEmptiedIsEmptyNowAndHasAnEnd) {
+  for (const std::int32_t partitions : {1, 2}) {
+    if (partitions == 2) {
+      store_ = nullptr;
+      env_ = nullptr;
+      world_.disk().remove("/data");
+      start();
+    }
+    begin(partitions, 1'000, std::nullopt);
+    std::int64_t events = 0;
+    for (; events < 20; ++events) appended("ride-" + std::to_string(events), {event("A", "1")});
+    world_.advance(60'000'000'000);
+    retain();
+    retain();  // what the first one has rolled
+    const auto info = store_->context("rides");
+    ASSERT_TRUE(info);
+    ASSERT_EQ(info->events, 0) << partitions;
+    EXPECT_EQ(*store_->rank("rides", info->end), events);
+    EXPECT_EQ(info->end, info->start);
+    for (const AsOf& as_of : {AsOf{.recorded = now()}, AsOf{.position = info->end}}) {
+      for (const bool backward : {false, true}) {
+        if (backward && partitions > 1) continue;  // there is no such order
+        const auto page = store_->read_context({.context = "rides", .backward = backward, .limit = 10, .as_of = as_of});
+        ASSERT_TRUE(page) << page.error().to_string();
+        EXPECT_THAT(page->events, IsEmpty());
+      }
+    }
+    appended("ride-1", {event("A", "again")});
+    const auto page = store_->read_context({.context = "rides", .after = info->end, .limit = 10});
+    ASSERT_TRUE(page) << page.error().to_string();
+    EXPECT_THAT(data_of(page->events), ElementsAre("again"));
+  }
+}
+
+}  // namespace
+}  // namespace baton::store::testing
