@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "store/backup.h"
 #include "store/beside_server.h"
+#include "store/local_socket.h"
 #include "store/read_only_store.h"
 #include "store/stream_reader.h"
 
@@ -18,6 +19,10 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& given, Options opt
   BATON_TRY_ASSIGN(const std::string directory, os::absolute_path(given));
   auto env = os::make_posix_env();
   if (options.read_only) return store::open_read_only(std::move(env), directory, options);
+  // A server that has it open answers at once, while a lock that is held is waited for.
+  if (env->fs().exists(os::join(directory, std::string(store::kLocalSocket))).value_or(false)) {
+    if (auto beside = store::open_beside_server(os::make_posix_env(), directory, options)) return beside;
+  }
   auto core = store::StoreCore::open(*env, directory, options);
   if (core) return store::StoreImpl::make(std::move(env), *std::move(core));
   if (core.error().code != Code::locked) return std::move(core).error();
