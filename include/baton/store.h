@@ -133,8 +133,8 @@ struct Filter {
   }
 };
 
-// The past: at most one of the three. Design rule 9. A read of a moment of which a retention has removed a part ends with `removed`, by `position` and
-// `recorded`; by `time`, it finds what is left.
+// The past: at most one of the three. Design rule 9. A retention leaves of it what it leaves of the log; a moment that lies before all that is left ends with
+// `removed`, by `position` and `recorded`.
 struct AsOf {
   std::optional<Position> position;    // up to and including this event
   std::optional<Time> recorded;        // appended at or before: a prefix of the log

@@ -231,6 +231,8 @@ TEST_F(Backup, WhatIsNotOfARestoreIsNeverClearedForOne) {
   EXPECT_THAT(restore_to("/held"), FailsWith(Code::locked));
   EXPECT_TRUE(fs.exists("/held/topics/1").value());
   mark.reset();
+  ASSERT_TRUE(os::remove_tree(fs, "/held/topics"));
+  EXPECT_THAT(open_store(*env_, "/held", options_), FailsWith(Code::unavailable));  // no new store is made over it
   ASSERT_TRUE(restore_to("/held"));
   EXPECT_EQ(all(*open_at("/held")), numbers(5));
   EXPECT_FALSE(fs.exists("/held/restoring").value());

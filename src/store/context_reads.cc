@@ -64,8 +64,8 @@ Result<Position> position_at(const ContextView& context, std::optional<Time> rec
       if (ranges[p].end == context.partitions[p]->end().value()) positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, bounds.epoch);
       continue;
     }
-    BATON_TRY_ASSIGN(const auto epoch, reader.epoch_of(log::Offset(last)));
-    positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, epoch.value_or(log::Epoch(0)));
+    BATON_TRY_ASSIGN(const log::Epoch epoch, epoch_at(reader, log::Offset(last)));
+    positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, epoch);
   }
   return positions.position();
 }
@@ -85,8 +85,9 @@ Result<ContextInfo> describe(const ContextView& context) {
     const log::PartitionReader& reader = context.partitions[p]->reader();
     const log::Bounds bounds = reader.bounds();
     if (bounds.log_start.value() == 0) continue;
-    BATON_TRY_ASSIGN(const auto epoch, reader.epoch_of(bounds.log_start));
-    start.saw(log::PartitionId(static_cast<std::int32_t>(p)), bounds.log_start.value() - 1, epoch.value_or(bounds.epoch));
+    const std::int64_t last = bounds.log_start.value() - 1;
+    BATON_TRY_ASSIGN(const log::Epoch epoch, epoch_at(reader, log::Offset(last)));
+    start.saw(log::PartitionId(static_cast<std::int32_t>(p)), last, epoch);
   }
   info.start = start.position();
   return info;

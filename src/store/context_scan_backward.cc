@@ -158,8 +158,8 @@ Result<Position> scan_backward(const ContextView& context, const ReadContext& re
   }
   at_end = scan.reached() <= from;
   if (scan.reached() >= to || to <= 0) return request.after;  // nothing was passed
-  BATON_TRY_ASSIGN(const auto epoch, partition.reader().epoch_of(log::Offset(scan.reached())));
-  return make_position(context.id, epoch.value_or(log::Epoch(0)), scan.reached());
+  BATON_TRY_ASSIGN(const log::Epoch epoch, epoch_at(partition.reader(), log::Offset(scan.reached())));
+  return make_position(context.id, epoch, scan.reached());
 }
 
 }  // namespace baton::store

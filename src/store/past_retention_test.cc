@@ -79,6 +79,25 @@ TEST_F(PastRetention, AReadOfAMomentOfWhichAPartWasRemovedIsRefusedAndOneOfWhatI
   EXPECT_EQ(seen, 600 - first);
 }
 
+TEST_F(PastRetention, APageBackwardThatIsOvertakenHasAPositionToGoOnFrom) {
+  begin(1, std::nullopt, 48 << 10);
+  for (int i = 0; i < 600; ++i) appended("ride-1", {event("A", std::to_string(i) + std::string(300, ' '))});
+  bool overtaken = false;
+  const auto reached = store_->scan({.context = "rides", .backward = true}, [&](const EventView& seen) {
+    if (seen.offset > 5) return true;
+    retain();
+    overtaken = first_offset() > 5;
+    return false;
+  });
+  ASSERT_TRUE(reached) << reached.error().to_string();
+  ASSERT_TRUE(overtaken);
+  for (const bool backward : {true, false}) {
+    const auto page = store_->read_context({.context = "rides", .after = *reached, .backward = backward, .limit = 10});
+    ASSERT_TRUE(page) << page.error().to_string();
+    EXPECT_EQ(page->events.size(), backward ? 0u : 10u);
+  }
+}
+
 TEST_F(PastRetention, APartitionThatIsWholeIsToldThoughAnotherHasLostItsPart) {
   begin(2, std::nullopt, 48 << 10);
   const auto streams = streams_of_both();

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/try.h"
 #include "store/limits.h"
 
 namespace baton::store {
@@ -177,6 +178,15 @@ Result<std::vector<std::int64_t>> check_position(const Position& position, const
     const auto end = readers[i]->epoch_end(epoch);
     return end ? std::min(end->value(), visible) : std::int64_t{0};
   });
+}
+
+Result<log::Epoch> epoch_at(const log::PartitionReader& reader, log::Offset offset) {
+  BATON_TRY_ASSIGN(const auto of_record, reader.epoch_of(offset));
+  if (of_record) return *of_record;
+  const log::Bounds bounds = reader.bounds();
+  if (offset >= bounds.log_start) return bounds.epoch;
+  BATON_TRY_ASSIGN(const auto of_first, reader.epoch_of(bounds.log_start));
+  return of_first.value_or(bounds.epoch);
 }
 
 PositionContext::PositionContext(const log::TopicId& topic, std::int32_t partitions)

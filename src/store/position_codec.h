@@ -52,6 +52,9 @@ using EpochEnd = std::function<std::int64_t(std::int32_t partition, log::Epoch e
     const Position& position, const log::TopicId& topic,
     std::span<const std::shared_ptr<const log::PartitionReader>> readers);
 
+// The epoch that a position at `offset` names: that of its record, or, when a retention has removed it meanwhile, that of what is left first.
+[[nodiscard]] Result<log::Epoch> epoch_at(const log::PartitionReader& reader, log::Offset offset);
+
 // What EventView::position() needs beside the event: lives as long as the reader that fills views. With several partitions it also counts
 // what was seen in each: a position holds an offset a partition.
 class PositionContext {

@@ -198,8 +198,8 @@ Result<Position> position_before(const ContextView& context, Time time) {
     BATON_TRY_ASSIGN(const auto found, reader.find_time(ms));
     if (found) next = std::min(next, found->offset.value());
     if (next <= reader.bounds().log_start.value()) continue;
-    BATON_TRY_ASSIGN(const auto epoch, reader.epoch_of(log::Offset(next - 1)));
-    positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), next - 1, epoch.value_or(log::Epoch(0)));
+    BATON_TRY_ASSIGN(const log::Epoch epoch, epoch_at(reader, log::Offset(next - 1)));
+    positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), next - 1, epoch);
   }
   return positions.position();
 }
