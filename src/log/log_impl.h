@@ -63,7 +63,6 @@ class LogImpl final : public Log {
   LogImpl(os::Env& env, std::string directory, LogOptions options, os::Executor& owner, os::Executor& worker);
 
   // log_open.cc
-  [[nodiscard]] Status check_unrestored() const;
   [[nodiscard]] Status take_lock();
   [[nodiscard]] Status open_catalogue();
   [[nodiscard]] Status recover();

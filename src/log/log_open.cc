@@ -56,19 +56,10 @@ Result<std::unique_ptr<Log>> LogImpl::open(os::Env& env, const std::string& dire
   }
   std::unique_ptr<LogImpl> log(new LogImpl(env, directory, options, owner, worker));
   BATON_TRY(os::make_directories(env.fs(), directory));
-  BATON_TRY(log->check_unrestored());
   BATON_TRY(log->take_lock());
   BATON_TRY(log->open_catalogue());
   BATON_TRY(log->recover());
   return std::unique_ptr<Log>(std::move(log));
-}
-
-// Before anything is made: a new store must not come to stand over the half of another.
-Status LogImpl::check_unrestored() const {
-  BATON_TRY_ASSIGN(const bool there, fs_.exists(path("catalogue")));
-  if (there) return {};
-  BATON_TRY_ASSIGN(const bool left, fs_.exists(path("restoring")));
-  return left ? Status(Error{Code::unavailable, directory_ + " holds what a restore has left that did not come to its end: repeat 'baton restore', or remove it"}) : Status();
 }
 
 Status LogImpl::take_lock() {
@@ -95,6 +86,11 @@ Status LogImpl::open_catalogue() {
     BATON_TRY_ASSIGN(const auto entries, fs_.list(directory_));
     const bool used = std::ranges::any_of(entries, [](const auto& entry) { return entry.name == "topics"; });
     if (used) return Error{Code::corrupt, "catalogue: the file is missing, and " + path("topics") + " is there"};
+    // A new store must not come to stand over the half of another; nor may our lock, by which the restore would not know its own any more.
+    if (std::ranges::any_of(entries, [](const auto& entry) { return entry.name == "restoring"; })) {
+      (void)fs_.remove(path("LOCK"));
+      return Error{Code::unavailable, directory_ + " holds what a restore has left that did not come to its end: repeat 'baton restore', or remove it"};
+    }
     StoreId id{};
     env_.random().fill(std::as_writable_bytes(std::span(id)));
     BATON_TRY_ASSIGN(catalogue_, Catalogue::create(env_, directory_, id));
