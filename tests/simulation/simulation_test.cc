@@ -4,6 +4,7 @@
 //   BATON_SIM_SEED=42 test_simulation                         one seed again, with what it does
 //   BATON_SIM_FIRST=1000 BATON_SIM_SEEDS=200 test_simulation  these seeds, whatever the time
 //   BATON_SIM_GO_ON=1                                         not only to the first seed that fails
+//   BATON_SIM_TWICE=1                                         every seed twice, not only every hundredth
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <cstdio>
 
 #include "run.h"
+#include "view/vfs.h"
 
 namespace baton::simulation {
 namespace {
@@ -45,7 +47,7 @@ void tell_seed(int signal) {
 
 struct Total {
   std::uint64_t seeds = 0, twice = 0;
-  bool talks = false, counts_aloud = false;
+  bool talks = false, counts_aloud = false, each_twice = false;
   Run::Counts counts;
   void add(const Run::Counts& more) {
     counts.appended += more.appended;
@@ -57,7 +59,7 @@ struct Total {
   }
 };
 
-// Runs a seed; a hundredth of them twice.
+// Runs a seed; a hundredth of them twice, or each.
 bool run_seed(std::uint64_t seed, Total& total) {
   current_seed = static_cast<sig_atomic_t>(seed);
   if (total.counts_aloud) std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
@@ -72,7 +74,7 @@ bool run_seed(std::uint64_t seed, Total& total) {
                   << " test_simulation --gtest_filter=Simulation.Random*";
     return false;
   }
-  if (seed % 100 != 0) return true;
+  if (seed % 100 != 0 && !total.each_twice) return true;
   ++total.twice;
   Run again(seed);
   EXPECT_EQ(again.go(), "");
@@ -80,7 +82,12 @@ bool run_seed(std::uint64_t seed, Total& total) {
   return again.trace_hash() == run.trace_hash();
 }
 
-TEST(Simulation, RandomMachinesLoseNothingThatWasAcknowledgedAndShowNothingElse) {
+class Simulation : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { view::give_sqlite_zeroed_memory(); }
+};
+
+TEST_F(Simulation, RandomMachinesLoseNothingThatWasAcknowledgedAndShowNothingElse) {
   Total total;
   for (const int signal : {SIGSEGV, SIGABRT, SIGBUS}) ::signal(signal, &tell_seed);
   if (const auto seed = number_from("BATON_SIM_SEED")) {
@@ -94,6 +101,7 @@ TEST(Simulation, RandomMachinesLoseNothingThatWasAcknowledgedAndShowNothingElse)
   const std::uint64_t first = number_from("BATON_SIM_FIRST").value_or(1);
   const auto seeds = number_from("BATON_SIM_SEEDS");
   total.counts_aloud = seeds.has_value();
+  total.each_twice = number_from("BATON_SIM_TWICE").has_value();
   const bool go_on = number_from("BATON_SIM_GO_ON").has_value();
   std::uint64_t seed = first;
   for (; seeds ? seed < first + *seeds : seconds_since(start) < seconds; ++seed) {
