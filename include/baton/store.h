@@ -168,6 +168,15 @@ struct ContextPage {
   std::vector<Event> events;
   Position next;                       // read on after this (set even when all events were filtered out)
   bool at_end = false;                 // nothing visible after `next` when the page was made
+  // So many events behind `after` (from the beginning: all the first ones) were removed by a retention before they could be read, at most: those
+  // that the filter would not have matched count as well. 0: nothing is missing. Reading backward: always 0.
+  std::int64_t removed = 0;
+};
+
+// Where a scan stopped: the position of the last event passed, and what was missing as in ContextPage.
+struct Scanned {
+  Position position;
+  std::int64_t removed = 0;
 };
 
 // Where a subscription starts.
@@ -189,7 +198,7 @@ struct SubscribeOptions {
 // A catch-up subscription: pulls events in order and goes live without a gap or a duplicate. It buffers one read (256 KiB or one
 // batch), whatever the speed of its consumer. One thread at a time may use it; it must be destroyed before its Store. Several partitions
 // are read in turns. While others append, history is read at a bounded rate. What a retention has removed, also since the subscription began, is
-// not there: it goes on with what is left. After Store::close() it hands out and saves nothing more (cancelled).
+// not there: it goes on with what is left, and removed() counts. After Store::close() it hands out and saves nothing more (cancelled).
 class Subscription {
  public:
   virtual ~Subscription() = default;
@@ -199,6 +208,8 @@ class Subscription {
   virtual Result<std::size_t> next(std::size_t max, std::int64_t timeout_ms,
                                    const std::function<bool(const EventView&)>& visit) = 0;
   [[nodiscard]] virtual Position position() const = 0;   // of the last event handed out (or passed over by the filter)
+  // How many events between where it began and position() a retention had removed before it came to them, as in ContextPage.
+  [[nodiscard]] virtual std::int64_t removed() const = 0;
   [[nodiscard]] virtual bool at_end() const = 0;
   [[nodiscard]] virtual bool live() const = 0;           // has caught up once
   virtual Status save_checkpoint(std::string_view name) = 0;  // durable when it returns; a name is UTF-8 of 1 to 100 bytes
@@ -275,7 +286,7 @@ class Store {
   // The last event appended at or before `recorded`; the last visible one when it is empty. The beginning when there is none.
   virtual Result<Position> position_at(const std::string& context, std::optional<Time> recorded) = 0;
   // Scans in order, on the calling thread, without copies. visit returns false to stop; `limit` is not looked at. Returns where it stopped.
-  virtual Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) = 0;
+  virtual Result<Scanned> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) = 0;
 
   virtual Result<Loaded> load(const std::string& context, const std::string& stream, const LoadOptions& options) = 0;
   virtual Status save_snapshot(const std::string& context, const std::string& stream, const Snapshot& snapshot) = 0;

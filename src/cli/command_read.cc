@@ -62,15 +62,9 @@ Result<StartAt> start_of(const TailOptions& options) {
   return start;
 }
 
-// Where it goes on there is nothing left: what is told next is not what came next.
-Status warn_of_a_gap(Store& store, const std::string& context, const Position& position) {
-  if (position.is_beginning()) return {};
-  BATON_TRY_ASSIGN(const ContextInfo info, store.context(context));
-  if (info.start.is_beginning()) return {};
-  BATON_TRY_ASSIGN(const std::int64_t here, store.rank(context, position));
-  BATON_TRY_ASSIGN(const std::int64_t first, store.rank(context, info.start));
-  if (here < first) print_warning("a retention has removed " + with_commas(static_cast<std::uint64_t>(first - here)) + " events behind that position, or more; what is left is told");
-  return {};
+// What is told next is not what came next.
+void warn_of_a_gap(std::int64_t removed) {
+  print_warning("a retention has removed up to " + with_commas(static_cast<std::uint64_t>(removed)) + " events behind the last position; what is left is told");
 }
 
 Status tail(Session& session, const TailOptions& options) {
@@ -83,7 +77,8 @@ Status tail(Session& session, const TailOptions& options) {
   subscribe.live = !options.no_follow;
   subscribe.events_per_second_max = options.rate;
   BATON_TRY_ASSIGN(auto subscription, store->subscribe(subscribe));
-  BATON_TRY(warn_of_a_gap(*store, subscribe.context, subscription->position()));
+  // From the beginning means from the beginning of what is left.
+  std::int64_t told = subscribe.start.kind == StartAt::Kind::beginning ? subscription->removed() : 0;
   std::size_t shown = 0;
   while (!os::interrupted() && !subscription->at_end()) {
     const auto want = options.count == 0 ? std::size_t{256} : std::min<std::size_t>(256, options.count - shown);
@@ -91,6 +86,7 @@ Status tail(Session& session, const TailOptions& options) {
       session.out().event(view.to_event());
       return true;
     }));
+    if (const std::int64_t removed = subscription->removed(); removed > told) warn_of_a_gap(removed - std::exchange(told, removed));
     if (!session.out().flush()) break;  // nobody has seen these: the checkpoint stays before them
     shown += got;
     if (!options.checkpoint.empty() && got > 0) BATON_TRY(subscription->save_checkpoint(options.checkpoint));

@@ -23,7 +23,7 @@ class Embedded final : public Engine {
   Result<Appended> append(Append request) override { return store_.append(std::move(request)); }
   void append_async(Append request, AppendDone done) override { store_.append_async(std::move(request), std::move(done)); }
   Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options) override { return store_.subscribe(options); }
-  Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
+  Result<Scanned> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
     return store_.scan(request, visit);
   }
   Result<std::int64_t> rank(const std::string& context, const Position& position) override {

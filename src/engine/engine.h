@@ -34,9 +34,9 @@ class Engine {
   [[nodiscard]] virtual Result<Appended> append(Append request) = 0;
   virtual void append_async(Append request, AppendDone done) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options) = 0;
-  // In order, on the calling thread, without copies; visit returns false to stop. Returns the position of the last event passed.
-  [[nodiscard]] virtual Result<Position> scan(const ReadContext& request,
-                                              const std::function<bool(const EventView&)>& visit) = 0;
+  // In order, on the calling thread, without copies; visit returns false to stop. Returns the position of the last event passed, and how many a
+  // retention had removed before they were come to.
+  [[nodiscard]] virtual Result<Scanned> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) = 0;
   // Where a position stands among the events of its context: how many offsets lie at or before it. For progress. position_lost when it is not
   // of this log.
   [[nodiscard]] virtual Result<std::int64_t> rank(const std::string& context, const Position& position) = 0;

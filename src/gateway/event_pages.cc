@@ -40,9 +40,11 @@ class Portions {
 Result<Written<ContextPage>> write_context(Store& store, ReadContext request, std::size_t bytes_max, const std::string& out, const PutEvent& put) {
   Portions portions(request.limit, bytes_max, out);
   request.examined_max = kExaminedMax;
+  std::int64_t removed = 0;
   while (true) {
     request.limit = portions.next();
     BATON_TRY_ASSIGN(auto page, store.read_context(request));
+    page.removed = removed += page.removed;
     const bool whole = page.events.size() == request.limit;
     for (const auto& event : page.events) put(event);
     const bool room = portions.add(page.events.size());

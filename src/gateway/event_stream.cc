@@ -74,6 +74,7 @@ class Source : public std::enable_shared_from_this<Source> {
         text += '\n';
       });
       auto page = written ? Result<ContextPage>(std::move(written->page)) : Result<ContextPage>(written.error());
+      if (page && page->removed > 0) text.insert(0, "event: removed\ndata: {\"removed\":" + std::to_string(page->removed) + "}\n\n");
       self->core_.post([self, page = std::move(page), text = std::move(text)]() mutable { self->on_page(std::move(page), text); });
     });
     if (!taken) {

@@ -38,6 +38,7 @@ class BesideSubscription final : public Subscription {
     return inner_->next(max, timeout_ms, visit);
   }
   [[nodiscard]] Position position() const override { return inner_->position(); }
+  [[nodiscard]] std::int64_t removed() const override { return inner_->removed(); }
   [[nodiscard]] bool at_end() const override { return inner_->at_end(); }
   [[nodiscard]] bool live() const override { return inner_->live(); }
   Status save_checkpoint(std::string_view name) override {
@@ -138,7 +139,7 @@ class BesideServer final : public Store {
     BATON_TRY(refresh());
     return reader_->position_at(context, recorded);
   }
-  Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
+  Result<Scanned> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
     BATON_TRY(refresh());
     return reader_->scan(request, visit);
   }

@@ -25,21 +25,23 @@ Result<ContextPage> read_context(std::shared_ptr<const ContextView> context, con
   if (!handed_out) return handed_out.error();
   page.next = scanner->position();
   page.at_end = scanner->at_end();
+  page.removed = scanner->removed();
   return page;
 }
 
-Result<Position> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request, const Visit& visit,
-                              std::function<Result<bool>(std::size_t)> pace) {
+Result<Scanned> scan_context(std::shared_ptr<const ContextView> context, const ReadContext& request, const Visit& visit,
+                             std::function<Result<bool>(std::size_t)> pace) {
   constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   if (request.backward) {
     bool at_end = false;
-    return scan_backward(*context, request, kNoLimit, visit, at_end);
+    BATON_TRY_ASSIGN(Position reached, scan_backward(*context, request, kNoLimit, visit, at_end));
+    return Scanned{.position = std::move(reached)};
   }
   BATON_TRY_ASSIGN(const auto scanner, ContextScanner::start(std::move(context), request));
   scanner->set_pace(std::move(pace));
   const auto handed_out = scanner->run(kNoLimit, visit);
   if (!handed_out) return handed_out.error();
-  return scanner->position();
+  return Scanned{.position = scanner->position(), .removed = scanner->removed()};
 }
 
 Result<std::int64_t> rank_of(const ContextView& context, const Position& position) {

@@ -96,6 +96,11 @@ Result<std::unique_ptr<ContextScanner>> ContextScanner::start(std::shared_ptr<co
   scanner->positions_.resume(after, epoch);
   scanner->epoch_ = epoch;
   scanner->ranges_ = std::move(ranges_of_request);
+  for (std::size_t p = 0; p < after.size(); ++p) {
+    Range& range = scanner->ranges_[p];
+    range.next = std::clamp(range.next, after[p], std::max(range.end, after[p]));
+    BATON_TRY(scanner->count_removed(p, after[p], range.next));
+  }
   scanner->enter_partition(0);
   return scanner;
 }
@@ -153,14 +158,39 @@ Status ContextScanner::pass_removed(Error removed) {
   Range& range = ranges_[partition_];
   BATON_TRY_ASSIGN(const log::Offset start, context_->partitions[partition_]->reader().find_start());
   if (start.value() <= range.next) return removed;
-  range.next = start.value();
+  const std::int64_t to = std::min(start.value(), range.end);  // what is removed behind its end counts when the end has moved
+  BATON_TRY(count_removed(partition_, range.next, to));
+  range.next = to;
   enter_partition(partition_);
   return {};
+}
+
+// What lies between is passed: a position that is asked for from now on does not come before it, so that it is told once.
+Status ContextScanner::count_removed(std::size_t partition, std::int64_t from, std::int64_t to) {
+  if (to <= from) return {};
+  BATON_TRY_ASSIGN(const log::Epoch epoch, epoch_at(context_->partitions[partition]->reader(), log::Offset(to - 1)));
+  positions_.saw(log::PartitionId(static_cast<std::int32_t>(partition)), to - 1, epoch);
+  removed_ += to - from;
+  return {};
+}
+
+// An index forgets what a retention has removed, in the log first and then in the index: it would be passed over without being seen.
+Status ContextScanner::check_start(const IndexSnapshot& index) const {
+  const std::int64_t next = ranges_[partition_].next;
+  if (index.first() <= log::Offset(next)) return {};
+  const log::PartitionReader& reader = context_->partitions[partition_]->reader();
+  log::Offset start = reader.bounds().log_start;
+  if (start.value() <= next) {
+    BATON_TRY_ASSIGN(start, reader.find_start());  // beside a writer
+  }
+  if (start.value() <= next) return {};
+  return Error{Code::removed, "offset " + std::to_string(next) + " is below the start of the log, " + std::to_string(start.value())};
 }
 
 Status ContextScanner::run_partition(Run& run) {
   const auto index = use_index_ ? context_->partitions[partition_]->index_snapshot() : std::nullopt;
   if (index) {
+    BATON_TRY(check_start(*index));
     bool too_many = false;
     const Status outcome = follow_postings(*index, run, too_many);
     // A damaged index is no reason to refuse: the log has everything.

@@ -36,8 +36,10 @@ class ContextScanner {
   // corrupt and incompatible (F31) name the record; the scanner stands before it.
   [[nodiscard]] Result<std::size_t> run(std::size_t max, const Visit& visit);
 
-  // Of the last event that was handed out or passed over.
+  // Of the last event that was handed out or passed over, or that a retention has removed.
   [[nodiscard]] Position position() const;
+  // How many offsets behind where it started, and not behind position(), a retention had removed before they were read.
+  [[nodiscard]] std::int64_t removed() const { return removed_; }
   // Everything up to the end was seen.
   [[nodiscard]] bool at_end() const;
   // Moves the end to what is visible now (a live subscription). Not with as_of.
@@ -70,7 +72,9 @@ class ContextScanner {
   };
 
   [[nodiscard]] Status run_partition(Run& run);
+  [[nodiscard]] Status check_start(const IndexSnapshot& index) const;
   [[nodiscard]] Status pass_removed(Error removed);
+  [[nodiscard]] Status count_removed(std::size_t partition, std::int64_t from, std::int64_t to);
   [[nodiscard]] Status scan(Run& run);
   [[nodiscard]] Status scan_batch(Run& run);
   [[nodiscard]] Status follow_postings(const IndexSnapshot& index, Run& run, bool& too_many);
@@ -84,6 +88,7 @@ class ContextScanner {
   std::vector<std::string> types_, tags_;  // to look up in the index; bare types
   std::vector<Range> ranges_;
   PositionContext positions_;
+  std::int64_t removed_ = 0;
   std::function<Result<bool>(std::size_t)> pace_;
   std::optional<std::int64_t> before_;    // while a partition is walked: where that began, which positions_ knows
 

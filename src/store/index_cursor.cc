@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -204,6 +205,14 @@ IndexSnapshot::IndexSnapshot(std::shared_ptr<const IndexState> state) : state_(s
 
 IndexCursor IndexSnapshot::find(std::uint64_t hash, log::Offset from, log::Offset to, Direction direction) const {
   return {state_, hash, from.value(), to.value(), direction};
+}
+
+log::Offset IndexSnapshot::first() const {
+  if (!state_->runs.empty()) return log::Offset(state_->runs.front()->info().first);
+  for (const auto& table : {state_->frozen, state_->active}) {
+    if (table != nullptr && table->size() > 0) return log::Offset(table->at(0).offset());
+  }
+  return log::Offset(std::numeric_limits<std::int64_t>::max());
 }
 
 Result<std::optional<IndexHit>> IndexSnapshot::newest(std::uint64_t hash, log::Offset to) const {

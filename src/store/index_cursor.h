@@ -68,6 +68,9 @@ class IndexSnapshot {
   [[nodiscard]] Status newest(std::span<const std::uint64_t> hashes, log::Offset to,
                               std::span<std::optional<IndexHit>> out) const;
 
+  // Entries of lower offsets are not there: no record has them, or those that had are removed. The largest offset when there is no entry at all.
+  [[nodiscard]] log::Offset first() const;
+
   // Whether there is any entry below `to`.
   [[nodiscard]] Result<bool> contains(std::uint64_t hash, log::Offset to) const;
 

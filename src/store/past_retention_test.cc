@@ -92,7 +92,7 @@ TEST_F(PastRetention, APageBackwardThatIsOvertakenHasAPositionToGoOnFrom) {
   ASSERT_TRUE(reached) << reached.error().to_string();
   ASSERT_TRUE(overtaken);
   for (const bool backward : {true, false}) {
-    const auto page = store_->read_context({.context = "rides", .after = *reached, .backward = backward, .limit = 10});
+    const auto page = store_->read_context({.context = "rides", .after = reached->position, .backward = backward, .limit = 10});
     ASSERT_TRUE(page) << page.error().to_string();
     EXPECT_EQ(page->events.size(), backward ? 0u : 10u);
   }
@@ -148,6 +148,90 @@ TEST_F(PastRetention, AContextThatAgeHasEmptiedIsEmptyNowAndHasAnEnd) {
     ASSERT_TRUE(page) << page.error().to_string();
     EXPECT_THAT(data_of(page->events), ElementsAre("again"));
   }
+}
+
+TEST_F(PastRetention, WhatAReaderMissesIsCounted) {
+  begin(1, std::nullopt, 48 << 10);
+  std::vector<Position> positions;
+  const auto append_to = [&](int end) {
+    for (int i = static_cast<int>(positions.size()); i < end; ++i) {
+      positions.push_back(appended("ride-1", {event("A", std::to_string(i) + std::string(300, ' '), "", {i % 3 == 0 ? "t:0" : "t:1"})}).position);
+    }
+  };
+  append_to(20);
+  // They begin before the retention, and two of them look into the index, which forgets what was removed as well.
+  std::vector<std::unique_ptr<Subscription>> slow;
+  for (const Filter& filter : {Filter{}, Filter{.types = {"A"}}, Filter{.tags = {"t:0"}}}) {
+    auto made = store_->subscribe({.context = "rides", .start = {.kind = StartAt::Kind::position, .position = positions[9]}, .filter = filter});
+    ASSERT_TRUE(made);
+    slow.push_back(*std::move(made));
+  }
+  auto whole = store_->subscribe({.context = "rides"});
+  ASSERT_TRUE(whole);
+  append_to(1'200);  // more than the index merges at a time
+  retain();
+  append_to(1'600);
+  world_.run_until_idle();
+  const std::int64_t first = first_offset();
+  ASSERT_GT(first, 1'024);
+  const auto read_all = [](Subscription& subscription) {
+    std::int64_t seen = 0;
+    const auto count = [&](const EventView&) { return ++seen > 0; };
+    while (subscription.next(50, 0, count).value() > 0) {
+    }
+    return seen;
+  };
+  EXPECT_EQ(read_all(*slow[0]), 1'600 - first);
+  EXPECT_EQ(read_all(*slow[1]), 1'600 - first);
+  EXPECT_EQ(read_all(*slow[2]), 1'599 / 3 - (first - 1) / 3);
+  EXPECT_EQ(read_all(**whole), 1'600 - first);
+  for (const auto& subscription : slow) EXPECT_EQ(subscription->removed(), first - 10);
+  EXPECT_EQ((*whole)->removed(), first);
+  EXPECT_EQ(read({.after = positions[9], .limit = 1}).removed, first - 10);
+  EXPECT_EQ(read({.after = positions[9], .limit = 1, .filter = {.types = {"B"}}}).removed, first - 10);
+  EXPECT_EQ(read({.after = positions[static_cast<std::size_t>(first) - 1]}).removed, 0);
+  EXPECT_EQ(read({.limit = 1}).removed, first);
+  EXPECT_EQ(read({.after = positions[9], .limit = 1, .as_of = {.position = positions[1'300]}}).removed, first - 10);
+  EXPECT_EQ(store_->scan({.context = "rides", .after = positions[9]}, [](const EventView&) { return false; })->removed, first - 10);
+}
+
+TEST_F(PastRetention, WhatIsMissingIsToldOnceFromPageToPage) {
+  begin(2, std::nullopt, 48 << 10);
+  const auto streams = streams_of_both();
+  const Position early = appended(streams[0], {event("A", "kept")}).position;
+  for (int i = 0; i < 600; ++i) appended(streams[1], {event("A", std::to_string(i) + std::string(300, ' '))});
+  retain();
+  const std::int64_t removed = *store_->rank("rides", store_->context("rides")->start);
+  ASSERT_GT(removed, 100);
+  for (const Position& after : {Position{}, early}) {
+    ReadContext request{.after = after, .limit = 2};
+    std::int64_t told = 0;
+    for (int pages = 0; pages < 1'000; ++pages) {
+      const ContextPage page = read(request);
+      told += page.removed;
+      if (page.events.empty()) break;
+      request.after = page.next;
+    }
+    EXPECT_EQ(told, removed);
+    EXPECT_EQ(read(request).removed, 0);
+  }
+}
+
+TEST_F(PastRetention, AfterAllWasRemovedItIsToldOnce) {
+  begin(1, 1'000, std::nullopt);
+  std::vector<Position> positions;
+  for (int i = 0; i < 20; ++i) positions.push_back(appended("ride-1", {event("A", "1")}).position);
+  reopen();  // the next epoch
+  world_.advance(60'000'000'000);
+  retain();
+  retain();  // what the first one has rolled
+  ASSERT_EQ(store_->context("rides")->events, 0);
+  const ContextPage page = read({.after = positions[4]});
+  EXPECT_EQ(page.removed, 15);
+  EXPECT_EQ(page.next, store_->context("rides")->end);
+  EXPECT_EQ(read({.after = page.next}).removed, 0);
+  appended("ride-1", {event("A", "again")});
+  EXPECT_THAT(data_of(read({.after = page.next}).events), ElementsAre("again"));
 }
 
 }  // namespace

@@ -187,7 +187,7 @@ TEST_F(Read, AScanHandsOutViewsInOrderAndStopsWhenTold) {
   ASSERT_TRUE(stopped);
   EXPECT_EQ(seen, 10);
   int rest = 0;
-  ASSERT_TRUE(store_->scan({.context = "rides", .after = *stopped}, [&](const EventView&) { return ++rest > 0; }));
+  ASSERT_TRUE(store_->scan({.context = "rides", .after = stopped->position}, [&](const EventView&) { return ++rest > 0; }));
   EXPECT_EQ(rest, 40);
 }
 

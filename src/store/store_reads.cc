@@ -87,7 +87,7 @@ Result<Position> StoreReads::position_at(const std::string& context, std::option
   return read_from(context, [&](const auto& found) { return store::position_at(*found, recorded); });
 }
 
-Result<Position> StoreReads::scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) {
+Result<Scanned> StoreReads::scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) {
   BATON_TRY_ASSIGN(auto found, find(request.context));
   const SubscriptionSource from = source();
   if (from.pace == nullptr) return scan_context(std::move(found), request, visit);

@@ -35,6 +35,7 @@ class StoreSubscription final : public Subscription {
 
   Result<std::size_t> next(std::size_t max, std::int64_t timeout_ms, const std::function<bool(const EventView&)>& visit) override;
   [[nodiscard]] Position position() const override { return scanner_->position(); }
+  [[nodiscard]] std::int64_t removed() const override { return scanner_->removed(); }
   [[nodiscard]] bool at_end() const override { return !live_wanted_ && scanner_->at_end(); }
   [[nodiscard]] bool live() const override { return live_; }
   Status save_checkpoint(std::string_view name) override;

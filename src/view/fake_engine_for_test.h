@@ -54,7 +54,7 @@ class FakeEngine final : public engine::Engine {
   Result<Appended> append(Append) override { return Error{Code::unavailable, "the fake engine does not append"}; }
   void append_async(Append, AppendDone done) override { done(Error{Code::unavailable, "no"}); }
 
-  Result<Position> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
+  Result<Scanned> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override {
     auto next = number_of(request.after);
     if (!next) return next.error();
     std::size_t end = size_now();
@@ -64,14 +64,16 @@ class FakeEngine final : public engine::Engine {
       end = static_cast<std::size_t>(*last);
     }
     auto i = std::max(static_cast<std::size_t>(*next), removed_);
+    const auto removed = static_cast<std::int64_t>(std::min(i, std::max(end, static_cast<std::size_t>(*next)))) - *next;
     for (; i < end; ++i) {
       const FakeEvent& event = event_at(i);
       if (fail_in_ > 0 && --fail_in_ == 0) return Error{Code::io_error, "the disk is gone"};
       if (request.as_of.time && base::parse_rfc3339_ns(event.time_text).value_or(0) > request.as_of.time->ns) continue;
       if (!wanted(request.filter, event)) continue;
-      if (!visit(view_of(event, i))) return position(i + 1);
+      if (remove_while_read_) removed_ = *std::exchange(remove_while_read_, std::nullopt);
+      if (!visit(view_of(event, i))) return Scanned{position(i + 1), removed};
     }
-    return position(i);
+    return Scanned{position(i), removed};
   }
   Result<std::int64_t> rank(const std::string&, const Position& p) override { return number_of(p); }
   Result<std::vector<std::int64_t>> next_offsets(const std::string&, const Position& p) override {
@@ -81,6 +83,8 @@ class FakeEngine final : public engine::Engine {
   Result<Position> start_of(const std::string&) override { return position(removed_); }
   // A retention takes the first n events.
   void remove_before(std::size_t n) { removed_ = n; }
+  // The same, but when the next event is handed out.
+  void remove_while_read(std::size_t n) { remove_while_read_ = n; }
   Result<Position> position_at(const std::string&, std::optional<Time> recorded) override {
     std::size_t n = size_now();
     if (recorded) {
@@ -109,13 +113,15 @@ class FakeEngine final : public engine::Engine {
               return visit(e) && count < max;
             });
         if (!reached) return reached.error();
-        position_ = *reached;
+        position_ = reached->position;
+        removed_ += reached->removed;
         if (count > 0 || timeout_ms == 0) break;
         (void)engine_.env_.make_waiter()->wait(1'000'000);
       }
       return count;
     }
     Position position() const override { return position_; }
+    std::int64_t removed() const override { return removed_; }
     bool at_end() const override { return false; }
     bool live() const override { return true; }
     Status save_checkpoint(std::string_view) override { return {}; }
@@ -125,6 +131,7 @@ class FakeEngine final : public engine::Engine {
     FakeEngine& engine_;
     SubscribeOptions options_;
     Position position_;
+    std::int64_t removed_ = 0;
   };
 
   std::size_t size_now() const {
@@ -171,6 +178,7 @@ class FakeEngine final : public engine::Engine {
   std::deque<FakeEvent> events_;  // whose elements never move
   std::size_t fail_in_ = 0;
   std::size_t removed_ = 0;
+  std::optional<std::size_t> remove_while_read_;
 };
 
 }  // namespace baton::view

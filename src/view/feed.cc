@@ -49,21 +49,19 @@ class Meter {
 
 }  // namespace
 
-Status check_gap(engine::Engine& engine, const std::string& view, const std::string& context, const Position& position,
-                 const std::optional<Position>& until) {
+Error lacks_removed(const std::string& view, const std::string& context, std::int64_t events) {
+  return {Code::removed, "view '" + view + "': a retention has removed up to " + std::to_string(events) + " events of context " + context +
+                             " that it has not applied. Run: baton view rebuild " + view + ", which builds it from what is left"};
+}
+
+Status check_gap(engine::Engine& engine, const std::string& view, const std::string& context, const Position& position) {
   BATON_TRY_ASSIGN(const Position start, engine.start_of(context));
   if (start.is_beginning()) return {};
-  BATON_TRY_ASSIGN(auto first, engine.next_offsets(context, start));
-  if (until) {
-    BATON_TRY_ASSIGN(const auto last, engine.next_offsets(context, *until));
-    for (std::size_t p = 0; p < first.size() && p < last.size(); ++p) first[p] = std::min(first[p], last[p]);
-  }
+  BATON_TRY_ASSIGN(const auto first, engine.next_offsets(context, start));
   BATON_TRY_ASSIGN(const auto next, engine.next_offsets(context, position));
   std::int64_t removed = 0;
   for (std::size_t p = 0; p < first.size() && p < next.size(); ++p) removed += std::max<std::int64_t>(0, first[p] - next[p]);
-  if (removed == 0) return {};
-  return Error{Code::removed, "view '" + view + "': a retention has removed up to " + std::to_string(removed) + " events of context " + context +
-                                  " that it has not applied. Run: baton view rebuild " + view + ", which builds it from what is left"};
+  return removed == 0 ? Status() : Status(lacks_removed(view, context, removed));
 }
 
 Status begin_at_what_is_left(engine::Engine& engine, Projector& projector) {
@@ -113,13 +111,13 @@ Result<FeedOutcome> feed(engine::Engine& engine, const os::Clock& clock, Project
       return Error{Code::position_lost, "view '" + view.name + "' stands at a position that the log no longer has (" +
                                             reached.error().detail + "). Run: baton view rebuild " + view.name};
     }
-    // Only now: what was removed while it was read is passed over in silence, too.
-    if (const Status whole = check_gap(engine, view.name, view.context, start.position, request.as_of.position); !whole) {
+    if (reached->removed > 0) {
       projector.rollback();
-      return whole.error();
+      return lacks_removed(view.name, view.context, reached->removed);
     }
-    if (visited == 0 && (reached->is_beginning() || *reached == start.position)) return out;
-    BATON_TRY(projector.commit(*reached));
+    const Position& position = reached->position;
+    if (visited == 0 && (position.is_beginning() || position == start.position)) return out;
+    BATON_TRY(projector.commit(position));
     out.events += projector.checkpoint().events - start.events;
     if (request.after_commit) BATON_TRY(request.after_commit(projector.checkpoint()));
     if (!meter) continue;

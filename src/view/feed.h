@@ -32,10 +32,10 @@ struct FeedOutcome {
   std::optional<Stop> stop;  // the event that stopped the view; all before it is committed
 };
 
-// removed: a retention has taken events that a view at `position` has not passed, so that its tables would lack them in silence. `until`: only those up to there
-// are wanted.
-[[nodiscard]] Status check_gap(engine::Engine& engine, const std::string& view, const std::string& context, const Position& position,
-                               const std::optional<Position>& until = std::nullopt);
+// removed: a retention has taken up to `events` that a view has not passed, so that its tables would lack them in silence.
+[[nodiscard]] Error lacks_removed(const std::string& view, const std::string& context, std::int64_t events);
+// That, when a view at `position` would lack any if it went on now.
+[[nodiscard]] Status check_gap(engine::Engine& engine, const std::string& view, const std::string& context, const Position& position);
 // A generation that has passed nothing yet begins at what is left of the log.
 [[nodiscard]] Status begin_at_what_is_left(engine::Engine& engine, Projector& projector);
 

@@ -125,11 +125,11 @@ ViewManager::Live::Step ViewManager::Live::take_batch() {
   }
   const Position reached = subscription_->position();
   if (reached.is_beginning() || reached == expected_) return Step::done;
-  const ViewDefinition& definition = view_.projector->definition();
-  if (const Status whole = check_gap(*manager_.engine_, definition.name, definition.context, expected_); !whole) {
+  if (const std::int64_t removed = subscription_->removed(); removed > 0) {
+    const ViewDefinition& definition = view_.projector->definition();
     view_.projector->rollback();
     subscription_.reset();
-    return ends(whole.error());
+    return ends(lacks_removed(definition.name, definition.context, removed));
   }
   if (auto committed = view_.projector->commit(reached); !committed) return ends(committed.error());
   expected_ = reached;

@@ -105,6 +105,20 @@ TEST_F(ViewsRetention, AViewThatHasNotAppliedWhatIsRemovedStopsAndARebuildBegins
   EXPECT_EQ(now(), "70 40 109");
 }
 
+TEST_F(ViewsRetention, AViewThatReadsEventsWhileTheyAreRemovedHasThem) {
+  load();
+  add(50);
+  engine_.remove_while_read(7);  // a batch
+  EXPECT_EQ(manager_->catch_up("sum").value(), 50);
+  EXPECT_EQ(now(), "50 0 49");
+  add(100);
+  engine_.remove_while_read(60);
+  const auto behind = manager_->catch_up("sum");
+  ASSERT_FALSE(behind);
+  EXPECT_NE(behind.error().detail.find("removed up to 3 events"), std::string::npos) << behind.error().detail;
+  EXPECT_EQ(now(), "57 0 56");
+}
+
 TEST_F(ViewsRetention, ALiveViewStopsInsteadOfPassingOverWhatWasRemoved) {
   load();
   add(20);

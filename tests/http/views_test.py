@@ -90,6 +90,13 @@ class Views(HttpCase):
         self.assertEqual(told(positions[499]), (500, 499))
         positions += append(1000, 6000)
         self.wait_for("the retention", lambda: start() > 1000)
+        events = self.events(server, "/contexts/c/events?after=" + positions[499])
+        told_first, at = events.next(), events.next()
+        missed = self.check(api.get("/contexts/c/events?limit=1&after=" + positions[499]), 200)
+        begins = missed.json["events"][0]["data"]["v"]
+        self.assertEqual((missed.json["removed"], missed.headers["Baton-Removed"]), (begins - 500, str(begins - 500)))
+        self.assertNotIn("removed", self.check(api.get("/contexts/c/events?limit=1&after=" + missed.json["next"]), 200).json)
+        self.assertEqual(told_first, (None, {"removed": at[1]["data"]["v"] - 500}, "removed"))
         self.stop(server)  # and it removes no more
         first = cli("tail", "c", "--from", "beginning", "--no-follow", "-n", "1")[0]["data"]["v"]
         self.assertEqual(told(positions[999]), (1000, 999))  # where the view stands
@@ -98,7 +105,7 @@ class Views(HttpCase):
         tail = [self.program, "--data", str(self.data), "tail", "c", "--no-follow", "-n", "1", "--from"]
         for place, warned in ((positions[499], True), ("beginning", False), (positions[first], False)):
             done = subprocess.run([*tail, place], capture_output=True, text=True, timeout=WAIT, check=True)
-            self.assertEqual(f"removed {first - 500:,} events behind that position" in done.stderr, warned, done.stderr)
+            self.assertEqual(f"removed up to {first - 500:,} events behind the last position" in done.stderr, warned, done.stderr)
         behind = cli("view", "update", "sums", expect=5)[0]
         self.assertEqual(behind["error"], "removed")
         self.assertIn("view rebuild sums", behind["detail"])

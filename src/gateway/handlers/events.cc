@@ -50,6 +50,7 @@ Result<Response> read_page(Store& store, const ReadContext& request, const Call&
     out.text("context", request.context);
     out.text("next", page.next.token);
     out.boolean("at_end", page.at_end);
+    if (page.removed > 0) out.number("removed", page.removed);
     out.key("events");
     body += events;
     out.end();
@@ -57,6 +58,7 @@ Result<Response> read_page(Store& store, const ReadContext& request, const Call&
   }
   response.headers.emplace_back("Vary", "Accept");
   response.headers.emplace_back("Baton-Next-Position", page.next.token);
+  if (page.removed > 0) response.headers.emplace_back("Baton-Removed", std::to_string(page.removed));
   return response;
 }
 
