@@ -3,7 +3,10 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <string>
+#include <vector>
 
 namespace baton::broker {
 namespace {
@@ -46,12 +49,13 @@ class Scanner {
   std::size_t at_ = 0;
 };
 
-// A name may be written with escapes: "d\u0061ta" is "data", as it is for whoever parses the document.
-bool is_name(std::string_view quoted, std::string_view name) {
-  if (quoted.find('\\') == std::string_view::npos) return quoted.substr(1, quoted.size() - 2) == name;
+// A name may be written with escapes: "d\u0061ta" is "data", as it is for whoever parses the document. `plain` keeps what has none any more.
+std::string_view name_of(std::string_view quoted, std::string& plain) {
+  if (quoted.find('\\') == std::string_view::npos) return quoted.substr(1, quoted.size() - 2);
   boost::system::error_code error;
   const auto value = boost::json::parse(boost::json::string_view(quoted.data(), quoted.size()), error);
-  return !error && value.is_string() && std::string_view(value.get_string()) == name;
+  plain = !error && value.is_string() ? std::string(value.get_string()) : std::string(quoted);
+  return plain;
 }
 
 }  // namespace
@@ -88,10 +92,24 @@ void each_element(std::string_view array, const std::function<void(std::string_v
 
 std::string_view member(std::string_view object, std::string_view name) {
   std::string_view found;
+  std::string plain;
   each_member(object, [&](std::string_view quoted, std::string_view value) {
-    if (is_name(quoted, name)) found = value;
+    if (name_of(quoted, plain) == name) found = value;
   });
   return found;
+}
+
+Status check_repeats(std::string_view object) {
+  std::vector<std::string> seen;
+  std::string plain;
+  Status outcome;
+  each_member(object, [&](std::string_view quoted, std::string_view) {
+    if (!outcome) return;
+    const std::string_view name = name_of(quoted, plain);
+    if (std::ranges::find(seen, name) == seen.end()) seen.emplace_back(name);
+    else outcome = Error{Code::invalid_argument, "'" + std::string(name.substr(0, 64)) + "' is given twice"};
+  });
+  return outcome;
 }
 
 }  // namespace baton::broker

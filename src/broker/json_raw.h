@@ -6,10 +6,15 @@
 #include <functional>
 #include <string_view>
 
+#include <baton/result.h>
+
 namespace baton::broker {
 
 // Calls `visit` for each member of an object. `name` is as it is written: with quotes, and with escapes if it has some.
 void each_member(std::string_view object, const std::function<void(std::string_view name, std::string_view value)>& visit);
+// invalid_argument when an object has two members of one name, however they are written: whoever parses it would drop one in silence. For
+// objects whose names have been looked at, and are few.
+[[nodiscard]] Status check_repeats(std::string_view object);
 // Calls `visit` for each element of an array.
 void each_element(std::string_view array, const std::function<void(std::string_view value)>& visit);
 // The value of the last member of that name, however the name is written: the one that a parsed document has. Empty when there is none.

@@ -201,6 +201,7 @@ Status read_structured_event(std::string_view text, NewEvent& out, EventForm for
   std::string version;
   std::string time;
   BATON_TRY(check_names(object, form));
+  BATON_TRY(in_place(check_repeats(text)));
   BATON_TRY(set(object, "specversion", version));
   if (form != EventForm::own || !version.empty()) BATON_TRY(check_specversion(version, kPlace + "'specversion'"));
   for (const auto& [name, field] : kTextAttributes) BATON_TRY(set(object, name, out.*field));

@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "broker/cloud_event.h"
+#include "broker/json_raw.h"
 #include "cli/row_reader.h"
 #include "cli/session.h"
 #include "store/limits.h"
@@ -130,6 +131,7 @@ Result<StreamAppend> parse_line(std::string_view line) {
       BATON_TRY_ASSIGN(event.time, Time::parse(text));
     }
   }
+  BATON_TRY(broker::check_repeats(line));
   BATON_TRY(broker::read_data(line, value.get_object(), event));
   result.events.push_back(std::move(event));
   return result;

@@ -12,6 +12,7 @@
 #include "base/suggest.h"
 #include "base/time.h"
 #include "base/try.h"
+#include "broker/json_raw.h"
 #include "cli/output.h"
 
 namespace baton::cli {
@@ -134,6 +135,7 @@ Result<KafkaRecord> parse_json_record(std::string_view line) {
     if (std::find(known.begin(), known.end(), name) == known.end())
       return wrong(name, "is no key of a record; " + base::suggest(name, known));
   }
+  BATON_TRY(broker::check_repeats(line));
   KafkaRecord record;
   BATON_TRY_ASSIGN(record.key, field_of(object, "key"));
   BATON_TRY_ASSIGN(record.value, field_of(object, "value"));

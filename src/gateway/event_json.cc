@@ -120,7 +120,8 @@ Result<std::vector<std::string>> texts_of(const json::object& object, std::strin
   return out;
 }
 
-Status only(const json::object& object, std::initializer_list<std::string_view> names, const std::string& place) {
+// `raw` is the object as it is written.
+Status only(const json::object& object, std::string_view raw, std::initializer_list<std::string_view> names, const std::string& place) {
   for (const auto& [name, value] : object) {
     const std::string_view text(name.data(), name.size());
     if (std::ranges::find(names, text) != names.end()) continue;
@@ -128,7 +129,8 @@ Status only(const json::object& object, std::initializer_list<std::string_view> 
     for (const auto known : names) all += (all.empty() ? "" : ", ") + std::string(known);
     return bad(place + "'" + std::string(text.substr(0, 64)) + "' is not known there: " + all);
   }
-  return {};
+  const Status repeats = broker::check_repeats(raw);
+  return repeats ? Status() : Status(bad(place + repeats.error().detail));
 }
 
 Result<Expect> read_expect(const json::object& object, const std::string& place) {
@@ -142,7 +144,7 @@ Result<Expect> read_expect(const json::object& object, const std::string& place)
 Result<StreamAppend> read_stream_append(const json::value& value, std::string_view raw, const std::string& place) {
   if (!value.is_object()) return bad(place + "an element of 'streams' is an object");
   const auto& object = value.get_object();
-  BATON_TRY(only(object, {"stream", "expect", "events"}, place));
+  BATON_TRY(only(object, raw, {"stream", "expect", "events"}, place));
   StreamAppend out;
   BATON_TRY_ASSIGN(out.stream, text_of(object, "stream"));
   BATON_TRY_ASSIGN(out.condition, read_expect(object, place));
@@ -166,18 +168,21 @@ Result<StreamAppend> read_stream_append(const json::value& value, std::string_vi
   return out;
 }
 
-Result<Unless> read_unless(const json::value& value) {
+Result<Unless> read_unless(const json::value& value, std::string_view raw) {
   const std::string place = "unless: ";
   if (!value.is_object()) return bad("'unless' is an object: {\"query\": [{\"types\": [...], \"tags\": [...]}], \"after\": \"POSITION\"}");
   const auto& object = value.get_object();
-  BATON_TRY(only(object, {"query", "after"}, place));
+  BATON_TRY(only(object, raw, {"query", "after"}, place));
   Unless out;
   BATON_TRY_ASSIGN(out.after.token, text_of(object, "after"));
   const auto* query = object.if_contains("query");
   if (query == nullptr || !query->is_array()) return bad(place + "'query' is an array of objects with 'types' and 'tags'");
-  for (const auto& item : query->get_array()) {
+  std::vector<std::string_view> raw_items;
+  broker::each_element(broker::member(raw, "query"), [&](std::string_view item) { raw_items.push_back(item); });
+  for (std::size_t i = 0; i < raw_items.size(); ++i) {
+    const auto& item = query->get_array()[i];
     if (!item.is_object()) return bad(place + "'query' is an array of objects with 'types' and 'tags'");
-    BATON_TRY(only(item.get_object(), {"types", "tags"}, place + "query: "));
+    BATON_TRY(only(item.get_object(), raw_items[i], {"types", "tags"}, place + "query: "));
     QueryItem& added = out.query.items.emplace_back();
     BATON_TRY_ASSIGN(added.types, texts_of(item.get_object(), "types", place));
     BATON_TRY_ASSIGN(added.tags, texts_of(item.get_object(), "tags", place));
@@ -258,7 +263,7 @@ Result<Append> read_append(std::string_view body, const std::string& context) {
   BATON_TRY_ASSIGN(const auto document, parse(body));
   if (!document.is_object()) return bad("the body is an object: {\"streams\": [{\"stream\": ..., \"events\": [...]}]}");
   const auto& object = document.get_object();
-  BATON_TRY(only(object, {"streams", "unless", "duplicates", "correlationid", "causationid", "tenant", "traceparent"}, ""));
+  BATON_TRY(only(object, body, {"streams", "unless", "duplicates", "correlationid", "causationid", "tenant", "traceparent"}, ""));
   Append out{.context = context};
   BATON_TRY_ASSIGN(out.correlation_id, text_of(object, "correlationid"));
   BATON_TRY_ASSIGN(out.causation_id, text_of(object, "causationid"));
@@ -268,7 +273,7 @@ Result<Append> read_append(std::string_view body, const std::string& context) {
   if (duplicates == "skip") out.duplicates = Append::Duplicates::skip;
   else if (!duplicates.empty() && duplicates != "refuse") return bad("'duplicates' is \"refuse\" or \"skip\"");
   if (const auto* unless = object.if_contains("unless")) {
-    BATON_TRY_ASSIGN(out.unless, read_unless(*unless));
+    BATON_TRY_ASSIGN(out.unless, read_unless(*unless, broker::member(body, "unless")));
   }
   const auto* streams = object.if_contains("streams");
   const auto raw = broker::member(body, "streams");

@@ -176,18 +176,25 @@ TEST(EventJson, AnAppendThatIsWrongSaysWhere) {
 
 // The parsed document and the text must mean the same member, or one of them is read where it has nothing.
 TEST(EventJson, ANameThatIsWrittenWithEscapesIsTheSameName) {
-  const auto streams = [](std::string_view body) {
+  const auto append = read_append(R"({"stre\u0061ms":[{"stream":"a","\u0065vents":[{"type":"T","d\u0061ta": [2] }]}]})", "rides");
+  ASSERT_TRUE(append.ok()) << append.error().to_string();
+  EXPECT_EQ(append->streams.front().events.front().data, "[2]");
+}
+
+TEST(EventJson, AMemberThatIsGivenTwiceIsRefused) {
+  const auto wrong = [](std::string_view body) {
     const auto append = read_append(body, "rides");
-    return append ? static_cast<int>(append->streams.size()) : -1;
+    return append ? std::string("taken") : append.error().detail;
   };
-  EXPECT_EQ(streams(R"({"streams":[{"stream":"a"},{"stream":"b"}],"stre\u0061ms":[]})"), 0);
-  EXPECT_EQ(streams(R"({"streams":5,"stre\u0061ms":[{"stream":"a"}]})"), 1);
-  EXPECT_EQ(streams(R"({"stre\u0061ms":[],"streams":7})"), -1);
-  EXPECT_EQ(streams(R"({"streams":[{"stream":"a","events":"x","\u0065vents":[]}]})"), 1);
-  EXPECT_EQ(streams(R"({"streams":[{"stream":"a","\u0065vents":[],"events":[{"type":"T"}]}]})"), 1);
-  const auto read = read_events(structured(R"({"specversion":"1.0","id":"1","type":"T","source":"s","data":1,"d\u0061ta": [2]})"), EventMode::structured);
-  ASSERT_TRUE(read.ok()) << read.error().to_string();
-  EXPECT_EQ(read->front().event.data, "[2]");
+  EXPECT_EQ(wrong(R"({"streams":[{"stream":"a"},{"stream":"b"}],"stre\u0061ms":[]})"), "'streams' is given twice");
+  EXPECT_EQ(wrong(R"({"streams":5,"stre\u0061ms":[{"stream":"a"}]})"), "'streams' is given twice");
+  EXPECT_EQ(wrong(R"({"streams":[{"stream":"a","expect":3,"expect":"any","events":[]}]})"), "stream 0: 'expect' is given twice");
+  EXPECT_EQ(wrong(R"({"streams":[],"unless":{"query":[{"types":["Z"]}],"after":"","after":""}})"), "unless: 'after' is given twice");
+  EXPECT_EQ(wrong(R"({"streams":[],"unless":{"query":[{"types":["Z"]},{"types":["Z"],"tags":["a"],"types":["Y"]}]}})"), "unless: query: 'types' is given twice");
+  EXPECT_THAT(wrong(R"({"streams":[{"stream":"a","events":[{"type":"T"},{"type":"T","id":"1","id":"2"}]}]})"), HasSubstr("stream 0: event 1: structured CloudEvent: 'id' is given twice"));
+  EXPECT_THAT(refusal(structured(R"({"specversion":"1.0","id":"1","type":"T","source":"s","data":1,"d\u0061ta": [2]})")), HasSubstr("'data' is given twice"));
+  // What is in the data is the caller's own.
+  EXPECT_EQ(wrong(R"({"streams":[{"stream":"a","events":[{"type":"T","data":{"a":1,"a":2}}]}]})"), "taken");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/try.h"
+#include "broker/json_raw.h"
 #include "gateway/handlers/handlers.h"
 #include "gateway/json.h"
 #include "gateway/problem.h"
@@ -84,6 +85,7 @@ Status read_options(std::string_view body, ContextOptions& options) {
   const auto document = json::parse(json::string_view(body.data(), body.size()), error);
   if (error || !document.is_object()) return bad("the body is a JSON object of options, as in {\"partitions\": 1}");
   for (const auto& [name, value] : document.get_object()) BATON_TRY(set_option(options, std::string_view(name.data(), name.size()), value));
+  BATON_TRY(broker::check_repeats(body));
   return {};
 }
 
