@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 
-from api import HttpCase, main
+from api import BATCH, HttpCase, main
 from harness import WAIT
 
 
@@ -30,6 +30,15 @@ class Contexts(HttpCase):
         self.check(append(stream("a-2"), unless=query | {"after": done["position"]}), 200)
         self.check(append(stream("a-2"), unles=query), 400)
         self.check(self.ask("POST", "/contexts/shop/append", "[]"), 400)
+
+    def test_a_batch_keeps_its_order_over_streams(self):
+        batch = [{"specversion": "1.0", "id": f"e-{n}", "source": "/t", "type": "T", "partitionkey": key, "data": n} for n, key in enumerate("abacbb")]
+        done = self.check(self.ask("POST", "/contexts/c/events", batch, Content_Type=BATCH), 200).json
+        self.assertEqual([(e["id"], e["version"], e["offset"]) for e in done["events"]],
+                         [("e-0", 0, 0), ("e-1", 0, 1), ("e-2", 1, 2), ("e-3", 0, 3), ("e-4", 1, 4), ("e-5", 2, 5)])
+        self.assertEqual([e["data"] for e in self.server.api.get("/contexts/c/events").json["events"]], list(range(6)))
+        again = self.check(self.ask("POST", "/contexts/c/events?duplicates=skip", batch[3:] + batch[:1], Content_Type=BATCH), 200).json
+        self.assertEqual([(e["id"], e["offset"], e["duplicate"]) for e in again["events"]], [("e-3", 3, True), ("e-4", 4, True), ("e-5", 5, True), ("e-0", 0, True)])
 
     def test_a_context_is_read_by_position_and_filters(self):
         for n in range(6):

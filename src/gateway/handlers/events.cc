@@ -1,6 +1,4 @@
 // /contexts/{context}/events and /append: the events of a whole context, and appends that span streams.
-#include <unordered_map>
-
 #include "base/try.h"
 #include "gateway/event_json.h"
 #include "gateway/event_pages.h"
@@ -138,7 +136,7 @@ Result<Append> append_of_events(const Call& call) {
   BATON_TRY_ASSIGN(auto events, read_events(call.request, mode));
   Append out{.context = call.in_path("context")};
   if (call.given("duplicates") == "skip") out.duplicates = Append::Duplicates::skip;
-  std::unordered_map<std::string, std::size_t> places;
+  // In the order of the batch, in the log and in the answer: a stream may come again behind another.
   for (std::size_t i = 0; i < events.size(); ++i) {
     auto& [event, key] = events[i];
     const std::string& name = key.empty() ? event.subject : key;
@@ -146,9 +144,8 @@ Result<Append> append_of_events(const Call& call) {
       return Error{Code::invalid_argument, "event " + std::to_string(i) + " names no stream: give the attribute 'partitionkey' (or 'subject'), or post to /streams/" +
                                                out.context + "/STREAM"};
     }
-    const auto [place, is_new] = places.emplace(name, out.streams.size());
-    if (is_new) out.streams.push_back({.stream = name, .condition = Expect::any(), .events = {}});
-    out.streams[place->second].events.push_back(std::move(event));
+    if (out.streams.empty() || out.streams.back().stream != name) out.streams.push_back({.stream = name, .condition = Expect::any(), .events = {}});
+    out.streams.back().events.push_back(std::move(event));
   }
   return out;
 }
