@@ -185,6 +185,7 @@ struct HeadsReader::State {
   std::uint64_t count = 0;
   std::uint64_t blocks = 0;
   mutable std::unique_ptr<std::atomic<bool>[]> checked;
+  std::optional<Error> damage;
 
   [[nodiscard]] Error damaged(std::uint64_t position, std::string_view what) const {
     return {Code::corrupt, path + " at byte " + std::to_string(position) + ": " + std::string(what) +
@@ -254,13 +255,22 @@ Result<std::shared_ptr<const HeadsReader>> HeadsReader::open(os::Env& env, const
   return std::shared_ptr<const HeadsReader>(new HeadsReader(std::move(state)));
 }
 
+std::shared_ptr<const HeadsReader> HeadsReader::damaged(log::Offset offset, Error damage) {
+  auto state = std::make_unique<State>();
+  state->offset = offset;
+  state->damage = std::move(damage);
+  return std::shared_ptr<const HeadsReader>(new HeadsReader(std::move(state)));
+}
+
 HeadsReader::HeadsReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 HeadsReader::~HeadsReader() = default;
+bool HeadsReader::is_damaged() const { return state_->damage.has_value(); }
 log::Offset HeadsReader::offset() const { return state_->offset; }
 std::uint64_t HeadsReader::count() const { return state_->count; }
 
 Result<std::optional<StreamHead>> HeadsReader::find(std::string_view stream) const {
   const State& s = *state_;
+  if (s.damage) return *s.damage;
   const std::uint64_t hash = stream_hash(stream);
   // The first block that begins above the hash; those before it that begin with the hash, and the one before them, may have it.
   std::uint64_t from = 0;
@@ -287,6 +297,7 @@ Result<std::optional<StreamHead>> HeadsReader::find(std::string_view stream) con
 
 Status HeadsReader::for_each(const std::function<bool(const StreamHead&)>& visit) const {
   const State& s = *state_;
+  if (s.damage) return *s.damage;
   std::uint64_t seen = 0;
   for (std::uint64_t block = 0; block < s.blocks; ++block) {
     BATON_TRY_ASSIGN(const bool whole, s.visit_block(block, [&](const ParsedHead& parsed) {

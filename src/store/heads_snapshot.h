@@ -62,8 +62,11 @@ class HeadsReader {
   // corrupt: header, footer, size or directory are not what was written, or it is another partition's or offset's file.
   [[nodiscard]] static Result<std::shared_ptr<const HeadsReader>> open(os::Env& env, const std::string& path,
                                                                        const log::PartitionKey& partition);
+  // In place of a file that open() has found damaged: whoever looks for a head gets `damage`, so that what needs none is still read.
+  [[nodiscard]] static std::shared_ptr<const HeadsReader> damaged(log::Offset offset, Error damage);
   ~HeadsReader();
 
+  [[nodiscard]] bool is_damaged() const;        // all of it; damage of a block is found when it is read
   [[nodiscard]] log::Offset offset() const;     // heads are as of this offset
   [[nodiscard]] std::uint64_t count() const;
   // One block is read, its CRC checked when it is touched first. corrupt names file and position.

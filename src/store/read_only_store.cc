@@ -42,7 +42,11 @@ class ReaderPartition {
   }
 
   [[nodiscard]] const std::shared_ptr<PartitionView>& view() const { return view_; }
-  [[nodiscard]] std::optional<std::int64_t> streams() const { return view_->index_snapshot() ? std::optional(streams_) : std::nullopt; }
+  [[nodiscard]] std::optional<std::int64_t> streams() const {
+    const auto heads = view_->heads();
+    const bool known = view_->index_snapshot() && !(heads != nullptr && heads->is_damaged());
+    return known ? std::optional(streams_) : std::nullopt;
+  }
 
   // A refresh is these three, in this order. First the writer's index, before the log is looked at: so its end is never below what the index
   // covers. What is loaded is not in use yet: its runs may lack what a retention has removed, whose heads come next.
@@ -60,9 +64,9 @@ class ReaderPartition {
     if (topic == catalogue.topics.end() || topic->second.removed) return {};
     const auto found = catalogue.heads_snapshot.find(view_->key());
     if (found == catalogue.heads_snapshot.end() || found->second == heads_offset_ || found->second.value() == 0) return {};
-    BATON_TRY_ASSIGN(auto heads,
-                     HeadsReader::open(env, os::join(view_->directory(), heads_file_name(found->second)), view_->key()));
-    view_->set_heads(std::move(heads));
+    auto heads = HeadsReader::open(env, os::join(view_->directory(), heads_file_name(found->second)), view_->key());
+    if (!heads && heads.error().code != Code::corrupt) return std::move(heads).error();
+    view_->set_heads(heads ? *std::move(heads) : HeadsReader::damaged(found->second, std::move(heads).error()));
     heads_offset_ = found->second;
     return {};
   }

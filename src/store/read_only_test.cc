@@ -168,6 +168,32 @@ TEST_F(ReadOnly, HeadsThatAreReplacedWhileTheyAreLookedForAreFoundUnderTheirNewN
   EXPECT_EQ(reader_->stream_head("rides", "old")->last_version, 1);
 }
 
+TEST_F(ReadOnly, DamagedHeadsAreToldToWhomNeedsThemAndTheRestIsRead) {
+  ASSERT_TRUE(store_->create_context("rides", {.history_deletable = true, .retention_bytes = 48 << 10}));
+  ASSERT_TRUE(store_->append({.context = "other", .streams = {{.stream = "s", .condition = Expect::any(), .events = {event("A")}}}}));
+  ASSERT_FALSE(appended("old", {event("A"), event("B")}).events.empty());
+  append_numbers(230);
+  ASSERT_TRUE(store_->apply_retention());
+  const std::string id = store_->context("rides")->id;
+  ASSERT_TRUE(store_->close());
+  const std::string directory = "/data/topics/" + id + "/0";
+  std::string file;
+  for (const auto& entry : *beside_.fs().list(directory)) {
+    if (entry.name.starts_with("heads-")) file = directory + "/" + entry.name;
+  }
+  ASSERT_FALSE(file.empty());
+  world_.disk().flip_bit(file, 20, 3);
+  open_reader();
+  EXPECT_EQ(reader_->read_context({.context = "other"})->events.size(), 1u);
+  EXPECT_EQ(reader_->stream_head("other", "s")->last_version, 0);
+  EXPECT_GT(reader_->read_context({.context = "rides"})->events.size(), 50u);
+  const auto head = reader_->stream_head("rides", "old");
+  EXPECT_THAT(head, FailsWith(Code::corrupt));
+  EXPECT_THAT(head.error().detail, ::testing::HasSubstr(file));
+  EXPECT_THAT(reader_->read_stream({.context = "rides", .stream = "old"}), FailsWith(Code::corrupt));
+  EXPECT_FALSE(reader_->info()->streams);
+}
+
 TEST_F(ReadOnly, ARetentionThatPassesWhatAReaderHasSeenIsFollowedThoughNoIndexWasWritten) {
   options_.index_table_entries = 1 << 16;
   reopen();
