@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "base/try.h"
 #include "log/producers.h"
+#include "log/recovery.h"
 
 namespace baton::log {
 namespace {
@@ -41,7 +42,7 @@ Status CheckpointJob::do_run(os::FileSystem& fs) {
 
 Status CheckpointJob::sync_segments(os::FileSystem& fs) {
   const auto dirty = static_cast<std::size_t>(std::ranges::count_if(items, &Item::dirty));
-  if (dirty > kFilesOneByOne) return fs.sync_all(directory);
+  if (dirty > kFilesOneByOne) return fs.sync_all(topics_directory(directory));
   for (const auto& item : items) {
     if (!item.dirty) continue;
     BATON_TRY_ASSIGN(const auto file, item.segment->open_for_writing());
@@ -59,7 +60,7 @@ Status CheckpointJob::write_marks(os::FileSystem& fs) {
     BATON_TRY(file->write_at(item.sectors_at, item.sectors));
     if (count <= kFilesOneByOne) files.push_back(std::move(file));
   }
-  if (count > kFilesOneByOne) return fs.sync_all(directory);
+  if (count > kFilesOneByOne) return fs.sync_all(topics_directory(directory));
   for (const auto& file : files) BATON_TRY(file->sync_data());
   return {};
 }

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/try.h"
+#include "log/recovery.h"
 
 namespace baton::log {
 namespace {
@@ -104,7 +105,7 @@ Status RoundJob::do_run() {
 
 // A segment's name is durable before a round counts that has bytes in it (F17).
 Status RoundJob::sync_directories() {
-  if (round_.new_directories.size() > kDirectoriesOneByOne) return fs_.sync_all(round_.directory);
+  if (round_.new_directories.size() > kDirectoriesOneByOne) return fs_.sync_all(topics_directory(round_.directory));
   for (const auto& path : round_.new_directories) BATON_TRY(fs_.sync_directory(path));
   return {};
 }

@@ -84,7 +84,7 @@ Result<Journal::Opened> Journal::make_file(std::uint64_t generation, std::uint64
   const std::uint64_t wanted = std::max(bytes, spare ? allocated : std::min(kFirstBytes, journal_bytes_));
   if (allocated < wanted) {
     std::uint64_t target = wanted;
-    auto status = check_space(fs, directory_, reserve_bytes_, target - allocated);
+    auto status = check_space(fs, journal_directory(directory_), reserve_bytes_, target - allocated);
     if (status) status = extend(*file, allocated, target - allocated);
     if (!status && status.error().code == Code::no_space) {  // the least that it needs, which is what the reserve is for
       target = std::max(bytes, allocated);
@@ -154,8 +154,8 @@ Status Journal::reserve(std::uint64_t bytes, std::uint64_t kept_free) {
   if (wanted > allocated_) {
     const std::uint64_t least = wanted - allocated_;
     std::uint64_t step = std::max(least, std::clamp(journal_bytes_ / 8, kStepBytesMin, kStepBytesMax));
-    if (!check_space(env_.fs(), directory_, kept_free, step)) {  // the reserve is not for what would only be convenient
-      BATON_TRY(check_space(env_.fs(), directory_, kept_free, least));
+    if (!check_space(env_.fs(), journal_directory(directory_), kept_free, step)) {  // the reserve is not for what would only be convenient
+      BATON_TRY(check_space(env_.fs(), journal_directory(directory_), kept_free, least));
       step = least;
     }
     std::uint64_t got = step;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/try.h"
 #include "log/log_impl.h"
+#include "log/recovery.h"
 
 namespace baton::log {
 namespace {
@@ -21,7 +22,8 @@ bool journalled(const PartitionTail& tail) { return tail.config->durability != D
 }  // namespace
 
 Status check_room(os::FileSystem& fs, const std::string& directory, const LogOptions& options) {
-  return check_space(fs, directory, options.reserve_bytes, kChunkBytesMin);
+  BATON_TRY(check_space(fs, directory, options.reserve_bytes, kChunkBytesMin));
+  return check_space(fs, topics_directory(directory), options.reserve_bytes, kChunkBytesMin);
 }
 
 Status LogImpl::check_open() const {
@@ -148,8 +150,8 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
   const std::uint64_t chunk = std::clamp(segment.allocated, kChunkBytesMin, kChunkBytesMax);
   const std::uint64_t wanted = std::max(end, std::min(segment.allocated + chunk, std::max(segment_bytes, end)));
   std::uint64_t target = wanted;
-  if (!check_space(fs_, directory_, kept_free, wanted - segment.allocated)) {
-    BATON_TRY(check_space(fs_, directory_, kept_free, end - segment.allocated));
+  if (!check_space(fs_, topics_directory(directory_), kept_free, wanted - segment.allocated)) {
+    BATON_TRY(check_space(fs_, topics_directory(directory_), kept_free, end - segment.allocated));
     target = end;
   }
   auto status = segment.file->allocate(segment.allocated, target - segment.allocated);
@@ -162,7 +164,7 @@ Status LogImpl::allocate_segment(OpenSegment& segment, std::uint64_t end, std::u
 }
 
 Status LogImpl::create_segment(PartitionTail& tail) {
-  BATON_TRY(check_space(fs_, directory_, kept_free(tail), kChunkBytesMin));
+  BATON_TRY(check_space(fs_, topics_directory(directory_), kept_free(tail), kChunkBytesMin));
   if (!tail.directory_made) {  // the disk was full when the topic was made
     BATON_TRY(fs_.make_directory(path(topic_directory(tail.key.topic))));
     BATON_TRY(fs_.make_directory(path(tail.directory)));

@@ -324,6 +324,33 @@ TEST_F(LogFailures, F12AFailedSyncOfACheckpointEndsTheStore) {
   EXPECT_EQ(append("b").error().code, Code::store_failed);
 }
 
+// Many files are made durable by one sync of their file system, which need not be that of the store's directory.
+TEST_F(LogFailures, ACheckpointOfManyFilesReachesTopicsOnAnotherFileSystem) {
+  constexpr int kPartitions = 60;
+  world_.disk().crash = {.fates = {.lost = 1, .kept = 0, .torn = 0, .zeroed = 0, .garbage = 0}, .styles = false, .directory_subsets = false};
+  world_.disk().mount = std::string(kDirectory) + "/topics";
+  open();
+  const auto id = log_->create_topic("rides", TopicKind::event, kPartitions, {});
+  ASSERT_OK(id);
+  const auto append_to_all = [&](const std::string& value) {
+    for (int p = 0; p < kPartitions; ++p) ASSERT_OK(log_->stage({*id, PartitionId(p)}, make_batch(value, log_->append_time_ms(), 1)));
+    auto job = log_->begin_flush();
+    job->run();
+    ASSERT_OK(log_->end_flush(std::move(job)));
+  };
+  append_to_all("first");
+  lose_power();
+  open();
+  append_to_all("second");
+  Status done = Error{Code::internal, "not called"};
+  log_->checkpoint([&](const Status& status) { done = status; });
+  world_.run_until_idle();
+  ASSERT_OK(done);
+  lose_power();
+  open();
+  for (int p = 0; p < kPartitions; ++p) EXPECT_EQ(read_all(*log_->reader({*id, PartitionId(p)})), (Values{{0, "first"}, {1, "second"}})) << p;
+}
+
 TEST_F(LogFailures, TheSyncOfIntervalRunsBesideAppendsAndCoversWhatWasThereWhenItBegan) {
   open();
   make_topic({{"durability", "interval"}}, TopicKind::plain);

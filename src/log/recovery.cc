@@ -448,6 +448,7 @@ Result<RecoveredSegment> Finder::scan_segment(const Plan& plan, Offset base, Epo
 
 }  // namespace
 
+std::string topics_directory(const std::string& directory) { return os::join(directory, "topics"); }
 std::string topic_directory(const TopicId& topic) { return "topics/" + topic.to_hex(); }
 std::string partition_directory(const PartitionKey& key) {
   return topic_directory(key.topic) + "/" + std::to_string(key.partition.value());

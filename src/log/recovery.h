@@ -70,6 +70,8 @@ struct RecoveredStore {
                                   Offset expected, std::size_t batch_bytes_max,
                                   const std::function<void(const MarkBuilder::Piece&)>& piece);
 
+// What is synced as one file system, and may be another than the store's directory is on: all of it.
+[[nodiscard]] std::string topics_directory(const std::string& directory);
 [[nodiscard]] std::string topic_directory(const TopicId& topic);         // relative: "topics/<id>"
 [[nodiscard]] std::string partition_directory(const PartitionKey& key);  // relative: "topics/<id>/<partition>"
 

@@ -43,7 +43,7 @@ Status Replay::sync_names() {
     directories.insert(topic_directory(key.topic));
     if (std::ranges::any_of(partition.segments, &RecoveredSegment::touched)) directories.insert(partition.directory);
   }
-  if (directories.size() > kDirectoriesOneByOne) return fs_.sync_all(directory_);
+  if (directories.size() > kDirectoriesOneByOne) return fs_.sync_all(topics_directory(directory_));
   for (const auto& name : directories) BATON_TRY(fs_.sync_directory(path(name)));
   return {};
 }

@@ -99,9 +99,9 @@ void SimDisk::make_durable(const Change& change) {
   }
 }
 
-// Makes the pending changes of `directory` (null: of all) durable. A rename between two directories is durable once both
+// Makes the pending changes of the directories that are synced durable. A rename between two directories is durable once both
 // are synced, or once a later change of one of its names is.
-void SimDisk::sync_names(const SimInode* directory, bool fail) {
+void SimDisk::sync_names(const std::function<bool(const SimInode& directory)>& synced, bool fail) {
   if (pending_.empty()) return;
   std::set<std::pair<const SimInode*, std::string_view>> needed;
   std::vector<bool> promoted(pending_.size());
@@ -111,7 +111,7 @@ void SimDisk::sync_names(const SimInode* directory, bool fail) {
     bool is_needed = false;
     for (int e = 0; e < change.count; ++e) {
       Edit& edit = change.edits[e];
-      edit.synced = edit.synced || directory == nullptr || edit.directory.get() == directory;
+      edit.synced = edit.synced || synced(*edit.directory);
       all_synced = all_synced && edit.synced;
       is_needed = is_needed || needed.contains({edit.directory.get(), edit.name});
     }
@@ -139,6 +139,19 @@ void SimDisk::sync_names(const SimInode* directory, bool fail) {
     if (keep) make_durable(change);
   }
   pending_ = std::move(left);
+}
+
+// What is on it, directories included.
+std::set<const SimInode*> SimDisk::file_system_of(const Node& node) const {
+  std::set<const SimInode*> all = {root_.get()};
+  each_node(*root_, [&](const SimInode& one) { all.insert(&one); });
+  const auto at = mount.empty() ? Result<Node>(Node()) : find_node(mount);
+  if (!at || *at == nullptr) return all;
+  std::set<const SimInode*> mounted = {at->get()};
+  each_node(**at, [&](const SimInode& one) { mounted.insert(&one); });
+  if (mounted.contains(node.get())) return mounted;
+  for (const SimInode* one : mounted) all.erase(one);
+  return all;
 }
 
 // Space.

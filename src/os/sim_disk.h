@@ -70,6 +70,7 @@ class SimDisk {
   DiskFaults faults;  // may be changed at any time
   CrashOptions crash;
   Trace trace;
+  std::string mount;  // a directory: what is below is on a file system of its own, and sync_all reaches one of the two. Empty: there is one
   [[nodiscard]] const DiskCounters& counters() const { return counters_; }
   // Decides from now on instead of the seed; null: the seed again. Not owned.
   void decide_with(Choices* choices) { choices_ = choices != nullptr ? choices : &seeded_choices_; }
@@ -167,7 +168,8 @@ class SimDisk {
   void set_name(const Node& directory, const std::string& name, Node target);
   void apply(Change change);
   void make_durable(const Change& change);
-  void sync_names(const SimInode* directory, bool fail);
+  void sync_names(const std::function<bool(const SimInode& directory)>& synced, bool fail);
+  [[nodiscard]] std::set<const SimInode*> file_system_of(const Node& node) const;
   void settle_names();
   void settle_below(SimInode& directory);
   static void collect(const SimInode& directory, const std::string& path, std::vector<FileInfo>& out);

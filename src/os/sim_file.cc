@@ -303,7 +303,7 @@ Status SimFileSystem::sync_directory(const std::string& path) {
   BATON_TRY_ASSIGN(const bool fails,
                    disk_.begin_sync(*process_, SimDisk::Operation::sync_directory, node.ok() ? (*node)->id : 0));
   if (!node || !(*node)->is_directory) return not_found("open directory", path);
-  disk_.sync_names(node->get(), fails);
+  disk_.sync_names([&](const SimInode& directory) { return &directory == node->get(); }, fails);
   if (fails) return Error{Code::io_error, "sync directory " + path + ": Input/output error"};
   return {};
 }
@@ -333,16 +333,18 @@ Result<SpaceInfo> SimFileSystem::space(const std::string& path) {
 Status SimFileSystem::sync_all(const std::string& path) {
   BATON_TRY(synced_);
   BATON_TRY_ASSIGN(const bool fails, disk_.begin_sync(*process_, SimDisk::Operation::sync_all, 0));
-  if (!disk_.find_node(path)) return not_found("stat", path);
+  const auto found = disk_.find_node(path);
+  if (!found) return not_found("stat", path);
+  const auto reached = disk_.file_system_of(*found);
   SimDisk::each_node(*disk_.root_, [&](SimInode& node) {
-    if (node.is_directory) return;
+    if (node.is_directory || !reached.contains(&node)) return;
     if (fails) {
       node.fail_sync(*disk_.choices_);
     } else {
       node.sync();
     }
   });
-  disk_.sync_names(nullptr, fails);
+  disk_.sync_names([&](const SimInode& directory) { return reached.contains(&directory) || disk_.mount.empty(); }, fails);
   if (fails) synced_ = Error{Code::io_error, "sync the file system of " + path + ": Input/output error"};
   return synced_;
 }

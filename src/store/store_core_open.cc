@@ -60,7 +60,7 @@ StoreCore::StoreCore(os::Env& env, std::string directory, Options options, const
       checkpointer_(env.make_executor("baton-checkpt")),
       flusher_(env.make_executor("baton-flusher")),
       syncer_(env.make_executor("baton-syncer")),
-      index_group_(std::make_shared<IndexGroup>(env_, directory_, *worker_, *syncer_, pipelining_.indexes_together)),
+      index_group_(std::make_shared<IndexGroup>(env_, os::join(directory_, "topics"), *worker_, *syncer_, pipelining_.indexes_together)),
       owner_(env.make_executor("baton-store")) {}
 
 void StoreCore::start_open(std::function<void(Status)> done) {
