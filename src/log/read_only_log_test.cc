@@ -36,6 +36,23 @@ TEST_F(LogTest, AnotherProcessReadsBesideTheWriter) {
   EXPECT_EQ(read_all(*(*beside)->reader(key)).size(), 22u);
 }
 
+// Each of them makes the reader look at the marks of the one segment once more.
+TEST_F(LogTest, AReaderFollowsMoreWritersThanItMayHaveFilesOpen) {
+  reopen();
+  const auto key = make_topic("rides");
+  append(key, "a");
+  auto beside = open({.read_only = true});
+  ASSERT_OK(beside);
+  for (std::size_t writer = 1; writer <= 300; ++writer) {
+    ASSERT_OK(log_->close());
+    log_.reset();
+    reopen();
+    append(key, "b");
+    ASSERT_OK((*beside)->refresh({}));
+    ASSERT_EQ(read_all(*(*beside)->reader(key)).size(), writer + 1);
+  }
+}
+
 TEST_F(LogTest, AClosedStoreIsReadWithoutAWriterAndItsMarks) {
   reopen();
   const auto key = make_topic("rides");

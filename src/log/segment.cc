@@ -20,14 +20,18 @@ std::string segment_file_name(Offset base, std::string_view extension) {
   return decimal_name(static_cast<std::uint64_t>(base.value())) + std::string(extension);
 }
 
-void OpenFiles::opened(std::weak_ptr<const Segment> segment) {
+void OpenFiles::opened(const std::weak_ptr<const Segment>& segment) {
+  const auto opened = segment.lock();
   std::shared_ptr<const Segment> oldest;
   {
     const std::lock_guard guard(mutex_);
-    open_.push_back(std::move(segment));
+    if (opened == nullptr || opened->listed_) return;
+    opened->listed_ = true;
+    open_.push_back(segment);
     if (open_.size() <= files_max_) return;
     oldest = open_.front().lock();
     open_.pop_front();
+    if (oldest) oldest->listed_ = false;
   }
   if (oldest) oldest->close_idle();
 }

@@ -4,6 +4,7 @@
 // bounds how many stay open. Any thread, except for what is marked [owner].
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -22,15 +23,16 @@ namespace baton::log {
 
 class Segment;
 
-// Closes the files that were opened longest ago. Shared by all segments of a log.
+// Closes the files that were opened longest ago, with the marks that were loaded. Shared by all segments of a log. A segment is in it once,
+// however often it loads something: it must not close itself.
 class OpenFiles {
  public:
-  explicit OpenFiles(std::size_t files_max) : files_max_(files_max) {}
-  void opened(std::weak_ptr<const Segment> segment);
+  explicit OpenFiles(std::size_t files_max) : files_max_(std::max<std::size_t>(files_max, 1)) {}
+  void opened(const std::weak_ptr<const Segment>& segment);
 
  private:
   const std::size_t files_max_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // also over Segment::listed_
   std::deque<std::weak_ptr<const Segment>> open_;
 };
 
@@ -112,7 +114,8 @@ class Segment : public std::enable_shared_from_this<Segment> {
   std::atomic<std::int64_t> next_offset_{kNoOffset.value()};
   std::atomic<bool> sealed_{false};
 
-  mutable std::mutex mutex_;  // never held during I/O
+  mutable bool listed_ = false;  // among the open files
+  mutable std::mutex mutex_;     // never held during I/O
   mutable std::shared_ptr<os::File> file_;
   mutable std::shared_ptr<const os::Mapping> mapping_;  // of file_, when it was asked for
   bool pinned_ = false;
