@@ -47,25 +47,25 @@ Status IndexWalk::start() {
 void IndexWalk::fill_from_tables() {
   const IndexState& state = *index_.state_;
   std::vector<IndexEntry> kept;
-  bool cut = false;
+  std::optional<IndexEntry> bound;  // what is above was dropped, or is from now on: all that is not is in `kept`
   const auto gather = [&](const IndexTable* table, std::int64_t end) {
     if (table == nullptr) return;
     const std::size_t count = table->size();
     for (std::size_t i = 0; i < count; ++i) {
       const IndexEntry& entry = table->at(static_cast<std::uint32_t>(i));
-      if (entry.hash < window_from_ || entry.offset() >= end || !wanted(entry)) continue;
+      if (entry.hash < window_from_ || entry.offset() >= end || !wanted(entry) || (bound && *bound < entry)) continue;
       kept.push_back(entry);
       if (kept.size() < 2 * kWindowEntries) continue;
-      std::ranges::nth_element(kept, kept.begin() + kWindowEntries);
+      std::ranges::nth_element(kept, kept.begin() + kWindowEntries - 1);
       kept.resize(kWindowEntries);
-      cut = true;
+      bound = kept.back();
     }
   };
   gather(state.frozen.get(), std::min(to_, state.frozen_end));
   gather(state.active.get(), to_);
   std::ranges::sort(kept);
-  tables_done_ = !cut;
-  if (cut) {
+  tables_done_ = !bound;
+  if (bound) {
     // The last key may not be whole. One key alone that fills the window is taken as it is, from all of the tables.
     const std::uint64_t last = kept.back().hash;
     if (kept.front().hash != last) {

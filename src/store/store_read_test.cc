@@ -267,6 +267,38 @@ TEST_F(Read, ATruncatedStreamBeginsAtTheVersionThatWasNamed) {
   EXPECT_EQ(store_->read_context({.context = "rides", .backward = true, .limit = 1})->events[0].truncated_before, 2);
 }
 
+// Of a large table the list sees a window at a time.
+TEST_F(Read, StreamsOfWhichMostIsInMemoryAreAllListedWithTheirVersions) {
+  options_.index_table_entries = 1 << 18;
+  for (const auto& [streams, rounds] : {std::pair(1'000, 50), std::pair(40, 1'000), std::pair(2, 12'000)}) {
+    store_ = nullptr;
+    env_ = nullptr;
+    world_.disk().remove("/data");
+    start();
+    for (int round = 0; round < rounds; ++round) {
+      Append request{.context = "rides"};
+      for (int i = 0; i < streams; ++i) {
+        request.streams.push_back({.stream = "s-" + std::to_string((i + round) * 7919LL % streams), .condition = Expect::any(), .events = {event("A")}});
+      }
+      ASSERT_TRUE(store_->append(std::move(request)));
+    }
+    for (const std::size_t limit : {std::size_t{1'000}, std::size_t{7}}) {
+      std::set<std::string> seen;
+      std::string after;
+      do {
+        const auto page = store_->streams("rides", "", after, limit);
+        ASSERT_TRUE(page) << page.error().to_string();
+        for (const auto& head : page->streams) {
+          EXPECT_EQ(head.last_version, rounds - 1) << head.stream;
+          EXPECT_TRUE(seen.insert(head.stream).second) << head.stream;
+        }
+        after = page->next;
+      } while (!after.empty());
+      EXPECT_EQ(seen.size(), static_cast<std::size_t>(streams)) << limit;
+    }
+  }
+}
+
 TEST_F(Read, StreamsAreListedOnceEachInPages) {
   std::set<std::string> expected;
   for (int i = 0; i < 300; ++i) {
