@@ -1,88 +1,20 @@
 // verify(): everything that is on the disk against everything that vouches for it. Changes nothing.
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstring>
 #include <map>
 
-#include "base/crc32c.h"
 #include "base/hex.h"
-#include "base/sha256.h"
 #include "base/try.h"
-#include "log/live_marks.h"
 #include "log/marks.h"
-#include "log/recovery.h"
 #include "log/segment.h"
-#include "log/verify.h"
+#include "log/verifier.h"
 
 namespace baton::log {
 namespace {
 
-constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
-constexpr std::size_t kStepBytes = 1u << 20;
+constexpr std::int64_t kSettleNs = 10'000'000'000;  // so long short writers are got out of the way of
+constexpr std::int64_t kSettleStepNs = 2'000'000;
 
-// One segment, and what is expected of it.
-struct Target {
-  PartitionKey key;
-  std::size_t batch_bytes_max = 0;
-  Offset base;
-  std::uint64_t end = UINT64_MAX;   // bytes; unknown for one that its writer has left and not sealed yet
-  std::optional<Offset> following;  // where the next segment begins, or the partition ends
-  const Seal* seal = nullptr;
-  bool marked = true;  // its marks reach its end
-  // What the journal has of the sector in which it ends. Later rounds were written there, so that a power cut may have torn it; an open takes these instead.
-  struct Piece {
-    std::uint64_t position;
-    base::Bytes bytes;
-  };
-  std::vector<Piece> last_sector;
-  [[nodiscard]] std::string name(std::string_view extension) const {
-    return os::join(partition_directory(key), segment_file_name(base, extension));
-  }
-};
-
-class Verifier {
- public:
-  Verifier(os::Env& env, std::string directory, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
-           const VisitBatch& visit)
-      : env_(env), fs_(env.fs()), directory_(std::move(directory)), progress_(progress), visit_(visit) {}
-
-  Result<VerifyReport> run(std::optional<Hash256> root);
-
- private:
-  struct Walk;
-  [[nodiscard]] Result<bool> take_live();
-  [[nodiscard]] Status take_disk();
-  [[nodiscard]] Status take_journal(RecoveredStore& store);
-  void take_last_sector(Target& target, const ParsedRecord::Part& part);
-  [[nodiscard]] Status count_journalled(const RecoveredSegment& segment, const ParsedRecord::Part& part, std::uint64_t& counted_to);
-  [[nodiscard]] Status take_slot(const LiveSlot& slot);
-  [[nodiscard]] Status take_names(const PartitionKey& key);
-  [[nodiscard]] Result<std::vector<Offset>> segments_of(const PartitionKey& key) const;
-  [[nodiscard]] std::map<Offset, const Seal*> seals_of(const PartitionKey& key) const;
-  void check_chain();
-  void check_root(const std::optional<Hash256>& root);
-  [[nodiscard]] Status check_segment(const Target& target);
-  [[nodiscard]] Status walk(const Target& target, const os::File& file, Walk& state);
-  void check_marks(const Target& target, Walk& state, base::ByteView run);
-  void check_end(const Target& target, const Walk& state, std::uint64_t size);
-  void found(std::string file, std::uint64_t position, std::string what) {
-    report_.findings.push_back({std::move(file), position, std::move(what)});
-  }
-  void found(const Error& error);
-  [[nodiscard]] std::string path(const std::string& relative) const { return os::join(directory_, relative); }
-
-  os::Env& env_;
-  os::FileSystem& fs_;
-  const std::string directory_;
-  const std::function<void(std::uint64_t, std::uint64_t)>& progress_;
-  const VisitBatch& visit_;
-  std::unique_ptr<Catalogue> catalogue_;
-  std::vector<Target> targets_;
-  VerifyReport report_;
-  std::uint64_t done_ = 0;
-  std::uint64_t total_ = 0;
-};
+}  // namespace
 
 // Details have the form "file, position N: what", or "file, ... byte N: what"; the file may be named with the directory before it.
 void Verifier::found(const Error& error) {
@@ -111,8 +43,7 @@ Result<VerifyReport> Verifier::run(std::optional<Hash256> root) {
   catalogue_ = std::move(*opened);
   check_chain();
   check_root(root);
-  BATON_TRY_ASSIGN(const bool live, take_live());
-  if (!live) BATON_TRY(take_disk());
+  BATON_TRY(take_targets());
   for (const auto& target : targets_) {
     const auto file = fs_.open(path(target.name(".log")), {});
     const auto size = file ? (*file)->size() : Result<std::uint64_t>(std::uint64_t{0});
@@ -163,6 +94,47 @@ std::map<Offset, const Seal*> Verifier::seals_of(const PartitionKey& key) const 
     if (seal.partition == key) out[seal.base_offset] = &seal;
   }
   return out;
+}
+
+// What there is at one moment. Without a writer the catalogue, the journal and the marks are read one after another: when one has come
+// meanwhile, they are of different moments.
+Status Verifier::take_targets() {
+  const VerifyReport begun = report_;
+  const auto waiter = env_.make_waiter();
+  for (const std::int64_t until = env_.clock().monotonic_ns() + kSettleNs;;) {
+    BATON_TRY_ASSIGN(const bool live, take_live());
+    if (live) return {};
+    const Status taken = take_disk();
+    if (!writer_came()) return taken;
+    if (env_.clock().monotonic_ns() >= until) {
+      return Error{Code::unavailable, directory_ + ": one writer after another opens the store: it is never looked at in peace; try again"};
+    }
+    report_ = begun;
+    targets_.clear();
+    (void)waiter->wait(kSettleStepNs);
+  }
+}
+
+// Since the catalogue was read last, or it is at its recovery.
+bool Verifier::writer_came() {
+  const auto changed = catalogue_->refresh();
+  if (changed && *changed) return true;
+  if (report_.findings.empty()) return false;
+  const auto live = LiveReader::open(env_, directory_);
+  const auto header = live ? (*live)->header() : Result<LiveHeader>(live.error());
+  if (header && header->state == LiveState::failed) return false;  // it holds the lock, and writes no more
+  const auto lock = fs_.open(path("LOCK"), {});
+  const auto locked = lock ? (*lock)->is_locked(os::LockKind::shared, 0, 0) : Result<bool>(false);
+  return locked && *locked;
+}
+
+// By retention, or with its topic: the catalogue says so before a file goes.
+Result<bool> Verifier::is_gone(const Target& target) {
+  BATON_TRY(catalogue_->refresh());
+  const auto topic = catalogue_->state().topics.find(target.key.topic);
+  if (topic == catalogue_->state().topics.end() || topic->second.removed) return true;
+  const auto start = catalogue_->state().log_start.find(target.key);
+  return start != catalogue_->state().log_start.end() && target.following && *target.following <= start->second;
 }
 
 // Beside a writer: as far as its marks say.
@@ -341,149 +313,6 @@ Status Verifier::count_journalled(const RecoveredSegment& segment, const ParsedR
   }
   return {};
 }
-
-struct Verifier::Walk {
-  std::vector<Mark> marks;
-  std::size_t next_mark = 0;
-  std::uint32_t range_crc = 0;
-  std::int64_t max_timestamp = INT64_MIN;
-  Epoch epoch;
-  Offset expected;
-  std::uint64_t position = 0;
-  base::Sha256 sha;
-  bool failed = false;
-};
-
-Status Verifier::check_segment(const Target& target) {
-  const auto file = fs_.open(path(target.name(".log")), {});
-  if (!file && file.error().code == Code::not_found) {
-    BATON_TRY(catalogue_->refresh());
-    const auto start = catalogue_->state().log_start.find(target.key);
-    const bool gone = start != catalogue_->state().log_start.end() && target.following && *target.following <= start->second;
-    if (!gone) found(target.name(".log"), 0, "the file is missing");
-    return {};
-  }
-  if (!file) return file.error();
-  ++report_.segments;
-  Walk state;
-  state.expected = target.base;
-  const auto bytes = os::read_file(fs_, path(target.name(".marks")), kMarksFileBytesMax);
-  if (!bytes && bytes.error().code != Code::not_found) return bytes.error();
-  const auto content = bytes ? parse_marks(*bytes, target.key, target.base) : Result<MarksContent>(bytes.error());
-  if (content) {
-    state.marks = content->marks;
-  } else {
-    found(target.name(".marks"), 0, bytes ? content.error().detail : "the file is missing");
-  }
-  if (target.seal != nullptr) state.sha.update(std::as_bytes(std::span(target.seal->previous)));
-  BATON_TRY(walk(target, **file, state));
-  BATON_TRY_ASSIGN(const std::uint64_t size, (*file)->size());
-  if (!state.failed) check_end(target, state, size);
-  return {};
-}
-
-// Batch by batch, in steps of kStepBytes or of one batch that is larger.
-Status Verifier::walk(const Target& target, const os::File& file, Walk& state) {
-  base::Bytes bytes;
-  std::size_t step = kStepBytes;
-  const auto ended = [&] {
-    return state.position >= target.end ||
-           (target.end == UINT64_MAX && target.following && state.expected >= *target.following);
-  };
-  while (!ended() && !state.failed) {
-    bytes.resize(std::min<std::uint64_t>(step, target.end - state.position));
-    BATON_TRY_ASSIGN(const std::size_t got, file.read_at(state.position, bytes));
-    bytes.resize(got);
-    const std::uint64_t begin = state.position;
-    for (const auto& piece : target.last_sector) {
-      const std::uint64_t from = std::max(piece.position, begin);
-      const std::uint64_t to = std::min(piece.position + piece.bytes.size(), begin + got);
-      if (from < to) std::memcpy(bytes.data() + (from - begin), piece.bytes.data() + (from - piece.position), to - from);
-    }
-    while (!ended() && state.position - begin < got) {
-      const auto rest = base::ByteView(bytes).subspan(state.position - begin);
-      const auto size = batch_size(rest, target.batch_bytes_max);
-      if (size && (!*size || **size > rest.size())) break;
-      const auto header = size ? check_batch(rest.first(**size)) : Result<BatchHeader>(size.error());
-      const auto bad = [&](const std::string& what) {
-        found(target.name(".log"), state.position, what);
-        state.failed = true;
-      };
-      if (!header) {
-        bad(header.error().detail);
-        break;
-      }
-      if (header->base_offset < state.expected) bad("offsets do not ascend");
-      if (header->epoch < state.epoch || header->epoch > catalogue_->state().epoch) bad("the epoch does not follow");
-      const auto records = for_each_record(rest.first(**size), {}, [&](const RecordView&) -> Status {
-        ++report_.records;
-        return {};
-      });
-      if (!records) bad(records.error().detail);
-      if (state.failed) break;
-      if (visit_) visit_({target.key, target.base, FilePosition(state.position), *header, rest.first(**size)});
-      state.epoch = header->epoch;
-      state.expected = header->next_offset();
-      state.max_timestamp = std::max(state.max_timestamp, header->max_timestamp);
-      state.position += **size;
-      ++report_.batches;
-      check_marks(target, state, rest.first(**size));
-    }
-    const std::uint64_t moved = state.position - begin;
-    report_.bytes += moved;
-    done_ += moved;
-    progress_(done_, std::max(done_, total_));
-    if (state.failed || moved > 0) continue;
-    if (got < std::min<std::uint64_t>(step, target.end - begin) || got == target.end - begin) {
-      found(target.name(".log"), begin + got, "the segment ends too early");
-      state.failed = true;
-    }
-    step *= 4;
-  }
-  return {};
-}
-
-// `run` is the batch that was just passed. A mark ends where a batch ends.
-void Verifier::check_marks(const Target& target, Walk& state, base::ByteView run) {
-  state.range_crc = base::crc32c(state.range_crc, run);
-  if (target.seal != nullptr) state.sha.update(run);
-  if (state.next_mark == state.marks.size() || state.marks[state.next_mark].end_position > state.position) return;
-  const Mark& mark = state.marks[state.next_mark];
-  const std::uint64_t begin = state.next_mark == 0 ? 0 : state.marks[state.next_mark - 1].end_position;
-  if (mark.end_position != state.position || mark.next_offset != state.expected) {
-    found(target.name(".marks"), kSectorBytes, "mark " + std::to_string(state.next_mark) + " does not end where a batch ends");
-  } else if (mark.range_crc != state.range_crc) {
-    found(target.name(".log"), begin,
-          "the bytes up to position " + std::to_string(mark.end_position) + " do not match their mark");
-  } else if (mark.max_timestamp != state.max_timestamp) {
-    found(target.name(".marks"), kSectorBytes,
-          "mark " + std::to_string(state.next_mark) + " has another newest time than the batches");
-  }
-  state.range_crc = 0;
-  ++state.next_mark;
-}
-
-void Verifier::check_end(const Target& target, const Walk& state, std::uint64_t size) {
-  if (target.following && state.expected != *target.following) {
-    found(target.name(".log"), state.position,
-          "the segment ends at offset " + std::to_string(state.expected.value()) + ", and " +
-              std::to_string(target.following->value()) + " is expected");
-  }
-  const std::uint64_t marked = state.next_mark == 0 ? 0 : state.marks[state.next_mark - 1].end_position;
-  if (target.marked && marked < state.position) {
-    found(target.name(".marks"), kSectorBytes,
-          "the marks end at position " + std::to_string(marked) + " of " + std::to_string(state.position));
-  }
-  if (target.seal == nullptr) return;
-  if (size != target.seal->bytes)
-    found(target.name(".log"), std::min(size, target.seal->bytes), "the size differs from the seal's");
-  base::Sha256 sha = state.sha;
-  if (std::bit_cast<Hash256>(sha.finish()) != target.seal->hash) {
-    found(target.name(".log"), 0, "the bytes do not have the SHA-256 of their seal");
-  }
-}
-
-}  // namespace
 
 Result<VerifyReport> verify_and_visit(os::Env& env, const std::string& directory, std::optional<Hash256> root,
                                       const std::function<void(std::uint64_t done, std::uint64_t total)>& progress,

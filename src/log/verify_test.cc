@@ -324,6 +324,25 @@ TEST_F(Verify, WhatARetentionRemovedIsNoted) {
       report.notes, [](const std::string& note) { return note.find("removed by retention") != std::string::npos; }));
 }
 
+TEST_F(Verify, ATopicThatIsRemovedMeanwhileIsNotMissing) {
+  fill();
+  for (const bool all : {true, false}) {
+    if (!all) fill();  // what is left
+    bool removed = false;
+    const auto report = verify(*env_, "/data", std::nullopt, [&](std::uint64_t, std::uint64_t) {
+      if (!std::exchange(removed, true)) {
+        ASSERT_OK(log_->remove_topic(all ? clicks_.topic : rides_.topic));
+        settle();
+      }
+    });
+    ASSERT_OK(report);
+    EXPECT_TRUE(removed);
+    for (const auto& finding : report->findings) ADD_FAILURE() << finding.file << ": " << finding.what;
+    if (!all) return;
+    clicks_ = {log_->create_topic("clicks", TopicKind::plain, 1, {{"segment.bytes", "4096"}}).value(), PartitionId(0)};
+  }
+}
+
 TEST_F(Verify, ADirectoryWithoutAStoreIsAnErrorAndNotAFinding) {
   os::SimEnv env(world_);
   const auto report = verify(env, "/elsewhere", std::nullopt, {});

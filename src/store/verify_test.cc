@@ -11,6 +11,7 @@
 #include "store/index.h"
 #include "store/index_feed.h"
 #include "store/store_test_support.h"
+#include "store/watched_env_for_test.h"
 
 namespace baton::store::testing {
 namespace {
@@ -328,6 +329,33 @@ TEST(StoreVerifyThreads, ItIsCleanWhileAppendsGoOn) {
     stop = true;
   }
   std::filesystem::remove_all(root);
+}
+
+// Catalogue, journal and marks are read one after another: in between, before each look, a writer opens, appends, and closes or is killed.
+TEST_F(StoreVerify, AWriterThatComesAndGoesMeanwhileIsNotTakenForDamage) {
+  fill(0, 40);
+  close();
+  for (const bool killed : {false, true}) {
+    int looks = 0;
+    for (int at = 1; at == 1 || looks >= at; ++at) {
+      looks = 0;
+      WatchedEnv env(world_);
+      env.watch() = [&](const std::string&) {
+        if (++looks != at) return;
+        start();
+        fill(at, at + 5);
+        if (killed) env_->kill();
+        if (killed) end();
+        else close();
+      };
+      const auto report = verify_store(env, "/data", std::nullopt, {});
+      env.watch() = nullptr;
+      ASSERT_TRUE(report) << report.error().to_string();
+      for (const auto& finding : report->log.findings) ADD_FAILURE() << at << (killed ? ", killed: " : ": ") << finding.file << ", position " << finding.position << ": " << finding.what;
+      if (HasFailure()) return;
+    }
+    EXPECT_GT(looks, 10);
+  }
 }
 
 }  // namespace
