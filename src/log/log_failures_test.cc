@@ -52,7 +52,7 @@ TEST_F(LogFailures, F3AJournalCutAtAnyByteIsCutToItsLastWholeRound) {
   const auto positions = record_positions();  // base, a, b, c, end
   ASSERT_EQ(positions.size(), 5u);
   const auto path = journal();
-  kill();
+  lose_power();
   const auto whole = *world_.disk().read(path);
   // Before the last round: what is behind is gone altogether, as after a write that never came.
   for (std::uint64_t cut = positions[3]; cut <= positions[4]; cut += 13) {
@@ -65,7 +65,7 @@ TEST_F(LogFailures, F3AJournalCutAtAnyByteIsCutToItsLastWholeRound) {
     const bool last_is_there = got.size() == 3;
     EXPECT_GE(got.size(), 2u) << cut;
     EXPECT_EQ(last_is_there, cut >= positions[3] + kRecordFixedBytes + kPartBytes + make_batch("c").size()) << cut;
-    kill();
+    lose_power();
   }
 }
 
@@ -141,7 +141,7 @@ TEST_F(LogFailures, F8DamageInTheLastUnacknowledgedRoundIsCutAndReported) {
   ASSERT_OK(append("b"));
   const auto positions = record_positions();
   const auto path = journal();
-  kill();
+  lose_power();
   flip(path, positions[2] + 70);
   open();
   EXPECT_EQ(values(), (Values{{0, "a"}}));

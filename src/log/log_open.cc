@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "log/live_check.h"
 #include "log/log_impl.h"
 #include "log/read_only_log.h"
 
@@ -104,6 +105,7 @@ Status LogImpl::recover() {
   const CatalogueState& state = catalogue_->state();
   if (catalogue_->torn_bytes() > 0 && options_.warn) options_.warn("catalogue: an incomplete record at its end was cut");
   BATON_TRY_ASSIGN(auto store, find_store(fs_, directory_, state, options_));
+  BATON_TRY(check_live(env_, directory_, *catalogue_, store));
   // Nothing was changed up to here, and nothing is damaged.
   BATON_TRY(os::make_directories(fs_, journal_directory(directory_)));
   BATON_TRY(os::make_directories(fs_, path("topics")));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "log/live_check.h"
 
 namespace baton::log {
 namespace {
@@ -99,6 +100,7 @@ Result<bool> ReadOnlyLog::take_live(const Prepare& prepare) {
     older = epoch;
     together = false;
   }
+  BATON_TRY(check_catalogue_end(marks->header, *catalogue_));
   epoch_.store(marks->header.epoch.value(), std::memory_order_release);
   drop_removed();
   for (const auto& slot : marks->slots) BATON_TRY(take_slot(slot, marks->header.state == LiveState::failed));
@@ -262,6 +264,7 @@ Status ReadOnlyLog::take_closed(const Prepare& prepare) {
                                     "known yet: open it for writing once, with any command that writes"};
   }
   BATON_TRY_ASSIGN(const auto store, find_store(env_.fs(), directory_, catalogue_->state(), options_));
+  BATON_TRY(check_live(env_, directory_, *catalogue_, store));
   epoch_.store(catalogue_->state().epoch.value(), std::memory_order_release);
   drop_removed();
   for (const auto& [key, found] : store.partitions) {

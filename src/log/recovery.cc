@@ -52,6 +52,7 @@ class Finder {
   }
   [[nodiscard]] Status list_partitions();
   [[nodiscard]] Status check_removed(const PartitionKey& key, const JournalReader::Place& place) const;
+  [[nodiscard]] Status check_epoch(const ParsedRecord& record, const JournalReader::Place& place) const;
   [[nodiscard]] Status list_segments(Plan& plan);
   [[nodiscard]] Status take_extent(Plan& plan, const JournalPart& part);
   [[nodiscard]] Status take_part(Plan& plan, const JournalReader::Place& place, const ParsedRecord::Part& part);
@@ -80,6 +81,7 @@ Result<RecoveredStore> Finder::find() {
                                                      store_.clean ? std::optional(catalogue_.clean_round) : std::nullopt));
   const auto visit = [&](const JournalReader::Place& place, const ParsedRecord& record) -> Status {
     store_.rounds_in_journal = store_.rounds_in_journal || !place.base;
+    BATON_TRY(check_epoch(record, place));
     for (const auto& part : record.parts) {
       const auto plan = plans_.find(part.key);
       if (plan == plans_.end()) {
@@ -125,6 +127,14 @@ Status Finder::check_removed(const PartitionKey& key, const JournalReader::Place
   return Error{Code::corrupt, "catalogue: its end is missing: " + place.file->name + ", position " + std::to_string(place.position) +
                                   ", tells of partition " + std::to_string(key.partition.value()) + " of topic " + key.topic.to_hex() +
                                   ", which the catalogue does not know: restore the store from a backup"};
+}
+
+// Nor is anything written in an epoch that is not in the catalogue yet: with it lost, the next one would have its number.
+Status Finder::check_epoch(const ParsedRecord& record, const JournalReader::Place& place) const {
+  if (record.fixed.epoch <= catalogue_.epoch) return {};
+  return Error{Code::corrupt, "catalogue: its end is missing: " + place.file->name + ", position " + std::to_string(place.position) + ", is of epoch " +
+                                  std::to_string(record.fixed.epoch.value()) + ", and its newest is " + std::to_string(catalogue_.epoch.value()) +
+                                  ": restore the store from a backup"};
 }
 
 Status Finder::list_partitions() {

@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/try.h"
+#include "log/live_check.h"
 #include "log/marks.h"
 #include "log/segment.h"
 #include "log/verifier.h"
@@ -229,6 +230,9 @@ Status Verifier::take_names(const PartitionKey& key) {
 // Nobody writes: the journal is read, too.
 Status Verifier::take_disk() {
   auto store = find_store(fs_, directory_, catalogue_->state(), LogOptions{});
+  if (store) {
+    if (const Status whole = check_live(env_, directory_, *catalogue_, *store); !whole) store = whole.error();
+  }
   if (!store && store.error().code != Code::corrupt) return store.error();
   if (!store) {
     found(store.error());
