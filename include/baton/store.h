@@ -229,6 +229,7 @@ struct Loaded {
   bool snapshot_due = false;           // by the policy: the caller should save one
   std::optional<std::int64_t> next_version;  // there is more than LoadOptions::bytes_max: read_stream() from this version on
   bool deleted = false;                // the stream is; an append makes it again, under any or no_stream
+  std::int64_t removed = 0;            // so many events, behind the snapshot or of all, a retention has removed: the state cannot be told from these
 };
 struct LoadOptions {
   std::int32_t shape = 0;              // snapshots of another shape are not used
@@ -281,6 +282,9 @@ class Store {
   virtual Result<StreamHead> stream_head(const std::string& context, const std::string& stream) = 0;
 
   virtual Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options) = 0;
+  // What Subscription::save_checkpoint() has saved last under a name; nothing when there is no such checkpoint. invalid_argument: it is of another
+  // context; corrupt names its file.
+  virtual Result<std::optional<Position>> checkpoint(const std::string& context, std::string_view name) = 0;
   // How many offsets of its context lie at or before a position (progress; which of two is later). position_lost.
   virtual Result<std::int64_t> rank(const std::string& context, const Position& position) = 0;
   // The last event appended at or before `recorded`; the last visible one when it is empty. The beginning when there is none.

@@ -48,7 +48,11 @@ class Source : public std::enable_shared_from_this<Source> {
   void next(std::function<void(net::Stream::Piece)> give) {
     give_ = std::move(give);
     asked_ns_ = gateway_.env().clock().monotonic_ns();
-    read();
+    // Where it begins: who comes back before the first event goes on from there.
+    if (std::exchange(begun_, true) || read_.after.is_beginning()) return read();
+    core_.post([weak = weak_from_this(), text = "id: " + read_.after.token + "\n\n"] {
+      if (const auto self = weak.lock(); self && !self->closed_) self->give(piece_of(text));
+    });
   }
 
   void close() {
@@ -154,6 +158,7 @@ class Source : public std::enable_shared_from_this<Source> {
   std::unique_ptr<broker::FetchWaiters::Waiter> waiter_;
   const std::shared_ptr<std::atomic<bool>> told_ = std::make_shared<std::atomic<bool>>(false);  // on_moved() is on its way
   std::optional<os::TimerId> timer_;
+  bool begun_ = false;
   bool reading_ = false;
   bool moved_ = false;  // since the last read began
   bool closed_ = false;

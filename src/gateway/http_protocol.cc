@@ -245,12 +245,23 @@ class Http final : public net::Protocol {
     if (encodings > 1 || (encodings == 1 && (message.version() < 11 || lower(std::string_view(message[http::field::transfer_encoding])) != "chunked"))) {
       return refuse(400, "a request has a Transfer-Encoding that is not taken", "the only Transfer-Encoding is chunked, in HTTP/1.1");
     }
+    if (std::string_view(message.target()).find('#') != std::string_view::npos) {
+      return refuse(400, "a request's target has a fragment", "a target has no '#': a fragment is the client's own; in a name it is written %23");
+    }
     if (types > 1) return refuse(400, "a request has several Content-Types", "a request has one Content-Type at most");
     if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return refuse(400, "a request has no Host, or several", "a request has exactly one Host");
     if (info_.local) return std::nullopt;
     if (hosts == 1 && !is_ours(std::string_view(message[http::field::host]))) {
       return refuse(421, "a request asks for another host",
                     "this server does not go by the name in Host; if it should, add it to http.hosts");
+    }
+    // The name in a target that is a whole address counts more than that in Host (RFC 9112, section 3.2.2).
+    const std::string_view target(message.target());
+    if (const auto scheme = target.find("://"); !target.starts_with('/') && scheme != std::string_view::npos) {
+      const std::string_view rest = target.substr(scheme + 3);
+      if (!is_ours(rest.substr(0, rest.find_first_of("/?#")))) {
+        return refuse(421, "a request asks for another host", "this server does not go by the name in the request's target; if it should, add it to http.hosts");
+      }
     }
     // A browser says which page a request comes from; other clients do not (S22).
     const std::string_view origin(message[http::field::origin]);

@@ -92,6 +92,8 @@ std::vector<Route> context_routes() {
        {{200, "Appended, and on disk."}, kConflict, kWrongVersion}, kJson, Right::write, &append_to_context, true},
       {"GET", "/contexts/{context}/position", "find_position", "contexts", "The last event's position, now or at a time.",
        {{In::query, "recorded", "string", "Of the last event that was appended up to this time (RFC 3339)."}}, {}, {{200, "A position."}, kNotFound}, kJson, Right::describe, &find_position},
+      {"GET", "/contexts/{context}/checkpoints/{name}", "get_checkpoint", "contexts", "How far a subscription has come, as it was saved.", {}, {},
+       {{200, "A position."}, kNotFound}, kJson, Right::read, &get_checkpoint},
       {"PUT", "/contexts/{context}/checkpoints/{name}", "put_checkpoint", "contexts", "Saves how far a subscription has come.",
        {{In::query, "position", "string", "Of the last event that was handled."}}, {}, {{204, "Saved, and on disk."}, kNotFound, kGone}, {}, Right::read, &put_checkpoint},
   };

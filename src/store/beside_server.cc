@@ -131,6 +131,10 @@ class BesideServer final : public Store {
     BATON_TRY_ASSIGN(auto inner, reader_->subscribe(options));
     return std::unique_ptr<Subscription>(std::make_unique<BesideSubscription>(std::move(inner), *client_, options.context));
   }
+  Result<std::optional<Position>> checkpoint(const std::string& context, std::string_view name) override {
+    BATON_TRY(refresh());
+    return reader_->checkpoint(context, name);
+  }
   Result<std::int64_t> rank(const std::string& context, const Position& position) override {
     BATON_TRY(refresh());
     return reader_->rank(context, position);

@@ -234,5 +234,41 @@ TEST_F(PastRetention, AfterAllWasRemovedItIsToldOnce) {
   EXPECT_THAT(data_of(read({.after = page.next}).events), ElementsAre("again"));
 }
 
+TEST_F(PastRetention, ASnapshotOutlivesItsEventAndWhatIsMissingBehindItIsTold) {
+  begin(1, std::nullopt, 48 << 10);
+  const auto fill = [&] {
+    for (int i = 0; i < 600; ++i) appended("ride-1", {event("A", std::string(300, ' '))});
+    retain();
+  };
+  for (int i = 0; i < 5; ++i) appended("account", {event("A")});
+  ASSERT_TRUE(store_->save_snapshot("rides", "account", {.version = 4, .bytes = "ten"}));
+  appended("other", {event("A"), event("A")});
+  fill();
+  const auto kept = store_->load("rides", "account", {});
+  ASSERT_TRUE(kept) << kept.error().to_string();
+  ASSERT_TRUE(kept->snapshot);
+  EXPECT_EQ(kept->snapshot->bytes, "ten");
+  EXPECT_EQ((std::tuple(kept->version, kept->removed, kept->events.size())), std::tuple(4, 0, 0u));
+  const auto lost = store_->load("rides", "other", {});
+  ASSERT_TRUE(lost);
+  EXPECT_EQ((std::tuple(lost->version, lost->removed, lost->events.size())), std::tuple(1, 2, 0u));
+  // Two behind it are removed with the next retention, a third one is there.
+  appended("account", {event("A"), event("A")});
+  fill();
+  appended("account", {event("A")});
+  for (const bool restart : {false, true}) {
+    if (restart) kill_and_reopen();
+    const auto gap = store_->load("rides", "account", {});
+    ASSERT_TRUE(gap && gap->snapshot);
+    EXPECT_EQ((std::tuple(gap->version, gap->removed, gap->events.size())), std::tuple(7, 2, 1u));
+  }
+  // What is truncated is no part of the state, whoever removes it.
+  ASSERT_TRUE(store_->truncate_stream("rides", "account", 7, Expect::any()));
+  const auto truncated = store_->load("rides", "account", {});
+  ASSERT_TRUE(truncated);
+  EXPECT_FALSE(truncated->snapshot);
+  EXPECT_EQ((std::tuple(truncated->version, truncated->removed, truncated->events.size())), std::tuple(7, 0, 1u));
+}
+
 }  // namespace
 }  // namespace baton::store::testing

@@ -22,6 +22,7 @@ constexpr int kSlots = 2;
 
 struct Stored {
   Snapshot snapshot;
+  log::Epoch epoch;
   log::Offset offset;
 };
 
@@ -57,7 +58,7 @@ std::optional<Stored> decode(base::ByteView file, std::string_view stream) {
   const auto name = in.bytes(*name_size);
   const auto size = in.le<std::uint32_t>();
   if (!name || base::as_text(*name) != stream || !size || *size != in.remaining()) return std::nullopt;
-  return Stored{{.version = *version, .shape = *shape, .bytes = std::string(base::as_text(in.rest()))}, log::Offset(*offset)};
+  return Stored{{.version = *version, .shape = *shape, .bytes = std::string(base::as_text(in.rest()))}, log::Epoch(*epoch), log::Offset(*offset)};
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ Result<std::optional<Snapshot>> SnapshotStore::load(std::string_view stream, std
   std::ranges::sort(found, std::greater(), [](const auto& s) { return s ? s->snapshot.version : -1; });
   for (auto& stored : found) {
     if (!stored || stored->snapshot.shape != shape || stored->snapshot.version > version_max || stored->snapshot.version < 0) continue;
-    BATON_TRY_ASSIGN(const bool good, confirm(stored->snapshot.version, stored->offset));
+    BATON_TRY_ASSIGN(const bool good, confirm(stored->snapshot.version, stored->epoch, stored->offset));
     if (good) return std::optional(std::move(stored->snapshot));
   }
   return std::optional<Snapshot>();

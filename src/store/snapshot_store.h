@@ -24,9 +24,9 @@ class SnapshotStore {
   // `epoch` and `offset` of the event with the snapshot's version: they tie it to this log.
   [[nodiscard]] Status save(std::string_view stream, const Snapshot& snapshot, log::Epoch epoch, log::Offset offset);
 
-  // The newest usable one: of this stream and shape, whole, at most `version_max`, and confirmed: `confirm(version, offset)` says whether
-  // the event of the stream at `version` has that offset. An error of confirm is handed back.
-  using Confirm = std::function<Result<bool>(std::int64_t version, log::Offset offset)>;
+  // The newest usable one: of this stream and shape, whole, at most `version_max`, and confirmed: `confirm` says whether the event
+  // of the stream at `version` has, or had, that epoch and offset. An error of confirm is handed back.
+  using Confirm = std::function<Result<bool>(std::int64_t version, log::Epoch epoch, log::Offset offset)>;
   [[nodiscard]] Result<std::optional<Snapshot>> load(std::string_view stream, std::int32_t shape, std::int64_t version_max,
                                                      const Confirm& confirm) const;
   // Removes what is kept of a stream.

@@ -16,7 +16,7 @@ struct Machine {
 };
 
 SnapshotStore::Confirm yes() {
-  return [](std::int64_t, log::Offset) -> Result<bool> { return true; };
+  return [](std::int64_t, log::Epoch, log::Offset) -> Result<bool> { return true; };
 }
 
 struct Snapshots : testing::Test {
@@ -89,12 +89,12 @@ TEST_F(Snapshots, ADamagedOneGivesWayToTheOlderOneAndThenToReplay_F20) {
 TEST_F(Snapshots, OneWhoseEventIsElsewhereInTheLogIsNotUsed) {
   ASSERT_TRUE(save(1, "older"));
   ASSERT_TRUE(save(2, "newer"));
-  const auto at = [&](std::int64_t version, log::Offset offset) -> Result<bool> {
+  const auto at = [&](std::int64_t version, log::Epoch, log::Offset offset) -> Result<bool> {
     EXPECT_EQ(offset.value(), version * 10);
     return version == 1;
   };
   EXPECT_EQ(store.load("ride-1", 1, kAnyVersion, at).value()->bytes, "older");
-  const auto failing = [](std::int64_t, log::Offset) -> Result<bool> { return Error{Code::io_error, "no"}; };
+  const auto failing = [](std::int64_t, log::Epoch, log::Offset) -> Result<bool> { return Error{Code::io_error, "no"}; };
   EXPECT_EQ(store.load("ride-1", 1, kAnyVersion, failing).error().code, Code::io_error);
 }
 

@@ -78,6 +78,11 @@ Result<std::unique_ptr<Subscription>> StoreReads::subscribe(const SubscribeOptio
   return store::subscribe(source(), std::move(found), options);
 }
 
+Result<std::optional<Position>> StoreReads::checkpoint(const std::string& context, std::string_view name) {
+  BATON_TRY(find(context));
+  return source().checkpoints->load(name, context);
+}
+
 Result<std::int64_t> StoreReads::rank(const std::string& context, const Position& position) {
   BATON_TRY_ASSIGN(const auto found, find(context));
   return rank_of(*found, position);

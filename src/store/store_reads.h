@@ -26,6 +26,7 @@ class StoreReads : public Store {
   Result<std::unique_ptr<Subscription>> subscribe(const SubscribeOptions& options) override;
   Result<std::int64_t> rank(const std::string& context, const Position& position) override;
   Result<Position> position_at(const std::string& context, std::optional<Time> recorded) override;
+  Result<std::optional<Position>> checkpoint(const std::string& context, std::string_view name) override;
   Result<Scanned> scan(const ReadContext& request, const std::function<bool(const EventView&)>& visit) override;
   Result<Loaded> load(const std::string& context, const std::string& stream, const LoadOptions& options) override;
 

@@ -317,7 +317,13 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
   loaded.deleted = head.deleted;
   if (head.empty()) return loaded;
   // A snapshot of an earlier life of the stream, or of what is truncated since, is not a state of what can be seen.
-  const auto confirm = [&](std::int64_t version, log::Offset offset) -> Result<bool> {
+  const log::PartitionReader& log = context.partition_for(stream).reader();
+  const auto confirm = [&](std::int64_t version, log::Epoch epoch, log::Offset offset) -> Result<bool> {
+    if (offset < log.bounds().log_start) {
+      // A retention has removed the event, and the state after it may be all that is left of it. The table of epochs tells whether it was ever there.
+      const auto end = log.epoch_end(epoch);
+      return version >= head.visible_from.value() && end && offset < *end;
+    }
     bool good = false;
     BATON_TRY(reader->read(version, version + 1, Direction::backward, [&](const EventView& event) {
       good = event.offset == offset.value();
@@ -340,6 +346,7 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
     bytes += sizeof(Event) + event.data.size() + event.stream.size() + event.id.size() + event.type.size() + event.source.size();
     return true;
   }));
+  loaded.removed = std::max<std::int64_t>(0, (loaded.events.empty() ? loaded.version + 1 : loaded.events.front().version) - first);
   loaded.snapshot_due = options.snapshot_every > 0 && (static_cast<std::int64_t>(loaded.events.size()) >= options.snapshot_every || loaded.next_version);
   return loaded;
 }

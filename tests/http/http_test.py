@@ -111,6 +111,17 @@ class Live(HttpCase):
             t.join()
         self.assertEqual(seen, list(range(total + 1)))
 
+    def test_a_client_at_the_end_that_comes_back_before_the_first_event_misses_nothing(self):
+        server = self.begin()
+        server.api.append("c", "s", "T", {"n": 0})
+        events = self.events(server, "/contexts/c/events?from=end")
+        begins = events.response.readline().decode()
+        self.assertTrue(begins.startswith("id: p1."), begins)
+        events.close()
+        server.api.append("c", "s", "T", {"n": 1})
+        again = self.events(server, "/contexts/c/events?from=end", Last_Event_ID=begins[4:].strip())
+        self.assertEqual(again.next()[1]["data"], {"n": 1})
+
     def test_many_clients_see_an_event_that_comes_while_they_wait(self):
         server = self.begin()
         server.api.append("c", "s", "Old", {})

@@ -17,7 +17,7 @@ NEEDS = {
     "load_aggregate": {(TOPIC, READ)}, "get_snapshot": {(TOPIC, READ)}, "put_snapshot": {(TOPIC, WRITE)}, "list_streams": {(TOPIC, READ)},
     "list_contexts": OPEN, "get_context": {(TOPIC, DESCRIBE)}, "create_context": {(TOPIC, CREATE), (CLUSTER, CREATE)}, "configure_context": {(TOPIC, ALTER_CONFIGS)},
     "read_events": {(TOPIC, READ)}, "post_events": {(TOPIC, WRITE)}, "append": {(TOPIC, WRITE)}, "find_position": {(TOPIC, DESCRIBE)},
-    "put_checkpoint": {(TOPIC, READ)}, "list_views": OPEN, "query_view": {(TOPIC, READ)}, "read_view_table": {(TOPIC, READ)},
+    "get_checkpoint": {(TOPIC, READ)}, "put_checkpoint": {(TOPIC, READ)}, "list_views": OPEN, "query_view": {(TOPIC, READ)}, "read_view_table": {(TOPIC, READ)},
     "get_index": OPEN, "get_health": OPEN, "get_ready": OPEN, "get_openapi": OPEN, "get_metrics": {(CLUSTER, DESCRIBE)}, "get_store": {(CLUSTER, DESCRIBE)},
     "apply_retention": {(CLUSTER, ALTER)}, "confirm_clock": {(CLUSTER, ALTER)},
 }
@@ -185,8 +185,11 @@ class Rights(HttpCase):
         path = f"/contexts/c/checkpoints/n?position={position}"
         self.grant(server, (TOPIC, READ))
         self.check(server.api.ask("PUT", path), 403)
+        self.check(server.api.get("/contexts/c/checkpoints/n"), 403)
         self.grant(server, (TOPIC, READ), (GROUP, READ))
+        self.check(server.api.get("/contexts/c/checkpoints/n"), 404)
         self.check(server.api.ask("PUT", path), 204)
+        self.assertEqual(self.check(server.api.get("/contexts/c/checkpoints/n"), 200).json, {"position": position})
 
     def test_an_address_is_the_clients_own_whatever_the_listener_is_bound_to(self):
         server = self.begin("--set", "http.address=::ffff:127.0.0.1")

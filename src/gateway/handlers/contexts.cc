@@ -149,11 +149,32 @@ void find_position(Gateway& gateway, const CallPtr& call) {
   });
 }
 
+namespace {
+
+// A checkpoint is what a consumer group is to Kafka's clients.
+bool may_use_checkpoint(Gateway& gateway, const CallPtr& call) {
+  if (gateway.may(call->request, broker::Operation::read, broker::Resource::group, call->in_path("name"))) return true;
+  call->respond(forbidden("Read on group '" + call->in_path("name") + "' (the checkpoint)"));
+  return false;
+}
+
+}  // namespace
+
+void get_checkpoint(Gateway& gateway, const CallPtr& call) {
+  if (!may_use_checkpoint(gateway, call)) return;
+  gateway.read(call, [&gateway, call]() -> Result<Response> {
+    BATON_TRY_ASSIGN(const auto position, gateway.store().checkpoint(call->in_path("context"), call->in_path("name")));
+    if (!position) return Error{Code::not_found, "context " + call->in_path("context") + " has no checkpoint '" + call->in_path("name") + "'"};
+    std::string body;
+    JsonObject out(body);
+    out.text("position", position->token);
+    out.end();
+    return json_response(std::move(body));
+  });
+}
+
 void put_checkpoint(Gateway& gateway, const CallPtr& call) {
-  // What a consumer group is to Kafka's clients.
-  if (!gateway.may(call->request, broker::Operation::read, broker::Resource::group, call->in_path("name"))) {
-    return call->respond(forbidden("Read on group '" + call->in_path("name") + "' (the checkpoint)"));
-  }
+  if (!may_use_checkpoint(gateway, call)) return;
   gateway.read(call, [&gateway, call]() -> Result<Response> {
     if (!call->has("position")) return bad("parameter 'position' is missing: of the last event that was handled");
     SubscribeOptions options{.context = call->in_path("context"), .live = false};

@@ -22,6 +22,7 @@ void get_context(Gateway& gateway, const CallPtr& call);
 void create_context(Gateway& gateway, const CallPtr& call);
 void configure_context(Gateway& gateway, const CallPtr& call);
 void find_position(Gateway& gateway, const CallPtr& call);
+void get_checkpoint(Gateway& gateway, const CallPtr& call);
 void put_checkpoint(Gateway& gateway, const CallPtr& call);
 // events.cc
 void read_events_of_context(Gateway& gateway, const CallPtr& call);

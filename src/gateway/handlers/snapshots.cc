@@ -46,6 +46,7 @@ void load_aggregate(Gateway& gateway, const CallPtr& call) {
     JsonObject out(body);
     out.number("version", loaded.version);
     out.boolean("snapshot_due", loaded.snapshot_due);
+    if (loaded.removed > 0) out.number("removed", loaded.removed);
     if (loaded.snapshot) {
       out.key("snapshot");
       put_snapshot_json(body, *loaded.snapshot);
