@@ -97,7 +97,7 @@ Status ViewManager::writable(const std::string& name) const {
 }
 
 Result<std::unique_ptr<os::File>> ViewManager::lock_file(const View& view) {
-  BATON_TRY(os::make_directories(env_.fs(), view.files.directory()));
+  BATON_TRY(sync_names([&] { return os::make_directories(env_.fs(), view.files.directory()); }));
   BATON_TRY_ASSIGN(auto file, env_.fs().open(view.files.path("LOCK"), {.write = true, .create = true}));
   BATON_TRY_ASSIGN(const bool locked, file->try_lock(os::LockKind::exclusive, 0, 0));
   if (!locked) return Error{Code::locked, "view '" + view.name + "' is being written by another process: end it, or ask it"};
@@ -421,7 +421,15 @@ Status ViewManager::drop(const std::string& name) {
   BATON_TRY(env_.fs().sync_directory(view->files.directory()));
   BATON_TRY(os::remove_tree(env_.fs(), view->files.directory()));
   view->lock.reset();
-  return env_.fs().sync_directory(directory_);
+  return sync_names([&] { return env_.fs().sync_directory(directory_); });
+}
+
+Status ViewManager::sync_names(const std::function<Status()>& sync) {
+  const std::lock_guard guard(names_mutex_);
+  BATON_TRY(names_synced_);
+  Status synced = sync();
+  if (!synced && synced.error().code == Code::io_error) names_synced_ = synced;
+  return synced;
 }
 
 }  // namespace baton::view

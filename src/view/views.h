@@ -142,6 +142,11 @@ class ViewManager {
   std::string directory_;
   ViewOptions options_;
   Vfs vfs_;
+  // What makes names in directory_ durable. A sync that has failed is not tried again (F12): whoever asks later gets the failure, too.
+  Status sync_names(const std::function<Status()>& sync);
+
+  std::mutex names_mutex_;
+  Status names_synced_;
   std::mutex mutex_;  // of views_ only
   std::map<std::string, std::unique_ptr<View>> views_;
 };
