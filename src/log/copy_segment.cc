@@ -56,7 +56,7 @@ class SegmentCopy {
 
 // The writer's marks, as far as the copy goes.
 Status SegmentCopy::take_marks() {
-  const auto bytes = os::read_file(fs_, os::join(from_, name(".marks")), kMarksFileBytesMax);
+  const auto bytes = os::read_state_file(fs_, os::join(from_, name(".marks")), kMarksFileBytesMax);
   if (!bytes && bytes.error().code == Code::not_found)
     return Error{Code::corrupt, name(".marks") + ", position 0: the file is missing"};
   if (!bytes) return bytes.error();

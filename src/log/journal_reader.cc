@@ -130,6 +130,7 @@ Status JournalReader::read_rounds(std::size_t index, const Visit& visit) {
     BATON_TRY_ASSIGN(const bool good, record(file, position, parsed));
     if (!good || parsed.fixed.round != expected || parsed.fixed.previous_crc != previous_crc) break;
     const RecordFixed fixed = parsed.fixed;
+    if (fixed.durable_round >= fixed.round) return corrupt(file.name, position, "a round says of itself, or of a later one, that it is durable");
     BATON_TRY(visit({&file, position, false, index == 0}, parsed));
     previous_crc = fixed.crc;
     durable_ = std::max(durable_, fixed.durable_round);

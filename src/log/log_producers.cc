@@ -50,7 +50,7 @@ Result<std::optional<LastBatch>> batch_before(const Partition& partition, Offset
 // What is damaged or missing is read from the log again. io_error only.
 Result<std::vector<ProducerSnapshot>> LogImpl::read_producers() const {
   std::vector<ProducerSnapshot> none;
-  const auto bytes = os::read_file(fs_, path(kProducersName), kProducersFileBytesMax);
+  const auto bytes = os::read_state_file(fs_, path(kProducersName), kProducersFileBytesMax);
   if (!bytes && bytes.error().code == Code::io_error) return bytes.error();
   if (!bytes) return none;
   auto entries = decode_producers(catalogue_->state().store_id, *bytes);

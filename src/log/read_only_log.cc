@@ -228,7 +228,7 @@ Status ReadOnlyLog::take_segments(View& view, const LiveSlot& slot) {
 Status ReadOnlyLog::take_marks(Segment& segment, const LiveSlot& slot, Offset following) {
   auto& fs = env_.fs();
   const bool open = segment.base() == slot.segment_base;
-  const auto bytes = os::read_file(fs, segment.marks_path(), kMarksFileBytesMax);
+  const auto bytes = os::read_state_file(fs, segment.marks_path(), kMarksFileBytesMax);
   if (!bytes && bytes.error().code != Code::not_found) return bytes.error();
   const auto marks = bytes ? parse_marks(*bytes, slot.key, segment.base()) : Result<MarksContent>(bytes.error());
   if (!marks) segment.expect_marks();

@@ -123,7 +123,7 @@ Result<RecoveredStore> Finder::find() {
 // catalogue is not whole.
 Status Finder::check_removed(const PartitionKey& key, const JournalReader::Place& place) const {
   const auto topic = catalogue_.topics.find(key.topic);
-  if (topic != catalogue_.topics.end() && (topic->second.removed || key.partition.value() < topic->second.partitions)) return {};
+  if (topic != catalogue_.topics.end() && (topic->second.removed || (key.partition.value() >= 0 && key.partition.value() < topic->second.partitions))) return {};
   return Error{Code::corrupt, "catalogue: its end is missing: " + place.file->name + ", position " + std::to_string(place.position) +
                                   ", tells of partition " + std::to_string(key.partition.value()) + " of topic " + key.topic.to_hex() +
                                   ", which the catalogue does not know: restore the store from a backup"};
@@ -177,7 +177,7 @@ Status Finder::list_segments(Plan& plan) {
 
 Result<MarksContent> Finder::load_marks(const Plan& plan, Offset base) {
   const std::string name = plan.name(base, ".marks");
-  auto bytes = os::read_file(fs_, path(name), kMarksFileBytesMax);
+  auto bytes = os::read_state_file(fs_, path(name), kMarksFileBytesMax);
   if (!bytes && bytes.error().code == Code::not_found) return Error{Code::corrupt, name + ": the file is missing"};
   if (!bytes) return bytes.error();
   auto content = parse_marks(*bytes, plan.found.key, base);

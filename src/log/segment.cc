@@ -156,7 +156,7 @@ Result<std::size_t> Segment::read_some(std::uint64_t position, base::MutableByte
 }
 
 Result<std::vector<Mark>> Segment::read_marks(std::uint64_t want) const {
-  const auto bytes = os::read_file(fs_, marks_path(), kMarksFileBytesMax);
+  const auto bytes = os::read_state_file(fs_, marks_path(), kMarksFileBytesMax);
   if (!bytes) return bytes.error().code == Code::not_found ? missing(relative_marks_path()) : bytes.error();
   auto content = parse_marks(*bytes, key_, base_);
   if (!content) return Error{content.error().code, relative_marks_path() + ", " + content.error().detail};

@@ -218,7 +218,7 @@ Status Verifier::take_names(const PartitionKey& key) {
       target.end = seal->second->bytes;
       target.following = seal->second->next_offset;
     } else if (!target.following) {
-      const auto bytes = os::read_file(fs_, path(target.name(".marks")), kMarksFileBytesMax);
+      const auto bytes = os::read_state_file(fs_, path(target.name(".marks")), kMarksFileBytesMax);
       const auto content = bytes ? parse_marks(*bytes, key, bases[i]) : Result<MarksContent>(bytes.error());
       target.end = content ? content->end.end_position : 0;
     }

@@ -39,7 +39,7 @@ Status Verifier::check_segment(const Target& target) {
   if (!file) return file.error();
   Walk state;
   state.expected = target.base;
-  const auto bytes = os::read_file(fs_, path(target.name(".marks")), kMarksFileBytesMax);
+  const auto bytes = os::read_state_file(fs_, path(target.name(".marks")), kMarksFileBytesMax);
   if (!bytes && bytes.error().code != Code::not_found) return bytes.error();
   const auto content = bytes ? parse_marks(*bytes, target.key, target.base) : Result<MarksContent>(bytes.error());
   if (!content) {

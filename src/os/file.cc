@@ -42,6 +42,12 @@ Status make_directories(FileSystem& fs, const std::string& path) {
   return fs.sync_directory(above);
 }
 
+Result<base::Bytes> read_state_file(FileSystem& fs, const std::string& path, std::uint64_t limit) {
+  auto content = read_file(fs, path, limit);
+  if (content || content.error().code != Code::too_large) return content;
+  return Error{Code::corrupt, path + ", position " + std::to_string(limit) + ": the file goes on, and never has more than that"};
+}
+
 Result<base::Bytes> read_file(FileSystem& fs, const std::string& path, std::uint64_t limit) {
   BATON_TRY_ASSIGN(const auto file, fs.open(path, {}));
   BATON_TRY_ASSIGN(const std::uint64_t size, file->size());

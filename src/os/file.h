@@ -120,6 +120,8 @@ class FileSystem {
 [[nodiscard]] Status make_directories(FileSystem& fs, const std::string& path);
 // Reads a whole file of at most `limit` bytes; too_large otherwise.
 [[nodiscard]] Result<base::Bytes> read_file(FileSystem& fs, const std::string& path, std::uint64_t limit);
+// The same of a file of a store's own, which is never longer: corrupt when it is, as any other damage.
+[[nodiscard]] Result<base::Bytes> read_state_file(FileSystem& fs, const std::string& path, std::uint64_t limit);
 // Writes `path` so that after a crash it holds the old or the new content: temporary file, sync, rename, directory sync.
 [[nodiscard]] Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content);
 // remove for a whole tree; fine if it is not there.

@@ -58,9 +58,9 @@ CheckpointStore::CheckpointStore(os::FileSystem& fs, std::string directory) : fs
 std::string CheckpointStore::path(std::string_view name) const { return os::join(directory_, base::to_hex(base::as_bytes(name))); }
 
 Result<std::optional<StoredCheckpoint>> CheckpointStore::read(std::string_view name) const {
-  const auto file = os::read_file(fs_, path(name), kFileBytesMax);
+  const auto file = os::read_state_file(fs_, path(name), kFileBytesMax);
   if (!file && file.error().code == Code::not_found) return std::optional<StoredCheckpoint>();
-  if (!file && file.error().code != Code::too_large) return file.error();
+  if (!file && file.error().code != Code::corrupt) return file.error();
   auto stored = file ? decode(*file) : std::nullopt;
   if (!stored || stored->name != name) {
     return Error{Code::corrupt, path(name) + ": the file of checkpoint '" + std::string(name) +

@@ -252,6 +252,9 @@ Result<std::shared_ptr<const HeadsReader>> HeadsReader::open(os::Env& env, const
   BATON_TRY_ASSIGN(state->mapping, file->map());
   state->bytes = state->mapping->bytes();
   BATON_TRY(state->check(partition));
+  // An older snapshot under a newer one's name would let versions begin anew.
+  const auto named = parse_heads_file_name(std::string_view(path).substr(path.rfind('/') + 1));
+  if (named && *named != state->offset) return state->damaged(32, "it is of another offset than its name says");
   return std::shared_ptr<const HeadsReader>(new HeadsReader(std::move(state)));
 }
 

@@ -128,6 +128,17 @@ TEST_F(HeadsTest, IsTheOldOrTheNewFileAfterAPowerLossAnywhere) {
   }
 }
 
+TEST_F(HeadsTest, OneUnderTheNameOfAnotherOffsetIsDamage) {
+  ASSERT_TRUE(write(make_heads(20)));
+  const auto reader = HeadsReader::open(env_, path_, kPartition);
+  ASSERT_TRUE(reader);
+  const std::string other = os::join(os::parent(path_), heads_file_name((*reader)->offset().plus(1)));
+  world_.disk().write(other, *world_.disk().read(path_));
+  const auto renamed = HeadsReader::open(env_, other, kPartition);
+  ASSERT_FALSE(renamed);
+  EXPECT_EQ(renamed.error().code, Code::corrupt);
+}
+
 TEST_F(HeadsTest, DamageOfAnyByteIsAnErrorAndNeverAnEmptyAnswer) {
   const auto heads = make_heads(20);
   ASSERT_TRUE(write(heads));

@@ -276,6 +276,20 @@ TEST(IndexDamage, OfAnyByteOfARunIsFoundAndNeverGivesAWrongAnswer) {
   }
 }
 
+TEST(IndexDamage, AManifestThatIsLongerThanAnyGivesAnEmptyIndex) {
+  ModelLog log(9);
+  log.append(300);
+  os::SimWorld world({.seed = 9});
+  make_index(world, log, false);
+  base::Bytes bytes = *world.disk().read("/index/MANIFEST");
+  bytes.resize(bytes.size() + 600'000);
+  world.disk().write("/index/MANIFEST", bytes);
+  Process process(world);
+  ASSERT_TRUE(process.open());
+  world.run_until_idle();
+  EXPECT_EQ(process.index->covered(), IndexCovered{});
+}
+
 TEST(IndexDamage, OfAnyByteOfTheManifestGivesAnEmptyIndex) {
   ModelLog log(9);
   log.append(300);

@@ -26,6 +26,8 @@ Error damaged(std::string_view what) {
 
 // Each covers offsets that the one before does not, and all are below what is covered.
 Status check_runs(const IndexManifest& manifest) {
+  constexpr std::uint64_t kRunNumberMax = std::uint64_t{1} << 62;  // far more than are ever given out
+  if (manifest.next_number > kRunNumberMax) return damaged("the number of the next run cannot be one");
   std::int64_t end = 0;
   for (const RunInfo& run : manifest.runs) {
     if (run.first < end || run.end <= run.first || run.end > manifest.covered.next.value()) {
@@ -135,7 +137,7 @@ std::size_t IndexManifest::whole_bytes(base::ByteView file) {
 }
 
 Result<base::Bytes> IndexManifest::read_bytes(os::FileSystem& fs, const std::string& directory) {
-  return os::read_file(fs, os::join(directory, IndexManifestFile::kName), kFileBytesMax);
+  return os::read_state_file(fs, os::join(directory, IndexManifestFile::kName), kFileBytesMax);
 }
 
 Result<IndexManifest> IndexManifest::read(os::FileSystem& fs, const std::string& directory) {

@@ -119,8 +119,13 @@ Result<std::shared_ptr<PartitionView>> StoreCore::open_partition(const log::Part
   view->index().drop_below(view->reader().bounds().log_start);
   const auto& snapshots = log_->catalogue().heads_snapshot;
   if (const auto found = snapshots.find(key); found != snapshots.end() && found->second.value() > 0) {
-    BATON_TRY_ASSIGN(auto heads, HeadsReader::open(env_, os::join(directory, heads_file_name(found->second)), key));
-    view->set_heads(std::move(heads));
+    const std::string path = os::join(directory, heads_file_name(found->second));
+    auto heads = HeadsReader::open(env_, path, key);
+    if (!heads && heads.error().code == Code::not_found) {
+      return Error{Code::corrupt, path + ", position 0: the file is missing; stream heads cannot be rebuilt: restore this file from a backup"};
+    }
+    if (!heads) return std::move(heads).error();
+    view->set_heads(*std::move(heads));
   }
   return view;
 }

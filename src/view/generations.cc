@@ -70,7 +70,7 @@ std::optional<Name> parse_name(std::string_view name) {
 
 Result<std::optional<Current>> Generations::read_current() const {
   const std::string file = path("CURRENT");
-  auto content = os::read_file(fs_, file, kCurrentBytesMax);
+  auto content = os::read_state_file(fs_, file, kCurrentBytesMax);
   if (!content) {
     if (content.error().code == Code::not_found) return std::optional<Current>();
     return content.error();

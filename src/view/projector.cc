@@ -130,18 +130,22 @@ Status Projector::make_schema(const ViewDefinition& view) {
   return flush();
 }
 
-Result<ViewDefinition> read_definition(Database& db) {
-  BATON_TRY_ASSIGN(Statement row, db.prepare("SELECT format, definition, keep_every, keep_copies FROM baton_view"));
+Status check_format(Database& db) {
+  BATON_TRY_ASSIGN(Statement row, db.prepare("SELECT format FROM baton_view"));
   BATON_TRY_ASSIGN(const bool there, row.step());
   if (!there)
     return Error{Code::corrupt, "the view's database has no definition: delete the view's directory; it is built again"};
-  if (row.integer(0) != kFormat) {
-    return Error{Code::unsupported_format,
-                 "the view's database has format " + row.text(0) + ", and this program knows format 1"};
-  }
-  BATON_TRY_ASSIGN(auto views, parse_view_file(row.text(1), "the view's database"));
+  if (row.integer(0) == kFormat) return {};
+  return Error{Code::unsupported_format, "the view's database has format " + row.text(0) + ", and this program knows format 1"};
+}
+
+Result<ViewDefinition> read_definition(Database& db) {
+  BATON_TRY(check_format(db));
+  BATON_TRY_ASSIGN(Statement row, db.prepare("SELECT definition, keep_every, keep_copies FROM baton_view"));
+  BATON_TRY(row.step());
+  BATON_TRY_ASSIGN(auto views, parse_view_file(row.text(0), "the view's database"));
   ViewDefinition& view = views.front();
-  view.keep = {.every = row.integer(2), .copies = row.integer(3)};
+  view.keep = {.every = row.integer(1), .copies = row.integer(2)};
   // Places in a file that is not there would not help anybody.
   for (auto& table : view.tables) table.where.clear();
   for (auto& type : view.on) {

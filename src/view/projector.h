@@ -118,6 +118,7 @@ class Projector {
 
 // What a generation or copy says of itself, whoever writes it. corrupt, or unsupported_format.
 [[nodiscard]] Result<ViewDefinition> read_definition(Database& db);
+[[nodiscard]] Status check_format(Database& db);  // unsupported_format: a newer program has made it; corrupt
 [[nodiscard]] Result<Checkpoint> read_checkpoint(Database& db);
 [[nodiscard]] Result<Position> read_origin(Database& db);
 

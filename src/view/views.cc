@@ -315,6 +315,7 @@ Result<Database> ViewManager::open_live(View& view, Current* current) {
     if (!now) return no_such_view(view.name);
     auto db = Database::open(vfs_, view.files.database_path(now->live), Database::Mode::read);
     if (db) {
+      BATON_TRY(check_format(*db));
       *current = *now;
       return db;
     }

@@ -1,7 +1,9 @@
 """Views that a server keeps up to date, asked over HTTP."""
+import contextlib
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import urllib.parse
@@ -115,6 +117,20 @@ class Views(HttpCase):
         self.assertEqual(told(positions[first + 99]), (100, first + 99))
         self.assertEqual(told(positions[5500]), (5501 - first, 5500))
         self.assertEqual(told(positions[first - 2], expect=5), "removed")
+
+    def test_a_view_of_a_newer_program_is_not_read(self):
+        server = self.begin()
+        server.api.append("bank", "a-1", "Deposited", {"amount": 1})
+        self.wait_for_rows(server, [["a-1", 1]])
+        self.stop(server)
+        [path] = (self.data / "views" / "totals").glob("g*.sqlite")
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE baton_view SET format = 2")
+            database.commit()
+        for query in (["SELECT * FROM account"], ["SELECT * FROM account", "--as-of-recorded", "2038-01-01T00:00:00Z"]):
+            done = subprocess.run([self.program, "--data", str(self.data), "view", "query", "totals", *query], capture_output=True, text=True, timeout=WAIT, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("has format 2", done.stderr)
 
     def test_a_table_is_a_resource(self):
         server = self.begin()
