@@ -127,7 +127,7 @@ class Views(HttpCase):
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("UPDATE baton_view SET format = 2")
             database.commit()
-        for query in (["SELECT * FROM account"], ["SELECT * FROM account", "--as-of-recorded", "2038-01-01T00:00:00Z"]):
+        for query in (["SELECT * FROM account"], ["SELECT * FROM account", "--as-of", "2038-01-01T00:00:00Z"]):
             done = subprocess.run([self.program, "--data", str(self.data), "view", "query", "totals", *query], capture_output=True, text=True, timeout=WAIT, check=False)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("has format 2", done.stderr)
