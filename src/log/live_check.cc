@@ -11,8 +11,12 @@ Status check_catalogue_end(const LiveHeader& live, const Catalogue& catalogue) {
 }
 
 Status check_live(os::Env& env, const std::string& directory, const Catalogue& catalogue, const RecoveredStore& store) {
-  const auto live = LiveReader::open(env, directory);
-  if (!live) return {};
+  auto live = LiveReader::open(env, directory);
+  if (!live) {
+    // Damaged marks say nothing; those that cannot be read might.
+    const bool unread = live.error().code == Code::io_error || live.error().code == Code::read_only;
+    return unread ? Status(std::move(live).error()) : Status();
+  }
   const auto header = (*live)->header();
   if (!header || header->store_id != catalogue.state().store_id || header->state == LiveState::failed) return {};
   if (header->boot_id.empty() || header->boot_id != env.boot_id() || header->epoch < catalogue.state().epoch) return {};
