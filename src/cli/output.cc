@@ -116,8 +116,8 @@ void put_json_event(std::string& out, const Event& event) {
     }
     out.push_back(']');
   }
+  if (event.has_data || event.content_type != "application/json") text("content_type", event.content_type);  // the default is given anew
   if (event.has_data) {
-    text("content_type", event.content_type);
     const bool json = is_json(event.content_type, event.data);
     // What says that it is JSON and is not would be read back as a text of JSON.
     if (!json && (broker::is_json_type(event.content_type) || !is_utf8(event.data))) {

@@ -179,10 +179,11 @@ class Cli(unittest.TestCase):
     def test_the_data_of_a_line_is_kept_byte_for_byte(self):
         data = '{"big":123456789012345678901234567890, "money":2.50,"d":1e400,"k":[1,{"x":"}\\""}],"k":2}'
         lines = ['{"stream":"cart-9" , "data" : %s ,"type":"T"}' % data, '{"data":"say \\"hi\\"","content_type":"text/plain","stream":"cart-9","type":"T"}',
-                 '{"stream":"cart-9","type":"T","data":-1.0e5}']
+                 '{"stream":"cart-9","type":"T","data":-1.0e5}', '{"stream":"cart-9","type":"T","content_type":"text/plain"}']
         self.run_baton("append", "shop", "--ndjson", "-", text="\n".join(lines) + "\n")
         printed = self.run_baton("--json", "read", "cart-9").stdout.splitlines()
-        self.assertEqual([line[line.index('"data":') + 7:-1] for line in printed], [data, '"say \\"hi\\""', "-1.0e5"])
+        self.assertEqual([line[line.index('"data":') + 7:-1] for line in printed[:3]], [data, '"say \\"hi\\""', "-1.0e5"])
+        self.assertIn('"content_type":"text/plain"', printed[3])  # though it has none
 
     def test_what_is_said_of_one_event_is_refused_for_a_file(self):
         for option in (["--expect", "no-stream"], ["--unless-type", "T"], ["--tag", "a:b"], ["--id", "1"], ["--tenant", "x"], ["--data", "1"], ["--skip-duplicates"]):
