@@ -1,8 +1,11 @@
 // Failures of the store, each by its number in the list of what must be survived; store_sim_test.cc mixes them.
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include <unistd.h>
@@ -228,6 +231,70 @@ TEST_F(Threads, F28OfConcurrentAppendsWithOneExpectedVersionExactlyOneWins) {
     EXPECT_EQ(won, 1);
     EXPECT_EQ(lost, kThreads - 1);
   }
+}
+
+// One register per stream: its version. What an append or a read says must fit an order in which each took effect between its call and its return.
+TEST_F(Threads, AppendsAndReadsOfManyThreadsAreLinearizable) {
+  struct Operation {
+    std::int64_t begin = 0, end = 0;
+    std::int64_t version = 0;   // appended, or read; of a refused append the one that it expected
+    std::int64_t offset = -1;   // of what was appended
+  };
+  constexpr std::int64_t kAppends = 250;
+  std::atomic<std::int64_t> clock{0};
+  std::mutex mutex;
+  std::vector<Operation> appends, refusals, reads;
+  ASSERT_TRUE(store_->append(append_of("ride-1", Expect::no_stream(), {event("A")})));
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 6; ++t) {
+      threads.emplace_back([&, t] {
+        std::int64_t known = 0;
+        for (std::int64_t i = 0; i < kAppends; ++i) {
+          Operation one{.begin = clock++};
+          const bool is_read = (i + t) % 3 == 0;
+          if (is_read) {
+            const auto head = store_->stream_head("rides", "ride-1");
+            ASSERT_TRUE(head);
+            one.version = known = head->last_version;
+          } else {
+            const auto done = store_->append(append_of("ride-1", (i + t) % 3 == 1 ? Expect::exact(known) : Expect::any(), {event("A")}));
+            one.version = done ? done->events.front().version : known;
+            if (done) {
+              one.offset = done->events.front().offset;
+              known = one.version;
+            } else {
+              ASSERT_EQ(done.error().code, Code::wrong_version);
+            }
+          }
+          one.end = clock++;
+          const std::lock_guard lock(mutex);
+          (is_read ? reads : one.offset < 0 ? refusals : appends).push_back(one);
+        }
+      });
+    }
+  }
+  std::ranges::sort(appends, {}, &Operation::version);
+  std::int64_t latest_begin = -1;  // of the appends with lower versions
+  for (std::size_t i = 0; i < appends.size(); ++i) {
+    ASSERT_EQ(appends[i].version, static_cast<std::int64_t>(i) + 1) << "versions are dense";
+    ASSERT_EQ(appends[i].offset, appends[i].version) << "the only stream there is";
+    EXPECT_LT(latest_begin, appends[i].end) << "version " << appends[i].version << " was acknowledged before a lower one was asked for";
+    latest_begin = std::max(latest_begin, appends[i].begin);
+  }
+  // The first moment at which the stream may, and the last at which it may not, have come beyond a version.
+  const auto may_pass = [&](std::int64_t version) { return version < std::ssize(appends) ? appends[static_cast<std::size_t>(version)].begin : INT64_MAX; };
+  const auto has_passed = [&](std::int64_t version) {
+    std::int64_t first = INT64_MAX;
+    for (auto i = static_cast<std::size_t>(version); i < appends.size(); ++i) first = std::min(first, appends[i].end);
+    return first;
+  };
+  for (const Operation& read : reads) {
+    if (read.version > 0) EXPECT_LT(may_pass(read.version - 1), read.end) << "version " << read.version << " was read before it was asked for";
+    EXPECT_GT(has_passed(read.version), read.begin) << "version " << read.version << " was read when a higher one had been acknowledged";
+  }
+  for (const Operation& refused : refusals) EXPECT_LT(may_pass(refused.version), refused.end) << "refused with the right version, " << refused.version;
+  EXPECT_GT(refusals.size(), 0u);
 }
 
 TEST_F(Threads, ReadersBesideWritersSeeEachStreamGrowWithoutAGap) {
