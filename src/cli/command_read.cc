@@ -78,7 +78,12 @@ Status tail(Session& session, const TailOptions& options) {
   subscribe.events_per_second_max = options.rate;
   BATON_TRY_ASSIGN(auto subscription, store->subscribe(subscribe));
   // From the beginning means from the beginning of what is left.
-  std::int64_t told = subscribe.start.kind == StartAt::Kind::beginning ? subscription->removed() : 0;
+  bool from_beginning = subscribe.start.kind == StartAt::Kind::beginning;
+  if (!options.checkpoint.empty()) {
+    BATON_TRY_ASSIGN(const auto saved, store->checkpoint(subscribe.context, options.checkpoint));
+    from_beginning = !saved || saved->is_beginning();
+  }
+  std::int64_t told = from_beginning ? subscription->removed() : 0;
   std::size_t shown = 0;
   while (!os::interrupted() && !subscription->at_end()) {
     const auto want = options.count == 0 ? std::size_t{256} : std::min<std::size_t>(256, options.count - shown);

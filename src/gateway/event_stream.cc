@@ -32,6 +32,11 @@ net::Stream::Piece piece_of(std::string_view text, bool last = false) {
   return piece;
 }
 
+// With a position of its own when no event follows that has one, so that it is told once to a client that comes back.
+std::string told_removed(const ContextPage& page, bool alone) {
+  return (alone ? "id: " + page.next.token + '\n' : std::string()) + "event: removed\ndata: {\"removed\":" + std::to_string(page.removed) + "}\n\n";
+}
+
 // A state machine on the core: asked -> reading -> given, or -> waiting for the partitions to grow.
 class Source : public std::enable_shared_from_this<Source> {
  public:
@@ -78,7 +83,7 @@ class Source : public std::enable_shared_from_this<Source> {
         text += '\n';
       });
       auto page = written ? Result<ContextPage>(std::move(written->page)) : Result<ContextPage>(written.error());
-      if (page && page->removed > 0) text.insert(0, "event: removed\ndata: {\"removed\":" + std::to_string(page->removed) + "}\n\n");
+      if (page && page->removed > 0) text.insert(0, told_removed(*page, text.empty()));
       self->core_.post([self, page = std::move(page), text = std::move(text)]() mutable { self->on_page(std::move(page), text); });
     });
     if (!taken) {

@@ -28,6 +28,12 @@ Result<std::unique_ptr<Catalogue>> Catalogue::create(os::Env& env, const std::st
 }
 
 Result<std::unique_ptr<Catalogue>> Catalogue::open(os::Env& env, const std::string& directory, bool read_only) {
+  BATON_TRY_ASSIGN(auto catalogue, read(env, directory, read_only));
+  if (!read_only) BATON_TRY(catalogue->write_again());
+  return catalogue;
+}
+
+Result<std::unique_ptr<Catalogue>> Catalogue::read(os::Env& env, const std::string& directory, bool read_only) {
   std::unique_ptr<Catalogue> catalogue(new Catalogue);
   catalogue->path_ = os::join(directory, kFileName);
   catalogue->read_only_ = read_only;
@@ -37,15 +43,15 @@ Result<std::unique_ptr<Catalogue>> Catalogue::open(os::Env& env, const std::stri
   if (catalogue->position_.sequence == 0) {
     return Error{Code::corrupt, catalogue->path_ + ", byte 0: the record that every store begins with is missing or damaged"};
   }
-  if (read_only) return catalogue;
-  BATON_TRY(catalogue->write_again(env.fs()));
   return catalogue;
 }
 
 // What was read may be no more than written: the process before was killed, or its last sync failed, after which the page cache holds
 // what the disk does not and never will. It must not be lost after it was relied on. So it is written again, whole or not at all. That of
 // a store that was closed is spared it: a record whose sync fails is taken back by write().
-Status Catalogue::write_again(os::FileSystem& fs) {
+Status Catalogue::write_again() {
+  if (std::exchange(written_again_, true)) return {};
+  os::FileSystem& fs = *fs_;
   if (state_.clean_close && torn_bytes_ == 0) return file_->sync_data();
   base::Bytes bytes(position_.end);
   BATON_TRY_ASSIGN(const std::size_t got, file_->read_at(0, bytes));

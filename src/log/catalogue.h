@@ -124,6 +124,9 @@ class Catalogue {
   // Loads, cuts a torn tail (and syncs), refuses corruption and newer formats. read_only: changes nothing, ignores a torn tail.
   // not_found: there is no catalogue here. A newer format is refused before anything is changed.
   static Result<std::unique_ptr<Catalogue>> open(os::Env& env, const std::string& directory, bool read_only);
+  // The same in two steps, for who has more to look at before anything is changed: a writer's first record comes after write_again().
+  static Result<std::unique_ptr<Catalogue>> read(os::Env& env, const std::string& directory, bool read_only);
+  [[nodiscard]] Status write_again();
 
   [[nodiscard]] const CatalogueState& state() const { return state_; }
   // What open() cut off (or, read_only, ignored): for a warning. 0: nothing.
@@ -156,7 +159,6 @@ class Catalogue {
   [[nodiscard]] Status append(CatalogueRecord type, const Result<base::Bytes>& payload);
   [[nodiscard]] Status write(base::ByteView record);
   [[nodiscard]] Result<std::uint64_t> load();
-  [[nodiscard]] Status write_again(os::FileSystem& fs);
 
   os::FileSystem* fs_ = nullptr;
   std::unique_ptr<os::File> file_;
@@ -164,6 +166,7 @@ class Catalogue {
   CatalogueState state_;
   CataloguePosition position_;
   std::uint64_t torn_bytes_ = 0;
+  bool written_again_ = false;
   bool read_only_ = false;
   bool failed_ = false;
 };

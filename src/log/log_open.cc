@@ -82,7 +82,7 @@ Status LogImpl::take_lock() {
 Status LogImpl::open_catalogue() {
   BATON_TRY_ASSIGN(const bool there, fs_.exists(path("catalogue")));
   if (there) {
-    BATON_TRY_ASSIGN(catalogue_, Catalogue::open(env_, directory_, false));
+    BATON_TRY_ASSIGN(catalogue_, Catalogue::read(env_, directory_, false));
   } else {
     BATON_TRY_ASSIGN(const auto entries, fs_.list(directory_));
     const bool used = std::ranges::any_of(entries, [](const auto& entry) { return entry.name == "topics"; });
@@ -103,10 +103,11 @@ Status LogImpl::open_catalogue() {
 
 Status LogImpl::recover() {
   const CatalogueState& state = catalogue_->state();
-  if (catalogue_->torn_bytes() > 0 && options_.warn) options_.warn("catalogue: an incomplete record at its end was cut");
   BATON_TRY_ASSIGN(auto store, find_store(fs_, directory_, state, options_));
   BATON_TRY(check_live(env_, directory_, *catalogue_, store));
   // Nothing was changed up to here, and nothing is damaged.
+  BATON_TRY(catalogue_->write_again());
+  if (catalogue_->torn_bytes() > 0 && options_.warn) options_.warn("catalogue: an incomplete record at its end was cut");
   BATON_TRY(os::make_directories(fs_, journal_directory(directory_)));
   BATON_TRY(os::make_directories(fs_, path("topics")));
   BATON_TRY(apply_recovery(fs_, directory_, store));

@@ -31,11 +31,23 @@ Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& 
     BATON_TRY_ASSIGN(const bool taken, log->take_live({}));
     if (taken) return std::unique_ptr<Log>(std::move(log));
     BATON_TRY_ASSIGN(const bool writer, log->writer_is_there());
-    if (!writer) break;
+    if (!writer) {
+      const Status closed = log->take_closed({});
+      if (closed) return std::unique_ptr<Log>(std::move(log));
+      BATON_TRY_ASSIGN(const bool came, log->writer_came(closed.error()));
+      if (!came) return closed.error();
+    }
     (void)waiter->wait(kStartPauseNs);
   }
   BATON_TRY(log->take_closed({}));
   return std::unique_ptr<Log>(std::move(log));
+}
+
+// While what was found without one was read: then that is of two moments, and no damage.
+Result<bool> ReadOnlyLog::writer_came(const Error& found) {
+  if (found.code != Code::corrupt && found.code != Code::unavailable) return false;
+  BATON_TRY_ASSIGN(const bool changed, catalogue_->refresh());
+  return changed ? Result<bool>(true) : writer_is_there();
 }
 
 Result<bool> ReadOnlyLog::writer_is_there() {
@@ -46,8 +58,15 @@ Result<bool> ReadOnlyLog::writer_is_there() {
 
 Status ReadOnlyLog::refresh(const Prepare& prepare) {
   BATON_TRY(catalogue_->refresh());
-  BATON_TRY_ASSIGN(const bool taken, take_live(prepare));
-  return taken ? Status() : take_closed(prepare);
+  for (int i = 1;; ++i) {
+    BATON_TRY_ASSIGN(const bool taken, take_live(prepare));
+    if (taken) return {};
+    const Status closed = take_closed(prepare);
+    if (closed || i == kStartTries) return closed;
+    BATON_TRY_ASSIGN(const bool came, writer_came(closed.error()));
+    if (!came) return closed;
+    (void)env_.make_waiter()->wait(kStartPauseNs);
+  }
 }
 
 // Behind the marks that are taken with it: every topic of theirs is in it, and every start of a log. False: take the marks again, for a file
@@ -264,7 +283,6 @@ Status ReadOnlyLog::take_closed(const Prepare& prepare) {
                                     "known yet: open it for writing once, with any command that writes"};
   }
   BATON_TRY_ASSIGN(const auto store, find_store(env_.fs(), directory_, catalogue_->state(), options_));
-  BATON_TRY(check_live(env_, directory_, *catalogue_, store));
   epoch_.store(catalogue_->state().epoch.value(), std::memory_order_release);
   drop_removed();
   for (const auto& [key, found] : store.partitions) {

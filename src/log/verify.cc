@@ -155,6 +155,7 @@ Result<bool> Verifier::take_live() {
     slots.push_back(slot);
   }
   BATON_TRY(catalogue_->refresh());
+  if (const Status whole = check_catalogue_end(*header, *catalogue_); !whole) found(whole.error());
   report_.notes.emplace_back(
       "a writer has the store open: what it had acknowledged when this began is covered, its journal is not");
   for (const auto& slot : slots) BATON_TRY(take_slot(slot));

@@ -319,17 +319,15 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
   // A snapshot of an earlier life of the stream, or of what is truncated since, is not a state of what can be seen.
   const log::PartitionReader& log = context.partition_for(stream).reader();
   const auto confirm = [&](std::int64_t version, log::Epoch epoch, log::Offset offset) -> Result<bool> {
-    if (offset < log.bounds().log_start) {
-      // A retention has removed the event, and the state after it may be all that is left of it. The table of epochs tells whether it was ever there.
-      const auto end = log.epoch_end(epoch);
-      return version >= head.visible_from.value() && end && offset < *end;
-    }
     bool good = false;
     BATON_TRY(reader->read(version, version + 1, Direction::backward, [&](const EventView& event) {
       good = event.offset == offset.value();
       return false;
     }));
-    return good;
+    if (good || offset >= log.bounds().log_start) return good;
+    // A retention has removed the event, and the state after it may be all that is left of it. The table of epochs tells whether it was ever there.
+    const auto end = log.epoch_end(epoch);
+    return version >= head.visible_from.value() && end && offset < *end;
   };
   BATON_TRY_ASSIGN(loaded.snapshot,
                    snapshots_of(env, context, stream).load(stream, options.shape, loaded.version, confirm));
@@ -338,7 +336,7 @@ Result<Loaded> load_aggregate(os::Env& env, const ContextView& context, std::str
   loaded.events.reserve(static_cast<std::size_t>(std::min(loaded.version + 1 - first, kReservedMax)));
   std::size_t bytes = 0;
   BATON_TRY(reader->read(first, loaded.version + 1, Direction::forward, [&](const EventView& event) {
-    if (bytes >= options.bytes_max) {
+    if (bytes >= options.bytes_max && !loaded.events.empty()) {
       loaded.next_version = event.version;
       return false;
     }

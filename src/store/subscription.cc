@@ -198,7 +198,9 @@ Result<Position> position_before(const ContextView& context, Time time) {
     std::int64_t next = context.partitions[p]->end().value();
     BATON_TRY_ASSIGN(const auto found, reader.find_time(ms));
     if (found) next = std::min(next, found->offset.value());
-    if (next <= reader.bounds().log_start.value()) continue;
+    // What a retention has removed may have been before that time or behind it: it begins with what is left.
+    next = std::max(next, reader.bounds().log_start.value());
+    if (next == 0) continue;
     BATON_TRY_ASSIGN(const log::Epoch epoch, epoch_at(reader, log::Offset(next - 1)));
     positions.saw(log::PartitionId(static_cast<std::int32_t>(p)), next - 1, epoch);
   }
