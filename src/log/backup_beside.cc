@@ -92,8 +92,11 @@ Status BackupBeside::take_slots(const LiveHeader& header, std::map<PartitionKey,
 
 Result<bool> BackupBeside::take_closed(std::map<PartitionKey, End>& ends) {
   const auto store = find_store(fs_, directory_, catalogue_->state(), {});
-  if (!store && writer_is_there()) return false;  // it has just come
-  if (!store) return store.error();
+  if (!store) {
+    const auto changed = catalogue_->refresh();
+    if ((changed && *changed) || writer_is_there()) return false;  // it has just come, or come and gone
+    return store.error();
+  }
   for (const auto& [key, found] : store->partitions) {
     ends[key] =
         found.open ? End{found.end, found.segments.back().base, found.segments.back().end} : End{found.end, found.end, 0};

@@ -64,6 +64,26 @@ TEST_F(LogFailures, F9ACatalogueThatIsShorterThanItsWriterHadItIsRefused) {
   }
 }
 
+TEST_F(LogFailures, F9ADamagedLastRecordOfTheCatalogueStaysAsItIsWhenTheOpenIsRefused) {
+  open();
+  make_topic();
+  ASSERT_OK(log_->create_topic("payments", TopicKind::event, 1, {}));
+  const std::size_t last = world_.disk().read("/data/catalogue")->size() - 512;
+  // Beside the writer, and when it has died.
+  flip("/data/catalogue", last + 40);
+  for (const bool killed : {false, true}) {
+    if (killed) kill();
+    const auto damaged = *world_.disk().read("/data/catalogue");
+    os::SimEnv beside(world_);
+    const auto report = verify(beside, kDirectory, std::nullopt, {});
+    ASSERT_OK(report);
+    EXPECT_FALSE(report->findings.empty());
+    if (killed) EXPECT_EQ(try_open().error().code, Code::corrupt);
+    EXPECT_EQ(*world_.disk().read("/data/catalogue"), damaged);
+  }
+  EXPECT_TRUE(warnings_.empty());
+}
+
 // In any boot: its number would be given again.
 TEST_F(LogFailures, F9ACatalogueThatLacksTheEpochOfTheJournalIsRefused) {
   open();

@@ -34,7 +34,7 @@ Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& 
     if (!writer) {
       const Status closed = log->take_closed({});
       if (closed) return std::unique_ptr<Log>(std::move(log));
-      BATON_TRY_ASSIGN(const bool came, log->writer_came(closed.error()));
+      BATON_TRY_ASSIGN(const bool came, log->writer_came());
       if (!came) return closed.error();
     }
     (void)waiter->wait(kStartPauseNs);
@@ -43,9 +43,8 @@ Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& 
   return std::unique_ptr<Log>(std::move(log));
 }
 
-// While what was found without one was read: then that is of two moments, and no damage.
-Result<bool> ReadOnlyLog::writer_came(const Error& found) {
-  if (found.code != Code::corrupt && found.code != Code::unavailable) return false;
+// While what was found without one was read: then that is of two moments, and whatever is wrong with it is no damage.
+Result<bool> ReadOnlyLog::writer_came() {
   BATON_TRY_ASSIGN(const bool changed, catalogue_->refresh());
   return changed ? Result<bool>(true) : writer_is_there();
 }
@@ -63,7 +62,7 @@ Status ReadOnlyLog::refresh(const Prepare& prepare) {
     if (taken) return {};
     const Status closed = take_closed(prepare);
     if (closed || i == kStartTries) return closed;
-    BATON_TRY_ASSIGN(const bool came, writer_came(closed.error()));
+    BATON_TRY_ASSIGN(const bool came, writer_came());
     if (!came) return closed;
     (void)env_.make_waiter()->wait(kStartPauseNs);
   }

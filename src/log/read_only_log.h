@@ -74,7 +74,7 @@ class ReadOnlyLog final : public Log {
   [[nodiscard]] Status take_closed(const Prepare& prepare);
   [[nodiscard]] Result<bool> take_catalogue(const Prepare& prepare, std::uint64_t& bytes);
   [[nodiscard]] Result<bool> writer_is_there();
-  [[nodiscard]] Result<bool> writer_came(const Error& found);
+  [[nodiscard]] Result<bool> writer_came();
   View& view_of(const PartitionKey& key);
   std::shared_ptr<Segment> segment_of_view(View& view, const PartitionKey& key, Offset base);
   void set_epochs(View& view, const PartitionKey& key, Epoch epoch, Offset visible);

@@ -187,6 +187,9 @@ TEST_F(PastRetention, WhatAReaderMissesIsCounted) {
   EXPECT_EQ(read_all(**whole), 1'600 - first);
   for (const auto& subscription : slow) EXPECT_EQ(subscription->removed(), first - 10);
   EXPECT_EQ((*whole)->removed(), first);
+  const auto from_first = store_->subscribe({.context = "rides", .start = {.kind = StartAt::Kind::time, .time = store_->read_context({.context = "rides", .limit = 1})->events.front().recorded}});
+  ASSERT_TRUE(from_first);
+  EXPECT_EQ((*from_first)->removed(), 0);
   EXPECT_EQ(read({.after = positions[9], .limit = 1}).removed, first - 10);
   EXPECT_EQ(read({.after = positions[9], .limit = 1, .filter = {.types = {"B"}}}).removed, first - 10);
   EXPECT_EQ(read({.after = positions[static_cast<std::size_t>(first) - 1]}).removed, 0);

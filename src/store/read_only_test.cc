@@ -135,6 +135,42 @@ TEST_F(ReadOnly, DamagedHeadsAreToldToWhomNeedsThemAndTheRestIsRead) {
   EXPECT_FALSE(reader_->info()->streams);
 }
 
+// What is found without a writer is of two moments when one comes meanwhile, and is looked at again: before each look one opens, appends and closes, or
+// is still there.
+TEST_F(ReadOnly, AWriterThatComesWhileAClosedStoreIsOpenedOrFollowedIsNotTakenForDamage) {
+  append_numbers(30);
+  for (const bool follows : {false, true}) {
+    for (const bool stays : {false, true}) {
+      int looks = 0;
+      for (int at = 1; at == 1 || looks >= at; ++at) {
+        reader_ = nullptr;
+        ASSERT_TRUE(store_->close());
+        store_ = nullptr;
+        env_ = nullptr;
+        world_.disk().remove("/data/live");  // as after a restart of the machine
+        if (follows) open_reader();
+        looks = 0;
+        beside_.watch() = [&](const std::string&) {
+          if (++looks != at) return;
+          start();
+          append_numbers(3);
+          if (!stays) ASSERT_TRUE(store_->close());
+        };
+        if (follows) {
+          const Status done = reader_->refresh();
+          EXPECT_TRUE(done) << done.error().to_string() << ", before look " << at;
+        } else {
+          open_reader();
+        }
+        beside_.watch() = nullptr;
+        if (HasFailure()) return;
+        if (store_ == nullptr) start();
+      }
+      EXPECT_GT(looks, 5);
+    }
+  }
+}
+
 TEST_F(ReadOnly, ARetentionThatPassesWhatAReaderHasSeenIsFollowedThoughNoIndexWasWritten) {
   options_.index_table_entries = 1 << 16;
   reopen();
