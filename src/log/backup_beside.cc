@@ -24,7 +24,8 @@ Result<std::unique_ptr<BackupBeside>> BackupBeside::begin(os::Env& env, const st
     BATON_TRY_ASSIGN(const bool taken, backup->take());
     if (taken) return backup;
     // Once more in any case: a writer may have come, and gone, between the reading of its marks and of the catalogue.
-    if (i > 0 && !backup->writer_is_there() && !backup->writer_changed()) break;
+    BATON_TRY_ASSIGN(const bool writer, writer_is_there(env.fs(), directory));
+    if (i > 0 && !writer && !backup->writer_changed()) break;
     (void)waiter->wait(kPauseNs);
   }
   return Error{Code::unavailable,
@@ -76,7 +77,8 @@ Result<bool> BackupBeside::take_ends(std::map<PartitionKey, End>& ends) {
     }
     live_ = nullptr;
   }
-  if (!state.clean_close || writer_is_there()) return false;
+  BATON_TRY_ASSIGN(const bool writer, writer_is_there(fs_, directory_));
+  if (!state.clean_close || writer) return false;
   return take_closed(ends);
 }
 
@@ -94,7 +96,8 @@ Result<bool> BackupBeside::take_closed(std::map<PartitionKey, End>& ends) {
   const auto store = find_store(fs_, directory_, catalogue_->state(), {});
   if (!store) {
     const auto changed = catalogue_->refresh();
-    if ((changed && *changed) || writer_is_there()) return false;  // it has just come, or come and gone
+    BATON_TRY_ASSIGN(const bool writer, writer_is_there(fs_, directory_));
+    if ((changed && *changed) || writer) return false;  // it has just come, or come and gone
     return store.error();
   }
   for (const auto& [key, found] : store->partitions) {
@@ -139,9 +142,11 @@ Result<bool> BackupBeside::take_heads() {
     if (offset.value() == 0 || topic == state.topics.end() || topic->second.removed) continue;
     Kept heads{os::join(partition_directory(key), "heads-" + decimal_name(static_cast<std::uint64_t>(offset.value()))), {}, 0};
     auto file = fs_.open(os::join(directory_, heads.name), {});
-    if (!file && file.error().code == Code::not_found && writer_is_there()) return false;
-    if (!file && file.error().code == Code::not_found)
+    if (!file && file.error().code == Code::not_found) {
+      BATON_TRY_ASSIGN(const bool writer, writer_is_there(fs_, directory_));
+      if (writer) return false;
       return Error{Code::corrupt, heads.name + ", position 0: the file is missing"};
+    }
     if (!file) return file.error();
     heads.file = *std::move(file);
     BATON_TRY_ASSIGN(heads.bytes, heads.file->size());
@@ -211,13 +216,6 @@ Status BackupBeside::take_partition(const PartitionKey& key, const End& end) {
     bytes_ += bytes;
   }
   return {};
-}
-
-bool BackupBeside::writer_is_there() const {
-  const auto lock = fs_.open(os::join(directory_, "LOCK"), {});
-  if (!lock) return false;
-  const auto locked = (*lock)->is_locked(os::LockKind::shared, 0, 0);
-  return locked && *locked;
 }
 
 bool BackupBeside::writer_changed() const {

@@ -62,7 +62,6 @@ class BackupBeside {
   [[nodiscard]] Result<bool> take_heads();
   [[nodiscard]] Status take_partition(const PartitionKey& key, const End& end);
   [[nodiscard]] Result<std::vector<Offset>> segments_of(const PartitionKey& key, Offset below) const;
-  [[nodiscard]] bool writer_is_there() const;
   [[nodiscard]] Status copy_partition(const PartitionKey& key, const CopiedPartition& partition, const std::string& target,
                                       const std::function<void(std::uint64_t)>& copied);
   [[nodiscard]] Status copy_kept(const Kept& kept, const std::string& to, const std::function<void(std::uint64_t)>& copied);

@@ -12,7 +12,6 @@
 namespace baton::log {
 namespace {
 
-constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 constexpr std::size_t kStepBytes = 1u << 20;
 
 class SegmentCopy {

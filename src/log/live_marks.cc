@@ -136,6 +136,11 @@ void LiveWriter::set_state(LiveState state) {
   publish_header();
 }
 
+Result<bool> writer_is_there(os::FileSystem& fs, const std::string& directory) {
+  const auto lock = fs.open(os::join(directory, "LOCK"), {});
+  return lock ? (*lock)->is_locked(os::LockKind::shared, 0, 0) : Result<bool>(false);
+}
+
 Result<bool> LiveWriter::held() const { return file_->is_locked(os::LockKind::exclusive, 0, 0); }
 
 void LiveWriter::publish_header() {

@@ -40,6 +40,9 @@ struct LiveHeader {
   std::uint64_t catalogue_bytes = 0;
 };
 
+// Whether a process has the store open for writing, or is opening it: it holds LOCK. Without that file there is none.
+[[nodiscard]] Result<bool> writer_is_there(os::FileSystem& fs, const std::string& directory);
+
 // The writer's side. [owner]
 class LiveWriter {
  public:

@@ -16,6 +16,7 @@ namespace baton::log {
 
 inline constexpr std::size_t kSectorBytes = 512;
 inline constexpr std::uint64_t kMarkRangeBytes = 32u << 10;  // a mark covers about so many bytes, or more
+inline constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;  // of a segment of 2 GiB it has 8 MiB
 
 inline constexpr std::uint64_t sector_floor(std::uint64_t n) { return n / kSectorBytes * kSectorBytes; }
 inline constexpr std::uint64_t sector_ceil(std::uint64_t n) { return sector_floor(n + kSectorBytes - 1); }

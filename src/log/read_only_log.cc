@@ -11,7 +11,6 @@ namespace baton::log {
 namespace {
 
 constexpr std::size_t kOpenFilesMax = 256;
-constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 constexpr int kStartTries = 20;  // a writer that has the lock and no marks yet is starting
 constexpr std::int64_t kStartPauseNs = 100'000'000;
 
@@ -30,7 +29,7 @@ Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& 
   for (int i = 0; i < kStartTries; ++i) {
     BATON_TRY_ASSIGN(const bool taken, log->take_live({}));
     if (taken) return std::unique_ptr<Log>(std::move(log));
-    BATON_TRY_ASSIGN(const bool writer, log->writer_is_there());
+    BATON_TRY_ASSIGN(const bool writer, writer_is_there(env.fs(), directory));
     if (!writer) {
       const Status closed = log->take_closed({});
       if (closed) return std::unique_ptr<Log>(std::move(log));
@@ -46,13 +45,7 @@ Result<std::unique_ptr<Log>> ReadOnlyLog::open(os::Env& env, const std::string& 
 // While what was found without one was read: then that is of two moments, and whatever is wrong with it is no damage.
 Result<bool> ReadOnlyLog::writer_came() {
   BATON_TRY_ASSIGN(const bool changed, catalogue_->refresh());
-  return changed ? Result<bool>(true) : writer_is_there();
-}
-
-Result<bool> ReadOnlyLog::writer_is_there() {
-  const auto lock = env_.fs().open(os::join(directory_, "LOCK"), {});
-  if (!lock) return false;
-  return (*lock)->is_locked(os::LockKind::shared, 0, 0);
+  return changed ? Result<bool>(true) : writer_is_there(env_.fs(), directory_);
 }
 
 Status ReadOnlyLog::refresh(const Prepare& prepare) {

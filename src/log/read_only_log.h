@@ -73,7 +73,6 @@ class ReadOnlyLog final : public Log {
   [[nodiscard]] Status take_marks(Segment& segment, const LiveSlot& slot, Offset following);
   [[nodiscard]] Status take_closed(const Prepare& prepare);
   [[nodiscard]] Result<bool> take_catalogue(const Prepare& prepare, std::uint64_t& bytes);
-  [[nodiscard]] Result<bool> writer_is_there();
   [[nodiscard]] Result<bool> writer_came();
   View& view_of(const PartitionKey& key);
   std::shared_ptr<Segment> segment_of_view(View& view, const PartitionKey& key, Offset base);

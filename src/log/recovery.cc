@@ -10,7 +10,6 @@
 namespace baton::log {
 namespace {
 
-constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 
 Error corrupt(const std::string& name, std::uint64_t position, std::string_view what) {
   return {Code::corrupt, name + ", position " + std::to_string(position) + ": " + std::string(what)};

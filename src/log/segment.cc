@@ -10,7 +10,6 @@
 namespace baton::log {
 namespace {
 
-constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 
 Error missing(const std::string& name) { return {Code::not_found, name + ", position 0: the file is missing"}; }
 

@@ -17,7 +17,6 @@
 
 namespace baton::log {
 
-inline constexpr std::uint64_t kMarksFileBytesMax = 64u << 20;
 
 // One segment, and what is expected of it.
 struct Target {

@@ -124,9 +124,8 @@ bool Verifier::writer_came() {
   const auto live = LiveReader::open(env_, directory_);
   const auto header = live ? (*live)->header() : Result<LiveHeader>(live.error());
   if (header && header->state == LiveState::failed) return false;  // it holds the lock, and writes no more
-  const auto lock = fs_.open(path("LOCK"), {});
-  const auto locked = lock ? (*lock)->is_locked(os::LockKind::shared, 0, 0) : Result<bool>(false);
-  return locked && *locked;
+  const auto writer = writer_is_there(fs_, directory_);
+  return writer && *writer;
 }
 
 // By retention, or with its topic: the catalogue says so before a file goes.
@@ -145,9 +144,7 @@ Result<bool> Verifier::take_live() {
   const auto header = (*live)->header();
   if (!header || header->store_id != catalogue_->state().store_id || header->boot_id != env_.boot_id()) return false;
   if (header->state != LiveState::open) return false;
-  const auto lock = fs_.open(path("LOCK"), {});
-  if (!lock) return false;
-  BATON_TRY_ASSIGN(const bool writer, (*lock)->is_locked(os::LockKind::shared, 0, 0));
+  BATON_TRY_ASSIGN(const bool writer, writer_is_there(fs_, directory_));
   if (!writer) return false;
   std::vector<LiveSlot> slots;
   for (std::size_t i = 0; i < header->slot_count; ++i) {
