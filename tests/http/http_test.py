@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 
-from api import BATCH, HttpCase, main
+from api import BATCH, Answer, HttpCase, main
 from harness import WAIT
 
 
@@ -333,6 +333,36 @@ class Crash(HttpCase):
                 break
         self.assertEqual(len(stored), len(set(stored)))
         self.assertEqual(set(acknowledged) - set(stored), set())
+
+    def test_a_request_whose_answer_never_came_is_repeated_without_a_duplicate(self):
+        """G8. The client gives up at once, or when the answer is on its way, or the server is killed; then it asks the same again, under the same condition."""
+        server = self.begin()
+
+        def append(version):
+            condition = f'If-Match: "{version - 1}"' if version else "If-None-Match: *"
+            return (f"POST /streams/c/s?type=T&id=e-{version} HTTP/1.1\r\nHost: localhost\r\n{condition}\r\n"
+                    f"Content-Length: 2\r\n\r\n{{}}").encode()
+
+        for version in range(60):
+            with socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT) as client:
+                client.sendall(append(version))
+                if version % 3 == 1:
+                    self.assertIn(client.recv(12), (b"HTTP/1.1 200", b"HTTP/1.1 201"))
+                if version % 10 == 9:
+                    server.signal(signal.SIGKILL)
+            if version % 10 == 9:
+                server.end()
+                server = self.begin()
+            with socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT) as client:
+                client.sendall(append(version))
+                response = http.client.HTTPResponse(client)
+                response.begin()
+                answer = Answer(response)
+            self.assertIn(answer.status, (200, 201), answer)
+            if version % 3 == 1:
+                self.assertTrue(answer.json["events"][0]["duplicate"], "what was acknowledged is new once more")
+        events = server.api.get("/streams/c/s?limit=100").json["events"]
+        self.assertEqual([(e["id"], e["batonversion"]) for e in events], [(f"e-{n}", n) for n in range(60)])
 
 
 if __name__ == "__main__":
