@@ -140,10 +140,11 @@ namespace {
 
 // What a parse error means, with the command or option that is near. CLI11 says only that something was not expected, or that a subcommand
 // is missing where one was misspelt.
-Error explain(const CLI::App& app, const CLI::ParseError& error) {
+Error explain(const CLI::App& app, const std::vector<std::string>& arguments, const CLI::ParseError& error) {
   std::vector<std::string> commands, options;
   const CLI::App* innermost = &app;
   const std::vector<std::string> left = app.remaining(true);
+  const auto place_of = [&](const std::string& text) { return std::ranges::find(arguments, text) - arguments.begin(); };
   for (const auto* at = &app;;) {
     for (const auto* option : at->get_options()) {
       for (const auto& name : option->get_lnames()) {
@@ -153,6 +154,7 @@ Error explain(const CLI::App& app, const CLI::ParseError& error) {
     innermost = at;
     const auto chosen = at->get_subcommands();
     if (chosen.empty()) break;
+    if (!left.empty() && place_of(left.front()) < place_of(chosen.front()->get_name())) break;  // a wrong command before a right one
     at = chosen.front();
   }
   for (const auto* command : innermost->get_subcommands([](const CLI::App*) { return true; })) commands.push_back(command->get_name());
@@ -171,6 +173,21 @@ Error explain(const CLI::App& app, const CLI::ParseError& error) {
   std::string name;
   for (const auto* at = innermost; at != nullptr; at = at->get_parent()) name = at->get_name() + (name.empty() ? "" : " ") + name;
   return {Code::invalid_argument, said + (said.ends_with('?') ? " '" : "; '") + name + " --help' says more"};
+}
+
+// `baton help view query` is `baton view query --help`.
+std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.empty() || arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  const CLI::App* at = &app;
+  for (const auto& name : arguments) {
+    const auto named = at->get_subcommands([&](const CLI::App* command) { return command->get_name() == name; });
+    if (named.empty()) return arguments;  // there is no such command: that is said
+    at = named.front();
+  }
+  arguments.emplace_back("--help");
+  return arguments;
 }
 
 }  // namespace
@@ -202,12 +219,13 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
   add_groups_commands(app, session);
   add_acls_commands(app, session);
   add_serve_commands(app, session, std::move(services));
+  const std::vector<std::string> arguments = arguments_of(app, argc, argv);
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    session.run([&] { return explain(app, error); });
+    session.run([&] { return explain(app, arguments, error); });
   } catch (const std::system_error& error) {  // of a thread that cannot be made
     session.run([&] { return Status(Error{Code::resource_exhausted, std::string("the system refuses what is needed: ") + error.what()}); });
   } catch (const std::bad_alloc&) {

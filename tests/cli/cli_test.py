@@ -129,9 +129,12 @@ class Cli(unittest.TestCase):
         self.assertFalse(self.data.exists())
 
     def test_what_is_misspelt_is_told_with_what_is_near(self):
+        self.assertEqual(self.run_baton("help", "view", "query").stdout, self.run_baton("view", "query", "--help").stdout)
         for arguments, told in ((["reed"], "there is no command 'reed'; did you mean 'read'?"),
                                 (["view", "querry", "x"], "no command 'querry'; did you mean 'query'? 'baton view --help' says more"),
                                 (["topics"], "say what to do: list, describe"),
+                                (["reed", "view"], "no command 'reed'; did you mean 'read'? 'baton --help' says more"),
+                                (["help", "view", "querry"], "no command 'querry'; did you mean 'query'? 'baton view --help' says more"),
                                 (["read", "cart-1", "--limt", "3"], "no option '--limt' here; did you mean '--limit'?"),
                                 (["read", "--bakward", "cart-1"], "did you mean '--backward'?"),
                                 (["read", "cart-1", "cart-2"], "'cart-2' is more than is expected here"),
