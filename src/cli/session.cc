@@ -178,13 +178,14 @@ Error explain(const CLI::App& app, const std::vector<std::string>& arguments, co
 // `baton help view query` is `baton view query --help`.
 std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  if (arguments.empty() || arguments.front() != "help") return arguments;
-  arguments.erase(arguments.begin());
-  const CLI::App* at = &app;
-  for (const auto& name : arguments) {
-    const auto named = at->get_subcommands([&](const CLI::App* command) { return command->get_name() == name; });
+  auto at = arguments.begin();
+  while (at != arguments.end() && at->starts_with("-")) at += *at == "--data" && at + 1 != arguments.end() ? 2 : 1;
+  if (at == arguments.end() || *at != "help") return arguments;
+  at = arguments.erase(at);
+  for (const CLI::App* command = &app; at != arguments.end(); ++at) {
+    const auto named = command->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == *at; });
     if (named.empty()) return arguments;  // there is no such command: that is said
-    at = named.front();
+    command = named.front();
   }
   arguments.emplace_back("--help");
   return arguments;
