@@ -157,6 +157,18 @@ Result<std::vector<StoredCheckpoint>> CheckpointStore::list() const {
   return all;
 }
 
+Result<std::vector<CheckpointStore::Damaged>> CheckpointStore::damaged() const {
+  std::vector<Damaged> all;
+  BATON_TRY_ASSIGN(const auto all_names, names());
+  for (const auto& name : all_names) {
+    const auto stored = read(name);
+    if (stored) continue;
+    if (stored.error().code != Code::corrupt) return stored.error();
+    all.push_back({base::to_hex(base::as_bytes(name)), name});
+  }
+  return all;
+}
+
 Status CheckpointStore::remove(std::string_view name) {
   BATON_TRY(check_name(name));
   if (auto removed = fs_.remove(path(name)); !removed) return removed.error().code == Code::not_found ? Status() : std::move(removed);

@@ -37,6 +37,12 @@ class CheckpointStore {
   // Nothing when there is none. corrupt names the file; invalid_argument: it belongs to another context.
   [[nodiscard]] Result<std::optional<Position>> load(std::string_view name, std::string_view context) const;
   [[nodiscard]] Result<std::vector<StoredCheckpoint>> list() const;
+  // The checkpoints that load() would refuse, each with its file's name in the directory. Changes nothing.
+  struct Damaged {
+    std::string file;
+    std::string name;
+  };
+  [[nodiscard]] Result<std::vector<Damaged>> damaged() const;
   [[nodiscard]] Status remove(std::string_view name);
 
   // At open, after recovery: `lowered` gives what a checkpoint must become, or nothing when it stands.

@@ -10,6 +10,7 @@
 #include "log/settings.h"
 #include "log/verify.h"
 #include "os/file.h"
+#include "store/checkpoint_store.h"
 #include "store/heads_snapshot.h"
 #include "store/index.h"
 #include "store/verify_index.h"
@@ -28,6 +29,7 @@ class StoreVerifier {
   [[nodiscard]] Status check_manifest(const std::string& directory, const std::string& name);
   [[nodiscard]] Status open_partition(const log::TopicInfo& topic, const log::PartitionKey& key);
   [[nodiscard]] Result<std::shared_ptr<const HeadsReader>> check_heads(const log::PartitionKey& key);
+  [[nodiscard]] Status check_checkpoints();
   [[nodiscard]] std::optional<log::Offset> heads_of(const log::PartitionKey& key) const;
   [[nodiscard]] bool may_lose(const log::PartitionKey& key) const;
 
@@ -123,9 +125,20 @@ Status StoreVerifier::open_partitions() {
   return {};
 }
 
+Status StoreVerifier::check_checkpoints() {
+  const std::string directory = "checkpoints";
+  BATON_TRY_ASSIGN(const auto damaged, CheckpointStore(env_.fs(), os::join(directory_, directory)).damaged());
+  for (const auto& [file, name] : damaged) {
+    findings_.push_back({os::join(directory, file), 0,
+                         "checkpoint '" + name + "' is damaged; no event is lost: who uses it is told, and begins again when the file is removed"});
+  }
+  return {};
+}
+
 Result<VerifyReport> StoreVerifier::run(const std::optional<log::Hash256>& root,
                                         const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   BATON_TRY(open_partitions());
+  BATON_TRY(check_checkpoints());
   BATON_TRY_ASSIGN(report_.log, log::verify_and_visit(env_, directory_, root, progress, [&](const log::VerifiedBatch& batch) {
                      const auto check = checks_.find(batch.key);
                      if (check != checks_.end()) check->second->add(batch);

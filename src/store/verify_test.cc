@@ -223,6 +223,21 @@ TEST_F(StoreVerify, AnIndexThatIsMissingIsANote) {
   EXPECT_EQ(run().indexes, 1u);
 }
 
+TEST_F(StoreVerify, EveryByteOfACheckpointCounts) {
+  fill(0, 3);
+  auto subscription = store_->subscribe({.context = "rides"}).value();
+  ASSERT_TRUE(subscription->save_checkpoint("mailer"));
+  close();
+  const auto files = files_with("/checkpoints/");
+  ASSERT_EQ(files.size(), 1u);
+  for (std::size_t at = 0; at < world_.disk().read(files.front())->size(); ++at) {
+    world_.disk().flip_bit(files.front(), at, static_cast<unsigned>(at % 8));
+    EXPECT_THAT(text_of(run()), HasSubstr("checkpoints/6d61696c6572 at 0: checkpoint 'mailer' is damaged")) << at;
+    world_.disk().flip_bit(files.front(), at, static_cast<unsigned>(at % 8));
+  }
+  EXPECT_EQ(text_of(run()), "");
+}
+
 TEST_F(StoreVerify, DamageOfTheLogIsNotPutDownToTheIndex) {
   fill_all();
   close();
