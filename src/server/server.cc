@@ -137,7 +137,11 @@ Status Server::start_views() {
     if (!loaded) return loaded.error();
     for (const auto& view : *loaded) {
       if (!view.detail.empty()) logger_.log(LogLevel::warning, "views", {{"view", view.name}, {"detail", view.detail}});
-      BATON_TRY(views_->start(view.name));
+      const Status started = views_->start(view.name);
+      if (started) continue;
+      // One that has stopped at an event is not applied, and is told of by whoever asks whether all is well; everything else is served.
+      if (started.error().code != Code::incompatible) return started;
+      logger_.log(LogLevel::warning, "views", {{"view", view.name}, {"detail", started.error().detail}});
     }
   }
   return {};

@@ -214,6 +214,11 @@ class Views(HttpCase):
         self.assertEqual(server.api.get("/views").json["views"][0]["state"], "stopped")
         self.check(server.api.get("/health"), 200)
         self.check(server.api.append("bank", "a-1", "Deposited", {"amount": 1}), 200)
+        self.stop(server)
+        server = self.begin()  # which does not keep it from serving
+        self.assertIn("totals", self.check(server.api.get("/ready"), 503).json["detail"])
+        self.check(server.api.append("bank", "a-1", "Deposited", {"amount": 1}), 200)
+        self.check(server.api.get("/views/totals" + query("SELECT * FROM account")), 200)
 
     def test_a_file_that_is_wrong_is_refused_at_the_start(self):
         self.file.write_text(VIEWS.replace("CREATE TABLE", "CREATE TABEL"))
