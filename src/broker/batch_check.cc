@@ -19,6 +19,13 @@ bool is_as_sent(base::ByteView batch) {
          base::load_be<std::uint32_t>(batch.data() + log::kBatchCrcAt) == base::crc32c(0, batch.subspan(kCovered));
 }
 
+// Whether `later` lies more than `by` behind `earlier`. Both may be anything.
+bool is_further(std::int64_t later, std::int64_t earlier, std::int64_t by) {
+  std::int64_t distance = 0;
+  if (__builtin_sub_overflow(later, earlier, &distance)) return later > earlier && by < INT64_MAX;
+  return distance > by;
+}
+
 // What the header alone says against it.
 std::optional<BatchVerdict> check_header(const log::BatchHeader& header) {
   if (header.control()) return refuse(ProduceError::invalid_record, "a control batch: only the broker writes those");
@@ -57,6 +64,7 @@ std::string_view error_name(ProduceError error) noexcept {
 }
 
 BatchVerdict BatchChecker::check(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms, bool may_be_zstd) {
+  unpacked_bytes_ = 0;
   if (batch.size() > kMagicAt && static_cast<std::int8_t>(batch[kMagicAt]) < 2 && static_cast<std::int8_t>(batch[kMagicAt]) >= 0) {
     return refuse(ProduceError::unsupported_version, "message format v" + std::to_string(static_cast<int>(batch[kMagicAt])) +
                                                          ": only record batches (v2, of clients since 0.11) are taken");
@@ -75,10 +83,15 @@ BatchVerdict BatchChecker::check(base::ByteView batch, const log::TopicConfig& t
   if (header->codec() == log::Codec::zstd && !may_be_zstd) {
     return refuse(ProduceError::unsupported_compression_type, "zstd needs Produce v7 or newer");
   }
-  return check_records(batch, topic, now_ms);
+  const bool packed = header->codec() != log::Codec::none;
+  if (packed) unpacked_bytes_ = unpacked_bytes_max_;
+  std::size_t bytes = 0;
+  BatchVerdict verdict = check_records(batch, topic, now_ms, bytes);
+  if (packed && cursor_.status()) unpacked_bytes_ = bytes;
+  return verdict;
 }
 
-BatchVerdict BatchChecker::check_records(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms) {
+BatchVerdict BatchChecker::check_records(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms, std::size_t& bytes) {
   if (const Status started = cursor_.start(batch); !started) {
     const bool large = started.error().code == Code::too_large;
     return refuse(large ? ProduceError::message_too_large : ProduceError::invalid_record, started.error().detail);
@@ -87,13 +100,14 @@ BatchVerdict BatchChecker::check_records(base::ByteView batch, const log::TopicC
   std::int32_t number = 0;
   while (cursor_.next()) {
     const log::RecordView& record = cursor_.record();
+    bytes += record.bytes.size();
     if (record.offset.value() != cursor_.header().base_offset.value() + number) {
       return refuse(ProduceError::invalid_record, "record " + std::to_string(number) + " has offset delta " +
                                                       std::to_string(record.offset.value() - cursor_.header().base_offset.value()));
     }
     if (!topic.append_time && verdict.records.size() < kRecordErrorsMax) {
-      const std::int64_t late = now_ms - record.client_timestamp;
-      if (late > topic.timestamp_before_ms_max || -late > topic.timestamp_after_ms_max) {
+      if (is_further(now_ms, record.client_timestamp, topic.timestamp_before_ms_max) ||
+          is_further(record.client_timestamp, now_ms, topic.timestamp_after_ms_max)) {
         verdict.records.push_back({number, "timestamp " + std::to_string(record.client_timestamp) +
                                                " is too far from the time of the append, " + std::to_string(now_ms) +
                                                " (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"});

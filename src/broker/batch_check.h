@@ -44,13 +44,18 @@ struct BatchVerdict {
 // Keeps its memory from batch to batch. One thread.
 class BatchChecker {
  public:
-  explicit BatchChecker(const log::BatchLimits& limits = {}) : cursor_(limits) {}
+  explicit BatchChecker(const log::BatchLimits& limits = {}) : cursor_(limits), unpacked_bytes_max_(limits.uncompressed_bytes_max) {}
   // `now_ms`: the wall clock, for the limits on a producer's times. zstd needs a client that knows it (Produce v7 and up).
   [[nodiscard]] BatchVerdict check(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms, bool may_be_zstd);
 
+  // What the batch that was checked last has unpacked to; the limit when it was no good. Nothing: it is not packed.
+  [[nodiscard]] std::size_t unpacked_bytes() const { return unpacked_bytes_; }
+
  private:
-  [[nodiscard]] BatchVerdict check_records(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms);
+  [[nodiscard]] BatchVerdict check_records(base::ByteView batch, const log::TopicConfig& topic, std::int64_t now_ms, std::size_t& bytes);
   log::RecordCursor cursor_;
+  const std::size_t unpacked_bytes_max_;
+  std::size_t unpacked_bytes_ = 0;
 };
 
 }  // namespace baton::broker

@@ -103,5 +103,17 @@ TEST(BatchCheck, TimesThatAreTooFarFromNowAreNamedRecordByRecord) {
   EXPECT_EQ(checker.check(batch, append_time, kNowMs, true).error, ProduceError::none);
 }
 
+TEST(BatchCheck, TimesAtTheEndsOfTheRangeAreFarToo) {
+  log::TopicConfig topic = config();
+  topic.timestamp_before_ms_max = 1'000;
+  topic.timestamp_after_ms_max = INT64_MAX;
+  for (const std::int64_t early : {INT64_MIN, INT64_MIN + 1, std::int64_t{0}}) {
+    EXPECT_EQ(check(batch_of(1, log::Codec::none, {}, early), topic), ProduceError::invalid_timestamp) << early;
+  }
+  EXPECT_EQ(check(batch_of(1, log::Codec::none, {}, INT64_MAX), topic), ProduceError::none);
+  topic.timestamp_before_ms_max = INT64_MAX;
+  EXPECT_EQ(check(batch_of(1, log::Codec::none, {}, INT64_MIN + kNowMs + 1), topic), ProduceError::none);
+}
+
 }  // namespace
 }  // namespace baton::broker
