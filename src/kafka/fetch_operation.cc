@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
@@ -34,6 +35,7 @@ FetchOperation::~FetchOperation() {
 
 void FetchOperation::open_slots(const wire::FetchRequest& request) {
   const auto view = call_->broker().view();
+  std::map<const store::TopicView*, std::vector<bool>> asked;  // a partition that is named again is answered once
   for (const auto& topic : request.topics) {
     auto& out = response_.responses.emplace_back();
     out.topic = std::string(topic.topic);
@@ -42,7 +44,13 @@ void FetchOperation::open_slots(const wire::FetchRequest& request) {
     const auto found = view == nullptr ? nullptr : find_topic(*view, name, topic.topic_id);
     const bool by_unknown_id = found == nullptr && call_->version() >= kFirstWithIds;
     const bool may = by_unknown_id || call_->may(Operation::read, Resource::topic, found == nullptr ? topic.topic : found->name);
+    std::vector<bool>* const of_topic = found == nullptr ? nullptr : &asked.try_emplace(found.get(), found->partitions.size()).first->second;
     for (const auto& partition : topic.partitions) {
+      const auto number = static_cast<std::size_t>(partition.partition);  // a negative one is beyond any
+      if (of_topic != nullptr && number < of_topic->size()) {
+        if ((*of_topic)[number]) continue;
+        (*of_topic)[number] = true;
+      }
       out.partitions.emplace_back().partition_index = partition.partition;
       if (may) {
         slots_.push_back(open_slot(found, partition));

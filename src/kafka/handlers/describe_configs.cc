@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "kafka/handlers/configs.h"
 #include "kafka/handlers/handlers.h"
@@ -66,7 +67,9 @@ void describe_topic(Response::DescribeConfigsResult& out, const Call& call, cons
 
 void handle(Session&, const CallPtr& call, wire::DescribeConfigsRequest request) {
   Response response;
+  std::set<std::pair<std::int8_t, std::string_view>> answered;
   for (const auto& asked : request.resources) {
+    if (!answered.emplace(asked.resource_type, asked.resource_name).second) continue;
     auto& out = response.results.emplace_back();
     out.error_message = "";  // Kafka's is not null
     out.resource_type = asked.resource_type;

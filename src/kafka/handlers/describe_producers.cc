@@ -1,3 +1,5 @@
+#include <set>
+
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
 
@@ -6,11 +8,13 @@ namespace baton::kafka {
 void handle(Session&, const CallPtr& call, wire::DescribeProducersRequest request) {
   using Partition = wire::DescribeProducersResponse::PartitionResponse;
   auto shared = std::make_shared<SharedReply<wire::DescribeProducersResponse>>(call);
-  // All slots first: completions write into them while others are still being made.
+  // All slots first, each once: completions write into them while others are still being made.
+  std::set<std::pair<std::string_view, std::int32_t>> answered;
   for (const auto& asked : request.topics) {
     auto& topic = shared->response.topics.emplace_back();
     topic.name = std::string(asked.name);
     for (const auto index : asked.partition_indexes) {
+      if (!answered.emplace(asked.name, index).second) continue;
       topic.partitions.push_back({.partition_index = index, .error_code = wire::ErrorCode::kafka_storage_error});  // until it is known
     }
   }

@@ -106,7 +106,8 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
   bool makes = false;
   std::set<std::pair<std::optional<std::string_view>, log::TopicId>> answered;
   for (const auto& asked : *request.topics) {
-    if (!answered.emplace(asked.name, from_wire(asked.topic_id)).second) continue;
+    // Each is described once: by its name, or by its id where that is all that is given.
+    if (!answered.emplace(asked.name, asked.name ? log::TopicId{} : from_wire(asked.topic_id)).second) continue;
     const std::string_view name = asked.name.value_or(std::string_view());
     const auto topic = find_topic(*view, name, asked.topic_id);
     const std::string_view known = topic == nullptr ? name : topic->name;

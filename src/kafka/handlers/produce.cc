@@ -42,10 +42,14 @@ class Production {
     call_->no_reply();
   }
   [[nodiscard]] wire::ProduceResponse& response() { return response_; }
+  // Of the batches so far; the connection's core.
+  void add_unpacked_bytes(std::size_t bytes) { unpacked_bytes_ += bytes; }
+  [[nodiscard]] std::size_t unpacked_bytes() const { return unpacked_bytes_; }
 
  private:
   CallPtr call_;
   const std::int16_t acks_;
+  std::size_t unpacked_bytes_ = 0;
   wire::ProduceResponse response_;
 };
 
@@ -71,13 +75,23 @@ void produce_events(Session& session, Call& call, const store::TopicView& topic,
   call.broker().produce(std::move(events), [production, &out](broker::ProduceReply reply) { fill(out, std::move(reply)); });
 }
 
+// S16 is about one batch, and this about all of a request, whose core serves others as well.
+constexpr std::size_t kUnpackedBytes = 64u << 20;
+constexpr std::size_t kUnpackedTimes = 32;
+
 void produce(Session& session, Call& call, std::shared_ptr<const store::TopicView> topic, const wire::ProduceRequest::PartitionProduceData& data,
              const std::shared_ptr<Production>& production, Partition& out) {
   const bool there = topic != nullptr && data.index >= 0 && static_cast<std::size_t>(data.index) < topic->partitions.size();
   if (!there) return fill(out, {.error = broker::ProduceError::unknown_topic_or_partition});
+  const std::size_t unpacked_max = kUnpackedBytes + kUnpackedTimes * call.frame().size();
+  if (production->unpacked_bytes() > unpacked_max) {
+    return fill(out, {.error = broker::ProduceError::message_too_large,
+                      .message = "the batches of this request unpack to more than " + std::to_string(unpacked_max) + " bytes in all: send fewer in one"});
+  }
   const base::ByteView bytes = data.records.value_or(base::ByteView());
   constexpr std::int16_t kFirstWithZstd = 7;
   broker::BatchVerdict verdict = session.checker().check(bytes, topic->config, call.node().clock.wall_ms(), call.version() >= kFirstWithZstd);
+  production->add_unpacked_bytes(session.checker().unpacked_bytes());
   if (verdict.error != broker::ProduceError::none) {
     return fill(out, {.error = verdict.error, .message = std::move(verdict.message), .records = std::move(verdict.records)});
   }
