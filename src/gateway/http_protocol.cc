@@ -49,6 +49,10 @@ struct GrowingBody {
 };
 using Parser = http::request_parser<GrowingBody>;
 
+// What may stand around a body's chunks: a chunk of one byte has five around it, and those who send trailers or extensions have few.
+constexpr std::size_t kFramingBytes = 64u << 10;
+constexpr std::size_t kFramingTimes = 16;
+
 // "example.com:8081" -> "example.com"; "[::1]:8081" -> "[::1]". Empty when it is neither a name nor one with a port.
 std::string_view without_port(std::string_view host) {
   const auto end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
@@ -129,12 +133,17 @@ class Http final : public net::Protocol {
     }
     if (!parser_) begin();
     bool header_was_there = parser_->is_header_done();
+    const std::size_t before = in.size();
     while (!in.empty() && !parser_->is_done()) {
       if (auto refused = put(in)) return *std::move(refused);
       if (!header_was_there && parser_->is_header_done()) {
         header_was_there = true;
         if (auto refused = check_header()) return *std::move(refused);
       }
+    }
+    came_ += before - in.size();
+    if (came_ > limits_.header_bytes_max + kFramingBytes + kFramingTimes * parser_->get().body().size()) {
+      return refuse(400, "the chunks of a body have more around them than in them", "the lines of the chunks are much longer than the chunks");
     }
     if (parser_->is_done()) return {.state = State::complete};
     if (header_was_there && !continued_ && expects_continue()) {
@@ -175,6 +184,7 @@ class Http final : public net::Protocol {
     parser_->header_limit(limits_.header_bytes_max);
     parser_->body_limit(limits_.body_bytes_max);
     continued_ = false;
+    came_ = 0;
     held_.clear();
     headers_.clear();
   }
@@ -303,6 +313,7 @@ class Http final : public net::Protocol {
   std::optional<Parser> parser_;  // while a request comes: a connection that waits has none
   std::string held_;              // what came and the parser wants more of
   std::vector<HeaderField> headers_;  // once they are there
+  std::size_t came_ = 0;              // of the request
   bool continued_ = false;
   bool ended_ = false;            // a request was the client's last
 };

@@ -63,6 +63,22 @@ const std::string kPost = "POST /p HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length
 const std::string kChunked =
     "POST /c HTTP/1.1\r\nHost: [::1]:8081\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n4\r\ndefg\r\n0\r\nT: v\r\n\r\n";
 
+TEST_F(HttpProtocol, WhatStandsAroundChunksHasALimit) {
+  const std::string head = "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  begin();
+  feed(head);
+  for (int i = 0; i < 100'000; ++i) feed("1\r\nx\r\n");
+  feed("0\r\n\r\n");
+  ASSERT_EQ(requests_.size(), 1U) << out_;
+  EXPECT_EQ(requests_[0].body.size(), 100'000U);
+  begin();
+  feed(head);
+  const std::string chunk = "1;" + std::string(8'000, 'a') + "\r\nx\r\n";
+  for (int i = 0; i < 20 && !refused_; ++i) feed(chunk);
+  EXPECT_TRUE(refused_);
+  EXPECT_THAT(out_, StartsWith("HTTP/1.1 400 "));
+}
+
 TEST_F(HttpProtocol, RequestsAreTheSameHoweverTheyComeInPieces) {
   const std::string all = kGet + kPost + kChunked + kGet;
   for (std::size_t piece = 1; piece <= all.size(); piece += piece < 40 ? 1 : 17) {

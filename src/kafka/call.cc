@@ -16,6 +16,15 @@ Status Call::start() {
   return {};
 }
 
+void Call::let_go() {
+  if (header_.client_id) {
+    client_id_ = std::string(*header_.client_id);
+    header_.client_id = client_id_;
+  }
+  in_ = wire::Decoder(base::ByteView());
+  frame_ = base::Buffer();
+}
+
 void Call::finish(const Status& encoded, wire::Encoder& out, std::vector<net::FileSlice> files) {
   if (!encoded) return end(encoded.error());
   if (out.elsewhere().empty()) return end(std::optional(net::Reply{.head = out.take()}));

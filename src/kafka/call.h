@@ -59,6 +59,8 @@ class Call : public std::enable_shared_from_this<Call> {
   }
   [[nodiscard]] std::string_view client_id() const { return header_.client_id.value_or(std::string_view()); }
   [[nodiscard]] base::ByteView frame() const { return frame_.bytes(); }
+  // The request has been read, and waits for something: it points into the frame no more, which is not kept for it. The connection's core.
+  void let_go();
   // A part of the frame, for one who keeps it, and the call with it, and may write to it; each part at most once.
   [[nodiscard]] base::OwnedBytes own(base::ByteView part) {
     return {frame_.bytes().subspan(static_cast<std::size_t>(part.data() - frame_.bytes().data()), part.size()), shared_from_this()};
@@ -100,6 +102,7 @@ class Call : public std::enable_shared_from_this<Call> {
   std::int64_t pause_ms_ = 0;
   wire::Decoder in_;
   wire::RequestHeader header_;
+  std::string client_id_;  // once the frame is gone
 };
 
 }  // namespace baton::kafka

@@ -33,6 +33,7 @@ void Session::handle(base::Buffer frame, std::function<void(net::ReplyResult)> d
   const auto known = std::ranges::find(handlers(), static_cast<wire::ApiKey>(call->api()), &Handler::key);
   if (known != handlers().end() && known->versions.contains(call->version())) {
     known->run(*this, call);
+    if (known->turn == net::Turn::free) call->let_go();
   } else if (call->api() == static_cast<std::int16_t>(wire::ApiKey::api_versions)) {
     refuse_api_versions(*call);  // KIP-511: the client learns what there is
   } else {

@@ -109,7 +109,7 @@ class Protocol {
 
   // The request that is complete, in the order of requests, also while earlier ones are unanswered, as far as its turn and the limit on requests in flight allow.
   // `done` must be called exactly once, from any thread, at once or later, in any order: replies are sent in the order of the requests. The request's bytes count
-  // against the budget of all requests until `done` is called.
+  // against the budget of all requests until `done` is called; those of one whose turn is `free` until handle() returns: what waits holds none of them.
   virtual void handle(ReplyDone done) = 0;
 
   // [before handle()] How large the reply to the request that is complete may become in memory, as far as that is more than its request's own bytes or so: with many requests

@@ -23,7 +23,7 @@ std::uint64_t Budget::new_reader() {
   return ++last_reader_;
 }
 
-bool Budget::ask(std::uint64_t reader, std::function<void()> resume) {
+bool Budget::ask(std::uint64_t reader, std::int64_t now_ns, std::function<void()> resume) {
   const std::lock_guard guard(mutex_);
   // Nobody overtakes those who wait.
   if (waiting_.empty() && room()) {
@@ -35,7 +35,7 @@ bool Budget::ask(std::uint64_t reader, std::function<void()> resume) {
     ++granted_;
     return true;
   }
-  waiting_.push_back({reader, std::move(resume)});
+  waiting_.push_back({reader, now_ns, std::move(resume)});
   return false;
 }
 
@@ -63,6 +63,7 @@ void Budget::redeem(std::uint64_t reader, std::uint64_t bytes) {
     BATON_CHECK(granted_ > 0, "bytes were read without a grant");
     --granted_;
     used_ += bytes;
+    if (bytes > 0) held_[reader] += bytes;
     if (bytes == 0 && beyond_ == reader) beyond_ = 0;  // there was nothing to read: another one's turn
   });
 }
@@ -70,7 +71,9 @@ void Budget::redeem(std::uint64_t reader, std::uint64_t bytes) {
 void Budget::hand_over(std::uint64_t reader, std::uint64_t bytes) {
   change([&] {
     in_handlers_ += bytes;
+    held_[reader] -= bytes;
     if (beyond_ == reader) beyond_ = 0;
+    if (must_go_ == reader) must_go_ = 0;
   });
 }
 
@@ -86,9 +89,19 @@ void Budget::leave(std::uint64_t reader, std::uint64_t bytes) {
   change([&] {
     BATON_CHECK(bytes <= used_, "more bytes were released than are in use");
     used_ -= bytes;
+    held_.erase(reader);
     if (beyond_ == reader) beyond_ = 0;
+    if (must_go_ == reader) must_go_ = 0;
     std::erase_if(waiting_, [&](const Waiting& w) { return w.reader == reader; });
   });
+}
+
+bool Budget::must_go(std::uint64_t reader, std::int64_t now_ns) {
+  const std::lock_guard guard(mutex_);
+  if (must_go_ == 0 && !waiting_.empty() && now_ns - waiting_.front().since_ns > patience_ns_ && used_ - in_handlers_ >= limit_ / 2) {
+    must_go_ = std::ranges::max_element(held_, {}, [](const auto& held) { return held.second; })->first;
+  }
+  return must_go_ == reader;
 }
 
 std::uint64_t Budget::used() const {

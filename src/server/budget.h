@@ -2,7 +2,8 @@
 //
 // A connection asks before each read and gets a grant for one chunk, or its turn later, in the order of asking. So the bytes in use pass
 // the limit by no more than what one frame needs: when all of them belong to frames that are not complete, so that nobody could ever go on, one
-// connection may, until its frame is complete.
+// connection may, until its frame is complete. When somebody has waited for long, and half of the limit or more belongs to frames that are not complete, the one that holds
+// most of it must go: whoever is slow, or means to hold up the others, does not do so for longer.
 //
 // Any thread. A resumed reader's callback is called under no lock.
 #pragma once
@@ -11,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 namespace baton::server {
@@ -19,12 +21,15 @@ class Budget {
  public:
   static constexpr std::uint64_t kChunk = 64u << 10;  // what one grant allows to read
 
-  explicit Budget(std::uint64_t limit) : limit_(limit) {}
+  // `patience_ns`: how long somebody waits before one who holds much must go.
+  explicit Budget(std::uint64_t limit, std::int64_t patience_ns = INT64_MAX) : limit_(limit), patience_ns_(patience_ns) {}
 
   // Names a reader; 0 is none.
   [[nodiscard]] std::uint64_t new_reader();
   // True: read one chunk now, and call redeem. False: `resume` will be called once, with the grant, from any thread.
-  [[nodiscard]] bool ask(std::uint64_t reader, std::function<void()> resume);
+  [[nodiscard]] bool ask(std::uint64_t reader, std::int64_t now_ns, std::function<void()> resume);
+  // Whether `reader` is the one that must go. One at a time, until it leaves or its frame is complete.
+  [[nodiscard]] bool must_go(std::uint64_t reader, std::int64_t now_ns);
   // What was read with a grant: `bytes` are in use now.
   void redeem(std::uint64_t reader, std::uint64_t bytes);
   // A frame of `bytes` is complete and in a handler.
@@ -40,6 +45,7 @@ class Budget {
  private:
   struct Waiting {
     std::uint64_t reader = 0;
+    std::int64_t since_ns = 0;
     std::function<void()> resume;
   };
   using Resumed = std::vector<std::function<void()>>;
@@ -49,12 +55,15 @@ class Budget {
   void change(F&& f);
 
   const std::uint64_t limit_;
+  const std::int64_t patience_ns_;
   mutable std::mutex mutex_;
   std::uint64_t used_ = 0;         // all bytes
   std::uint64_t in_handlers_ = 0;  // of these
   std::uint64_t granted_ = 0;      // grants not yet redeemed
   std::uint64_t last_reader_ = 0;
   std::uint64_t beyond_ = 0;  // the reader that may go beyond the limit
+  std::uint64_t must_go_ = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> held_;  // by reader: of its frame that is not complete
   std::deque<Waiting> waiting_;
 };
 

@@ -10,9 +10,10 @@ constexpr auto kChunk = Budget::kChunk;
 class BudgetTest : public testing::Test {
  protected:
   bool ask(std::uint64_t reader) {
-    return budget_.ask(reader, [this, reader] { resumed_.push_back(reader); });
+    return budget_.ask(reader, now_ns_, [this, reader] { resumed_.push_back(reader); });
   }
-  Budget budget_{4 * kChunk};
+  Budget budget_{4 * kChunk, 100};
+  std::int64_t now_ns_ = 1000;
   std::uint64_t a_ = budget_.new_reader(), b_ = budget_.new_reader(), c_ = budget_.new_reader();
   std::vector<std::uint64_t> resumed_;
 };
@@ -57,6 +58,32 @@ TEST_F(BudgetTest, WhenAllBelongsToPartsOneMayCompleteItsFrame) {
   EXPECT_EQ(resumed_, std::vector<std::uint64_t>{});
   budget_.release(4 * kChunk);
   EXPECT_EQ(resumed_, std::vector{a_});
+}
+
+TEST_F(BudgetTest, WhoHoldsMostMustGoWhenOthersHaveWaitedForLong) {
+  for (const auto reader : {a_, b_, b_, b_}) {
+    ASSERT_TRUE(ask(reader));
+    budget_.redeem(reader, kChunk);
+  }
+  EXPECT_FALSE(budget_.must_go(b_, now_ns_ + 1000)) << "nobody waits";
+  ASSERT_TRUE(ask(a_));  // beyond the limit, and then it is slow
+  EXPECT_FALSE(ask(c_));
+  EXPECT_FALSE(budget_.must_go(b_, now_ns_ + 100));
+  EXPECT_FALSE(budget_.must_go(a_, now_ns_ + 101));
+  EXPECT_TRUE(budget_.must_go(b_, now_ns_ + 101));
+  budget_.leave(b_, 3 * kChunk);
+  EXPECT_EQ(resumed_, std::vector{c_});
+  EXPECT_FALSE(budget_.must_go(a_, now_ns_ + 101));
+}
+
+TEST_F(BudgetTest, NobodyMustGoForRequestsThatAreInHandlers) {
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(ask(a_));
+    budget_.redeem(a_, kChunk);
+  }
+  budget_.hand_over(a_, 3 * kChunk);
+  EXPECT_FALSE(ask(c_));
+  EXPECT_FALSE(budget_.must_go(a_, now_ns_ + 1000));
 }
 
 TEST_F(BudgetTest, WhoLeavesMakesRoom) {

@@ -216,7 +216,7 @@ std::vector<ConfigKey> make_keys() {
       bytes("limits.frame_bytes", BATON_FIELD(limits.frame_bytes), 1024, 1024 * kMiB,
             "The largest request. A larger one closes its connection."),
       bytes("limits.total_frame_bytes", BATON_FIELD(limits.total_frame_bytes), kMiB, 65536 * kMiB,
-            "Bytes of all requests in flight. When they are used up, connections are read on in turn as they become free."),
+            "Bytes of all requests in flight, less those that wait for something to happen. When they are used up, connections are read on in turn as they become free; one that holds much and goes on slowly is closed then."),
       number("limits.requests", BATON_FIELD(limits.requests), 1, 10'000,
              "Requests in flight on one connection; further ones are not read."),
       bytes("limits.reply_bytes", BATON_FIELD(limits.reply_bytes), 1024, 4096 * kMiB,

@@ -33,7 +33,7 @@ struct Connection::Pending {
 
   void answer(net::ReplyResult result) {
     BATON_CHECK(!answered.exchange(true), "a request was answered twice");
-    budget->release(bytes);
+    let_go();
     if (mailbox->here()) {
       if (const auto alive = connection.lock()) alive->answer(number, std::move(result));
       return;
@@ -43,11 +43,16 @@ struct Connection::Pending {
     });
   }
 
+  // Any thread; the second time nothing is left.
+  void let_go() {
+    if (const std::uint64_t held = bytes.exchange(0); held > 0) budget->release(held);
+  }
+
   std::weak_ptr<Connection> connection;
   std::shared_ptr<Mailbox> mailbox;
   std::shared_ptr<Budget> budget;
   std::uint64_t number;
-  std::uint64_t bytes;
+  std::atomic<std::uint64_t> bytes;  // that count in the budget
   std::atomic<bool> answered{false};
 };
 
@@ -102,7 +107,7 @@ void Connection::on_readable() {
 // A grant to read one chunk now; else read_chunks() will be called with one.
 bool Connection::ask_budget() {
   const bool granted = state_.budget->ask(
-      reader_, [weak = weak_from_this(), mailbox = core_.mailbox(), budget = state_.budget, reader = reader_] {
+      reader_, core_.now_ns(), [weak = weak_from_this(), mailbox = core_.mailbox(), budget = state_.budget, reader = reader_] {
         mailbox->post([weak, budget, reader] {
           const auto self = weak.lock();
           if (!self || self->closed_) return budget->redeem(reader, 0);
@@ -227,6 +232,7 @@ void Connection::begin(std::shared_ptr<Pending> pending, net::Turn turn) {
   slots_[pending->number - first_].turn = turn;
   ++unanswered_[static_cast<std::size_t>(turn)];
   protocol_->handle([pending](net::ReplyResult result) { pending->answer(std::move(result)); });
+  if (turn == net::Turn::free) pending->let_go();
 }
 
 // When those before it have been answered. The server may be stopping by now: then nothing waits for something to happen.
@@ -430,6 +436,8 @@ void Connection::check_deadlines(std::int64_t now) {
     if (!core_.draining() && now - ending_ns_ > ns(limits.slow_reader_ms)) close();
     return;
   }
+  if (in_request() && state_.budget->must_go(reader_, now))
+    return close_because(state_.closed_slow_sender, "limits.total_frame_bytes are used up by requests that are not complete, and this one holds most of them", request_bytes_);
   if (stalled_) return;
   if (in_request() && incoming_.too_slow(now, limits.frame_ms, request_bytes_))
     return close_because(state_.closed_slow_sender, "a request does not become complete", request_bytes_);

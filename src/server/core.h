@@ -25,12 +25,15 @@ using boost::system::error_code;
 
 class Connection;
 
+// How long somebody waits for the budget before who holds most of it must go: a sixth of limits.frame_ms.
+constexpr std::int64_t patience_ns(std::uint64_t frame_ms) { return static_cast<std::int64_t>(frame_ms) * 1'000'000 / 6; }
+
 using Count = std::atomic<std::uint64_t>;
 
 // What all connections share. Outlives the cores; the budget also outlives it, for requests that end later.
 struct NetworkState {
   NetworkState(os::Env& e, Logger& l, const Limits& limit)
-      : env(e), logger(l), limits(limit), budget(std::make_shared<Budget>(limit.total_frame_bytes)) {}
+      : env(e), logger(l), limits(limit), budget(std::make_shared<Budget>(limit.total_frame_bytes, patience_ns(limit.frame_ms))) {}
 
   os::Env& env;
   Logger& logger;

@@ -181,7 +181,7 @@ TEST_F(Hostile, WhenAllBytesAreInFlightConnectionsWaitAndGoOnLater) {
   const auto with = [](const std::string& what, std::size_t bytes) {
     return Client::framed(what + std::string(bytes - what.size(), '.'));
   };
-  greedy.send(with("l1", 600'000) + with("l2", (1 << 20) - 600'008));
+  greedy.send(with("lA1", 600'000) + with("lA2", (1 << 20) - 600'008));
   protocol_.wait_until([&] { return protocol_.open == 2; });
   std::vector<Client> others;
   for (int i = 0; i < 5; ++i) {
@@ -219,6 +219,44 @@ TEST_F(Hostile, FramesThatTogetherUseUpTheBudgetBeforeAnyIsCompleteAllBecomeComp
   EXPECT_EQ(counts().frame_bytes, 0u);
 }
 
+// A fetch or a join may wait for minutes.
+TEST_F(Hostile, TheBytesOfARequestThatWaitsForSomethingDoNotCount) {
+  limits_.frame_bytes = 1 << 20;
+  limits_.total_frame_bytes = 1 << 20;
+  start();
+  auto waiting = connect();
+  waiting.send_frame("l" + std::string((1 << 20) - 1, '.'));
+  protocol_.wait_until([&] { return protocol_.open == 1; });
+  auto other = connect();
+  other.send_frame("e1");
+  EXPECT_THAT(other.receive(), Optional(std::string("1")));
+  EXPECT_EQ(counts().frame_bytes, 0u);
+  protocol_.answer(protocol_.held.begin()->first);
+  EXPECT_TRUE(waiting.receive());
+}
+
+// Each goes on fast enough not to be slow by itself.
+TEST_F(Hostile, WhoHoldsMostOfTheBudgetIsClosedWhenOthersWaitForLong) {
+  limits_.frame_bytes = 1 << 20;
+  limits_.total_frame_bytes = 1 << 20;
+  limits_.frame_ms = 300;
+  limits_.handshake_ms = limits_.idle_ms = 60'000;
+  start();
+  const std::string frame = Client::framed("e" + std::string(1'000'000, 'x'));
+  auto larger = connect(), smaller = connect();
+  for (auto* one : {&larger, &smaller}) {
+    one->send_frame("e0");
+    EXPECT_TRUE(one->receive());
+  }
+  larger.send(frame.substr(0, 700'000));
+  smaller.send(frame.substr(0, 500'000));
+  wait_for([](const NetworkCounts& c) { return c.frame_bytes >= 1 << 20; });
+  auto other = connect();
+  other.send_frame("e1");
+  EXPECT_THAT(other.receive(), Optional(std::string("1")));
+  EXPECT_GE(counts().closed_slow_sender, 1u);
+}
+
 // A connection that waits for others' bytes to be released is not slow itself.
 TEST_F(Hostile, WhoWaitsForTheBudgetIsNotClosedForIt) {
   limits_.frame_bytes = 1 << 20;
@@ -229,7 +267,7 @@ TEST_F(Hostile, WhoWaitsForTheBudgetIsNotClosedForIt) {
   // Its large request may take longer than a first one may.
   greedy.send_frame("e");
   EXPECT_TRUE(greedy.receive());
-  greedy.send_frame("l" + std::string((1 << 20) - 1, '.'));
+  greedy.send_frame("lA" + std::string((1 << 20) - 2, '.'));
   protocol_.wait_until([&] { return protocol_.open == 1; });
   auto waiting = connect();
   waiting.send_frame("e1");
