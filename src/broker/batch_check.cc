@@ -1,8 +1,10 @@
 #include "broker/batch_check.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/crc32c.h"
+#include "broker/cloud_event.h"
 
 namespace baton::broker {
 namespace {
@@ -24,6 +26,11 @@ bool is_further(std::int64_t later, std::int64_t earlier, std::int64_t by) {
   std::int64_t distance = 0;
   if (__builtin_sub_overflow(later, earlier, &distance)) return later > earlier && by < INT64_MAX;
   return distance > by;
+}
+
+// Of a writer that takes the topic for a context, and would believe its condition to have held.
+bool has_condition(const log::RecordView& record) {
+  return std::ranges::any_of(record.headers, [](const auto& header) { return header.key == kExpectedVersionHeader; });
 }
 
 // What the header alone says against it.
@@ -113,13 +120,19 @@ BatchVerdict BatchChecker::check_records(base::ByteView batch, const log::TopicC
                                                " (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"});
       }
     }
+    if (topic.kind == log::TopicKind::plain && verdict.records.size() < kRecordErrorsMax && has_condition(record)) {
+      verdict.error = ProduceError::invalid_record;
+      verdict.records.push_back({number, "it has the header baton-expected-version, and nobody looks at that in a plain topic: make a context (baton create-context, or a topic with baton.kind=event)"});
+    }
     ++number;
   }
   if (!cursor_.status()) {
     const bool large = cursor_.status().error().code == Code::too_large;
     return refuse(large ? ProduceError::message_too_large : ProduceError::invalid_record, cursor_.status().error().detail);
   }
-  if (!verdict.records.empty()) {
+  if (verdict.error == ProduceError::invalid_record) {
+    verdict.message = "one or more records have a condition, which a plain topic does not know";
+  } else if (!verdict.records.empty()) {
     verdict.error = ProduceError::invalid_timestamp;
     verdict.message = "one or more records have a timestamp that is not allowed";
   }

@@ -1,4 +1,5 @@
 #include "broker/batch_check.h"
+#include "broker/cloud_event.h"
 
 #include <gtest/gtest.h>
 
@@ -101,6 +102,23 @@ TEST(BatchCheck, TimesThatAreTooFarFromNowAreNamedRecordByRecord) {
   log::TopicConfig append_time = config();
   append_time.append_time = true;
   EXPECT_EQ(checker.check(batch, append_time, kNowMs, true).error, ProduceError::none);
+}
+
+TEST(BatchCheck, AConditionOnAPlainTopicIsRefused) {
+  log::BatchBuilder builder;
+  const std::string_view version = "no-stream";
+  const log::HeaderInput condition{.key = kExpectedVersionHeader, .value = base::as_bytes(version)};
+  builder.add(kNowMs, base::as_bytes("key"), base::as_bytes("value"), {});
+  builder.add(kNowMs, base::as_bytes("key"), base::as_bytes("value"), {&condition, 1});
+  const base::Bytes batch = builder.finish(-1, {}).value();
+  BatchChecker checker;
+  const BatchVerdict verdict = checker.check(batch, config(), kNowMs, true);
+  EXPECT_EQ(verdict.error, ProduceError::invalid_record);
+  ASSERT_EQ(verdict.records.size(), 1u);
+  EXPECT_EQ(verdict.records[0].record, 1);
+  log::TopicConfig context = config();
+  context.kind = log::TopicKind::event;
+  EXPECT_EQ(checker.check(batch, context, kNowMs, true).error, ProduceError::none);
 }
 
 TEST(BatchCheck, TimesAtTheEndsOfTheRangeAreFarToo) {

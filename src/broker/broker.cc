@@ -23,7 +23,7 @@ TopicReply storage_error(const Error& error) {
 }
 
 TopicReply too_many_partitions(const BrokerOptions& options) {
-  return {TopicError::policy_violation, "all topics together may have " + std::to_string(options.partitions_max) + " partitions", {}};
+  return {TopicError::policy_violation, "all topics together may have " + std::to_string(options.partitions_max) + " partitions (topics.partitions_max)", {}};
 }
 
 ProduceError produce_error(const Error& error) {
@@ -119,6 +119,10 @@ Status Broker::start() {
     return review_offset(partition, id, offset);
   });
   core_.set_round_listener([this](const std::vector<log::PartitionKey>& moved) { waiters_.moved(moved); });
+  core_.set_context_check([this](std::int32_t partitions) {
+    const TopicReply room = check_room(partitions);
+    return room.error == TopicError::none ? Status() : Status(Error{Code::resource_exhausted, room.message});
+  });
   if (options_.retention_check_ms > 0) retention_ = std::make_unique<Retention>(core_, options_.retention_check_ms);
   return {};
 }
@@ -127,6 +131,7 @@ Status Broker::start() {
 Broker::~Broker() {
   core_.run_beside([this] {
     core_.set_round_listener(nullptr);
+    core_.set_context_check(nullptr);
     retention_ = nullptr;
     groups_ = nullptr;
     group_topic_ = nullptr;
@@ -176,8 +181,13 @@ TopicReply Broker::check_new(const NewTopic& topic) const {
   }
   if (const Status set = log::check_settings(split->kind, split->settings); !set) return {TopicError::invalid_config, set.error().detail, {}};
   if (const Status kept = check_history(split->kind, split->settings); !kept) return {TopicError::invalid_config, kept.error().detail, {}};
+  return check_room(partitions);
+}
+
+TopicReply Broker::check_room(std::int32_t partitions) const {
+  const auto view = core_.view();
   if (view != nullptr && view->topics().size() >= options_.topics_max) {
-    return {TopicError::policy_violation, "there are " + std::to_string(options_.topics_max) + " topics already, which is the limit", {}};
+    return {TopicError::policy_violation, "there are " + std::to_string(options_.topics_max) + " topics already, which is the limit (topics.topics_max)", {}};
   }
   if (partitions_in_all() + static_cast<std::size_t>(partitions) > options_.partitions_max) return too_many_partitions(options_);
   return {};

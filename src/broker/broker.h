@@ -155,6 +155,7 @@ class Broker {
   [[nodiscard]] TopicReply make(const NewTopic& topic);  // [owner]
   [[nodiscard]] TopicReply check_partitions(const log::TopicId& id, std::int32_t partitions) const;
   [[nodiscard]] std::size_t partitions_in_all() const;
+  [[nodiscard]] TopicReply check_room(std::int32_t partitions) const;  // for one more topic
 
   store::StoreCore& core_;
   const BrokerOptions options_;

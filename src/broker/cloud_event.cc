@@ -67,7 +67,7 @@ class Headers {
       return {};
     }
     if (name == "baton-version") return {};  // the store gives it: what a copied event had is dropped
-    if (name == "baton-expected-version") {
+    if (name == kExpectedVersionHeader) {
       BATON_TRY(once(name));
       BATON_TRY_ASSIGN(out_.condition, parse_expected(value));
       return {};

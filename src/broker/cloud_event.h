@@ -21,6 +21,9 @@ struct TextAttribute {
   std::string_view name;
   std::string NewEvent::*field;
 };
+// The condition under which a record may be written (docs/expected-version.md).
+inline constexpr std::string_view kExpectedVersionHeader = "baton-expected-version";
+
 inline constexpr std::array kTextAttributes = {
     TextAttribute{"id", &NewEvent::id},
     TextAttribute{"source", &NewEvent::source},

@@ -3,12 +3,16 @@
 // The text has been parsed by a library before: it is well-formed. What is handed out points into it.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string_view>
 
 #include <baton/result.h>
 
 namespace baton::broker {
+
+// How deep a document may be nested that wraps an event: its data may be nested as deep as data that comes by itself (128), and stands a few levels down.
+inline constexpr std::size_t kJsonDepthMax = 128 + 8;
 
 // Calls `visit` for each member of an object. `name` is as it is written: with quotes, and with escapes if it has some.
 void each_member(std::string_view object, const std::function<void(std::string_view name, std::string_view value)>& visit);

@@ -194,7 +194,7 @@ Result<std::vector<Header>> split_headers(std::string_view joined) {
 
 Status read_structured_event(std::string_view text, NewEvent& out, EventForm form, std::string* partition_key) {
   boost::system::error_code error;
-  const json::value document = json::parse(json::string_view(text.data(), text.size()), error);
+  const json::value document = json::parse(json::string_view(text.data(), text.size()), error, {}, {.max_depth = kJsonDepthMax});
   if (error) return bad("the value is no JSON: " + error.message());
   if (!document.is_object()) return bad("the value is no JSON object");
   const json::object& object = document.get_object();

@@ -25,7 +25,8 @@ Error bad(std::string text) { return {Code::invalid_argument, std::move(text)}; 
 
 Result<json::value> parse(std::string_view text) {
   boost::system::error_code error;
-  auto value = json::parse(json::string_view(text.data(), text.size()), error);
+  auto value = json::parse(json::string_view(text.data(), text.size()), error, {}, {.max_depth = broker::kJsonDepthMax});
+  if (error == json::error::too_deep) return bad("the body is nested too deep: 128 levels are allowed in an event's data");
   if (error) return bad("the body is no JSON: " + error.message());
   return value;
 }

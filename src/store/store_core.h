@@ -75,6 +75,10 @@ class StoreCore final : private Decider {
   using RoundListener = std::function<void(const std::vector<log::PartitionKey>&)>;
   void set_round_listener(RoundListener listener) { round_listener_ = std::move(listener); }
 
+  // [owner: inside run(), or before the first append] Asked before a context is made, by whatever way, with its partitions: an error refuses it.
+  using ContextCheck = std::function<Status(std::int32_t partitions)>;
+  void set_context_check(ContextCheck check) { context_check_ = std::move(check); }
+
   // [any] Waits for what was accepted, then flushes the indexes and closes the log. Idempotent.
   [[nodiscard]] Status close();
 
@@ -211,6 +215,7 @@ class StoreCore final : private Decider {
   std::atomic<bool> gone_{false};                        // set on the owner's thread by the destructor: the executors end
   bool leaving_ = false;                                 // the destructor has begun
   RoundListener round_listener_;
+  ContextCheck context_check_;
   std::vector<PartitionState*> full_;                    // whose index was full after the last round
   std::optional<os::TimerId> full_timer_;
   std::vector<os::Task> waiting_tasks_;                  // for a moment between two rounds

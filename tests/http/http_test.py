@@ -214,6 +214,23 @@ class Waiting(HttpCase):
 
 
 class Service(HttpCase):
+    def test_the_limits_on_topics_are_for_contexts_too(self):
+        server = self.begin("--set", "topics.topics_max=2", "--set", "topics.partitions_max=4")
+        self.assertIn("topics.partitions_max", self.check(server.api.ask("PUT", "/contexts/wide", {"partitions": 5}), 503).json["detail"])
+        self.check(server.api.ask("PUT", "/contexts/one", {}), 201)
+        self.check(server.api.append("two", "s", "T", {}), 201)
+        for answer in (server.api.append("three", "s", "T", {}), server.api.ask("PUT", "/contexts/three", {})):
+            self.assertIn("topics.topics_max", self.check(answer, 503).json["detail"])
+        self.assertEqual(len(server.api.get("/contexts").json["contexts"]), 2)
+
+    def test_data_that_is_nested_deep_can_be_copied(self):
+        server = self.begin()
+        data = "[" * 100 + "]" * 100
+        self.check(server.api.ask("POST", "/streams/c/s?type=T", data), 201)
+        copy = server.api.get("/contexts/c/events", Accept=BATCH).body
+        self.check(server.api.ask("POST", "/contexts/d/events", copy, Content_Type=BATCH), 200)
+        self.assertEqual(server.api.get("/contexts/d/events").json["events"][0]["data"], server.api.get("/contexts/c/events").json["events"][0]["data"])
+
     def test_metrics_are_prometheus_text(self):
         server = self.begin()
         server.api.append("c", "s", "T", {})
