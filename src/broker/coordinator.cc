@@ -34,7 +34,7 @@ Group* Coordinator::find(const GroupId& group) {
 Group* Coordinator::find_or_make(const GroupId& group) {
   if (Group* there = find(group)) return there;
   if (groups_.size() >= options_.groups_max) return nullptr;
-  return &groups_.try_emplace(group, group).first->second;
+  return &groups_.try_emplace(group, group, protocol_bytes_).first->second;
 }
 
 void Coordinator::forget_if_void(const GroupId& id) {

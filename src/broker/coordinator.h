@@ -94,6 +94,8 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
 
   // Joining (group_join.cc).
   [[nodiscard]] GroupError check_join(const JoinRequest& request) const;
+  [[nodiscard]] Group& made(const GroupId& id);  // of a record
+  [[nodiscard]] bool fits(const Group& group, std::uint64_t before, std::uint64_t now) const;
   [[nodiscard]] static bool accepts(Group& group, const MemberId& member, std::size_t members_max);
   void join_new(Group& group, JoinRequest request, Reply<JoinReply> reply);
   void join_known(Group& group, JoinRequest request, Reply<JoinReply> reply);
@@ -166,6 +168,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   GroupLog& log_;
   const GroupOptions options_;
   enum class Phase : std::uint8_t { loading, running, stopped } phase_ = Phase::loading;
+  std::uint64_t protocol_bytes_ = 0;   // of the members of all groups; before the groups, which change it
   std::map<GroupId, Group> groups_;
   std::size_t offsets_ = 0;            // of all groups, committed
   std::size_t offsets_in_flight_ = 0;  // on their way

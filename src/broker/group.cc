@@ -114,7 +114,9 @@ void Group::count_protocols(const std::vector<MemberProtocol>& protocols, int by
     count += static_cast<std::size_t>(by);
     if (count == 0) protocol_counts_.erase(p.name);
   }
-  protocol_bytes += static_cast<std::uint64_t>(by) * bytes_of(protocols);
+  const std::uint64_t bytes = static_cast<std::uint64_t>(by) * bytes_of(protocols);
+  protocol_bytes += bytes;
+  all_protocol_bytes_ += bytes;
 }
 
 Member& Group::add(StoredMember stored) {

@@ -35,7 +35,8 @@ struct Member {
 
 class Group {
  public:
-  explicit Group(GroupId group) : id(std::move(group)) {}
+  // `all_protocol_bytes`: the sum of protocol_bytes of all groups.
+  Group(GroupId group, std::uint64_t& all_protocol_bytes) : id(std::move(group)), all_protocol_bytes_(all_protocol_bytes) {}
 
   GroupId id;
   GroupState state = GroupState::empty;
@@ -117,6 +118,7 @@ class Group {
   [[nodiscard]] bool beside_its_topic(OffsetMap::const_iterator at) const;
   void count_protocols(const std::vector<MemberProtocol>& protocols, int by);
   std::map<std::string, std::size_t> protocol_counts_;  // how many members have it
+  std::uint64_t& all_protocol_bytes_;
 };
 
 [[nodiscard]] const base::Bytes& metadata_of(const StoredMember& member, const std::string& protocol);  // empty: it has none

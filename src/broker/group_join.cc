@@ -47,6 +47,11 @@ bool Coordinator::accepts(Group& group, const MemberId& member, std::size_t memb
   return false;
 }
 
+// Whether a member's metadata may take the place of what it had, in its group and in all of them.
+bool Coordinator::fits(const Group& group, std::uint64_t before, std::uint64_t now) const {
+  return group.protocol_bytes - before + now <= options_.group_bytes_max && (now <= before || protocol_bytes_ - before + now <= options_.members_bytes_max);
+}
+
 void Coordinator::join(JoinRequest request, Reply<JoinReply> reply) {
   const Turn turn(*this);
   if (const auto error = check_join(request); error != GroupError::none) return fail(reply, error, request.member);
@@ -95,8 +100,7 @@ void Coordinator::join_known(Group& group, JoinRequest request, Reply<JoinReply>
   }
   if (const auto error = group.check_member(id, request.instance); error != GroupError::none) return fail(reply, error, id);
   Member& member = *group.find(id);
-  const std::uint64_t bytes = group.protocol_bytes - bytes_of(member.stored.protocols) + bytes_of(request.protocols);
-  if (bytes > options_.group_bytes_max) return fail(reply, GroupError::policy_violation, id);
+  if (!fits(group, bytes_of(member.stored.protocols), bytes_of(request.protocols))) return fail(reply, GroupError::policy_violation, id);
 
   const bool changed = member.stored.protocols != request.protocols;
   if (group.state == GroupState::completing_rebalance && !changed) {
@@ -132,7 +136,7 @@ void Coordinator::await_join(Group& group, Member& member, Reply<JoinReply> repl
 }
 
 void Coordinator::add_member(Group& group, const MemberId& id, bool id_known, JoinRequest request, Reply<JoinReply> reply) {
-  if (group.protocol_bytes + bytes_of(request.protocols) > options_.group_bytes_max) {
+  if (!fits(group, 0, bytes_of(request.protocols))) {
     return fail(reply, GroupError::policy_violation, id);
   }
   drop_pending(group, id);
@@ -154,7 +158,7 @@ void Coordinator::add_member(Group& group, const MemberId& id, bool id_known, Jo
 void Coordinator::replace_static(Group& group, const MemberId& id, JoinRequest request, Reply<JoinReply> reply) {
   const MemberId old = group.instances.at(*request.instance);
   const auto& before = group.members.at(old).stored;
-  if (group.protocol_bytes - bytes_of(before.protocols) + bytes_of(request.protocols) > options_.group_bytes_max) {
+  if (!fits(group, bytes_of(before.protocols), bytes_of(request.protocols))) {
     return fail(reply, GroupError::policy_violation, id);
   }
   const bool stays = group.state == GroupState::stable && group.select_protocol(&old, &request.protocols) == group.protocol;

@@ -17,16 +17,14 @@ Status Coordinator::load(base::ByteView record) {
   return {};
 }
 
-namespace {
-Group& made(std::map<GroupId, Group>& groups, const GroupId& id) {
-  Group& group = groups.try_emplace(id, id).first->second;
+Group& Coordinator::made(const GroupId& id) {
+  Group& group = groups_.try_emplace(id, id, protocol_bytes_).first->second;
   group.recorded = true;
   return group;
 }
-}  // namespace
 
 void Coordinator::apply(GenerationRecord& record) {
-  Group& group = made(groups_, record.group);
+  Group& group = made(record.group);
   group.recorded_generation = encode_group_record(record);
   while (!group.members.empty()) group.remove(MemberId(group.members.begin()->first));
   group.generation = record.generation;
@@ -45,7 +43,7 @@ void Coordinator::apply(GenerationRecord& record) {
 }
 
 void Coordinator::apply(ReservedRecord& record) {
-  Group& group = made(groups_, record.group);
+  Group& group = made(record.group);
   // Somebody may have been told it; the next generation reserves one above.
   group.told = std::max(group.told, record.generation);
   group.reserved = group.told;
@@ -68,7 +66,7 @@ void Coordinator::apply(StaticMemberRecord& record) {
 }
 
 void Coordinator::apply(OffsetsRecord& record) {
-  Group& group = made(groups_, record.group);
+  Group& group = made(record.group);
   for (auto& topic : record.topics) {
     for (auto& [partition, offset] : topic.offsets) group.set_offset({topic.topic, partition}, std::move(offset));
   }

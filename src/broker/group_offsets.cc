@@ -64,8 +64,12 @@ std::vector<GroupError> Coordinator::check_entries(const Group& group, const Com
   std::size_t more = 0;
   for (const auto& entry : request.entries) {
     auto error = GroupError::none;
+    constexpr std::size_t kLittleMetadata = 64;
+    const bool much = state_bytes_ > options_.state_bytes_max && (entry.metadata.size() > kLittleMetadata || !group.offsets.contains(entry.partition));
     if (entry.metadata.size() > options_.offset_metadata_bytes_max) {
       error = GroupError::offset_metadata_too_large;
+    } else if (much) {
+      error = GroupError::invalid_commit_offset_size;
     } else if (entry.partition.partition < log::PartitionId(0) || !name_fits(entry.partition.topic)) {
       error = GroupError::invalid_request;
     } else if (!group.offsets.contains(entry.partition)) {

@@ -52,8 +52,10 @@ struct GroupOptions {
   std::size_t offset_metadata_bytes_max = 4'096;  // an offset: offset.metadata.max.bytes
   std::size_t pending_members_max = 10'000;       // a group: have an id and have not joined
   std::size_t group_bytes_max = 1'000'000;        // a group: its generation as a record, with all metadata and assignments
+  std::size_t members_bytes_max = 256u << 20;     // all groups: the metadata of their members
   std::size_t group_offsets_max = 100'000;        // a group
   std::size_t offsets_max = 2'000'000;            // all groups
+  std::uint64_t state_bytes_max = 1u << 30;       // all groups: generations, offsets and their metadata, as records; beyond it offsets come in with little metadata only, and no new ones
   std::size_t name_bytes_max = 1'024;             // a group id, member id, instance id, client id, host, protocol, topic
   std::uint64_t compact_bytes_min = 1u << 20;     // below it the log is left as it is
 };

@@ -319,6 +319,16 @@ TEST(Limits, MetadataAndAssignmentsOfAGroupAreBounded) {
   EXPECT_EQ(t.join("h").error, GroupError::policy_violation);
 }
 
+TEST(Limits, MetadataOfAllGroupsTogetherIsBounded) {
+  GroupsBench t({.members_bytes_max = 5'000});
+  const auto a = t.join("a", {.topics = {std::string(3'000, 't')}});
+  EXPECT_EQ(a.error, GroupError::none);
+  EXPECT_EQ(t.join("b", {.topics = {std::string(3'000, 't')}}).error, GroupError::policy_violation);
+  EXPECT_EQ(t.join("b").error, GroupError::none);
+  (void)t.leave("a", {{a.member, std::nullopt}});
+  EXPECT_EQ(t.join("c", {.topics = {std::string(3'000, 't')}}).error, GroupError::none) << "what the group had is free again";
+}
+
 TEST(Session, OneThatSendsNoHeartbeatIsOutAndItsPlaceIsGivenAway_F42) {
   GroupsBench t;
   const auto [a, b] = t.pair("g");

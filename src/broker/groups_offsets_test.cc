@@ -111,6 +111,20 @@ TEST(Commit, LongMetadataIsRefusedForItsPartitionOnly) {
   EXPECT_EQ(t.offset("g", "t", 0), -1);
 }
 
+TEST(Commit, WhatAllGroupsHaveToKeepIsBounded) {
+  GroupsBench t({.state_bytes_max = 10'000});
+  const auto commit = [&](std::int32_t partition, std::size_t metadata) {
+    CommitRequest request{.group = {"g"}};
+    request.entries.push_back({.partition = at("t", partition), .offset = log::Offset(1), .metadata = std::string(metadata, 'x')});
+    return t.commit(request);
+  };
+  for (std::int32_t p = 0; p < 3; ++p) EXPECT_EQ(commit(p, 4'000), GroupError::none);
+  EXPECT_EQ(commit(3, 0), GroupError::invalid_commit_offset_size);
+  EXPECT_EQ(commit(0, 4'000), GroupError::invalid_commit_offset_size);
+  EXPECT_EQ(commit(0, 10), GroupError::none) << "work goes on";
+  EXPECT_EQ(commit(3, 4'000), GroupError::none);
+}
+
 TEST(Commit, ManyOffsetsAreOneAppendAndTooManyAreRefused) {
   GroupsBench t({.group_offsets_max = 20'000, .offsets_max = 30'000});
   const auto many = [](const std::string& group, std::int32_t count, std::size_t metadata) {
