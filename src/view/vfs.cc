@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "view/allowance.h"
 #include "view/vfs_file.h"
 
 namespace baton::view {
@@ -189,6 +190,7 @@ void give_sqlite_zeroed_memory() {
 
 Vfs::Vfs(os::Env& env) : env_(env), vfs_(std::make_unique<sqlite3_vfs>()) {
   const std::lock_guard guard(registering);
+  if (registered == 0) give_sqlite_counted_memory();
   BATON_CHECK(sqlite3_initialize() == SQLITE_OK, "SQLite does not start");
   name_ = "baton-" + std::to_string(++registered);
   *vfs_ = sqlite3_vfs{
