@@ -1,4 +1,4 @@
-// Queries of a view: read-only SQL, bounded in time, rows and bytes.
+// Queries of a view: read-only SQL, bounded in time, memory, rows and bytes (docs/formats/views.md).
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,7 @@ struct QueryLimits {
   std::int64_t timeout_ms = 10'000;
   std::size_t rows_max = 100'000;
   std::size_t bytes_max = 64u << 20;  // of values
+  std::size_t memory_max = 64u << 20;  // of SQLite: what is sorted and grouped, values on their way, the statement itself
   const std::atomic<bool>* stop = nullptr;  // true ends the query (cancelled)
 };
 
@@ -35,8 +36,8 @@ struct QueryResult {
   bool truncated = false;  // there were more rows than rows_max, or more bytes than bytes_max
 };
 
-// Runs one statement that only reads. Takes `guard` (attached to `db`) and the connection's progress handler, and gives them back.
-// invalid_argument: what SQLite says of the SQL; timed_out.
+// Runs one statement that only reads. Takes `guard` (attached to `db`), and gives it back; `db` is for queries only from then on, with their limits and functions.
+// invalid_argument: what SQLite says of the SQL; timed_out; too_large: memory, a value, the statement; cancelled.
 [[nodiscard]] Result<QueryResult> run_query(Database& db, Guard& guard, const os::Clock& clock, std::string_view sql,
                                             const QueryLimits& limits);
 
