@@ -176,6 +176,22 @@ class Views(HttpCase):
         self.wait_for("the query", lambda: "baton_http_reads_waiting 2\n" in server.api.get("/metrics").body.decode())  # this one, too
         self.stop(server)
 
+    def test_one_endless_step_or_statement_of_a_query_does_not_hold_up_a_stop(self):
+        text = "replace(hex(zeroblob(1000000)), '0', 'a')"
+        doubling = "WITH a0 AS (SELECT 1 x)" + "".join(f", a{i} AS (SELECT p.x FROM a{i - 1} p, a{i - 1} q)" for i in range(1, 31)) + " SELECT count(*) FROM a30"
+        for sql in ["SELECT instr(zeroblob(60000000), zeroblob(29999999) || x'01')", doubling]:
+            server = self.begin()
+            server.api.append("bank", "a-1", "Deposited", {"amount": 1})
+            self.wait_for_rows(server, [["a-1", 1]])
+            self.assertEqual(self.check(server.api.get("/views/totals" + query(sql)), 413).json["code"], "too_large")
+            self.stop(server)
+        server = self.begin("--set", "http.query_timeout_ms=600000", "--set", "shutdown_ms=100")
+        client = socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT)
+        self.addCleanup(client.close)
+        client.sendall(b"GET /views/totals" + query(f"SELECT {text} LIKE '%' || substr({text}, 1, 900) || 'b'").encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.wait_for("the query", lambda: "baton_http_reads_waiting 2\n" in server.api.get("/metrics").body.decode())  # this one, too
+        self.stop(server)
+
     def test_the_past_can_be_asked(self):
         server = self.begin()
         positions = [server.api.append("bank", "a-1", "Deposited", {"amount": 1}).json["position"] for _ in range(3)]
