@@ -171,7 +171,7 @@ TEST(EventJson, AnAppendThatIsWrongSaysWhere) {
   EXPECT_THAT(wrong(R"({"streams":[{"stream":"a","events":[{"type":"T","partitionkey":"b"}]}]})"), HasSubstr("partitionkey"));
   EXPECT_THAT(wrong(R"({"streams":[7]})"), HasSubstr("stream 0"));
   EXPECT_THAT(wrong(R"({"streams":[],"unless":{"query":[{"type":["Z"]}]}})"), HasSubstr("'type'"));
-  EXPECT_THAT(wrong(std::string(3000, '[')), HasSubstr("no JSON"));
+  EXPECT_THAT(wrong(std::string(3000, '[')), HasSubstr("nested too deep"));
 }
 
 // The parsed document and the text must mean the same member, or one of them is read where it has nothing.
