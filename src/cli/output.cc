@@ -15,9 +15,13 @@ namespace baton::cli {
 
 namespace {
 
-// Characters of UTF-8 text, for the width of a column.
+// Wider cells make their own line longer, and not all the others.
+constexpr std::size_t kPaddedMax = 80;
+
+// Cells of a terminal, as fmt counts them when it pads: two for ideographs and for most emoji.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  const std::size_t asked = text.size();  // no character is wider than it has bytes
+  return asked - (fmt::formatted_size("{:<{}}", text, asked) - text.size());
 }
 
 bool is_json(std::string_view content_type, std::string_view data) {
@@ -155,32 +159,28 @@ std::string Output::paint(std::string_view code, std::string_view text) const {
 }
 
 void Output::table(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& c : columns) widths.push_back(width(c.title));
-  std::vector<std::vector<std::string>> cells;
+  std::vector<std::vector<std::string>> lines(1);
+  for (const auto& c : columns) lines.front().push_back(printable(c.title));
   for (const auto& row : rows) {
-    auto& out = cells.emplace_back();
+    auto& cells = lines.emplace_back();
+    for (std::size_t i = 0; i < columns.size(); ++i) cells.push_back(printable(i < row.size() ? row[i] : ""));
+  }
+  std::vector<std::size_t> widths(columns.size());
+  for (const auto& cells : lines) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      out.push_back(printable(i < row.size() ? row[i] : ""));
-      widths[i] = std::max(widths[i], width(out.back()));
+      if (const std::size_t cell = width(cells[i]); cell <= kPaddedMax) widths[i] = std::max(widths[i], cell);
     }
   }
-  const auto print = [&](const std::vector<std::string>& row, bool title) {
+  for (const auto& cells : lines) {
     std::string text;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      const auto pad = std::string(widths[i] - std::min(widths[i], width(row[i])), ' ');
+      const std::string pad(widths[i] - std::min(widths[i], width(cells[i])), ' ');
       if (i > 0) text += "  ";
-      if (columns[i].align == Align::right) text += pad + row[i];
-      else text += i + 1 < columns.size() ? row[i] + pad : row[i];
+      if (columns[i].align == Align::right) text += pad + cells[i];
+      else text += i + 1 < columns.size() ? cells[i] + pad : cells[i];
     }
-    while (colour_ && width(text) > static_cast<std::size_t>(columns_)) text.pop_back();
-    return line(title ? bold(text) : text);
-  };
-  std::vector<std::string> titles;
-  for (const auto& c : columns) titles.push_back(c.title);
-  if (!print(titles, true)) return;
-  for (const auto& row : cells)
-    if (!print(row, false)) return;
+    if (!line(&cells == &lines.front() ? bold(text) : text)) return;
+  }
 }
 
 void Output::event(const Event& event) {

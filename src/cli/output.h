@@ -42,7 +42,7 @@ class Output {
     std::string title;
     Align align = Align::left;
   };
-  // The last column is cut to the terminal's width when a person looks.
+  // Nothing is cut: a line that is longer than the terminal is wide goes on in the next one.
   void table(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows);
   void event(const Event& event);  // a line of JSON, or a short block for people
 

@@ -4,62 +4,17 @@ import fcntl
 import gzip
 import json
 import os
-import shutil
 import signal
 import struct
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
-from pathlib import Path
 
-BATON = sys.argv.pop(1) if len(sys.argv) > 1 else "baton"
-
-MAP = """context: orders
-source: /import/test
-fields:
-  order: {column: order, type: integer}
-  at: {column: at, type: time}
-events:
-  - type: OrderPlaced
-    stream: "order-{order}"
-    id: "placed-{order}"
-    time: at
-    data: {order: order}
-"""
-
-VIEWS = """views:
-  totals:
-    context: shop
-    tables: CREATE TABLE total (sku TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT;
-    on:
-      LineAdded:
-        - sql: INSERT INTO total VALUES (:sku, :n) ON CONFLICT (sku) DO UPDATE SET n = n + excluded.n
-          rows: 1
-"""
+from program import BATON, MAP, VIEWS, Program
 
 
-class Cli(unittest.TestCase):
-    def setUp(self):
-        self.directory = Path(tempfile.mkdtemp(prefix="baton-cli-"))
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.data = self.directory / "data"
-
-    def run_baton(self, *arguments, expect=0, text=None):
-        environment = {k: v for k, v in os.environ.items() if k != "BATON_DATA"}
-        done = subprocess.run([BATON, "--data", str(self.data), *arguments], capture_output=True, text=True, input=text,
-                              env=environment, timeout=60, check=False)
-        self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout}{done.stderr}")
-        return done
-
-    def lines(self, *arguments, **options):
-        return [json.loads(line) for line in self.run_baton("--json", *arguments, **options).stdout.splitlines()]
-
-    def append(self, stream="cart-1", kind="LineAdded", data='{"sku":"a","n":2}', *more, **options):
-        return self.run_baton("append", "shop", stream, "--type", kind, "--data", data, *more, **options)
-
+class Cli(Program):
     def test_what_was_appended_is_read_back(self):
         self.append("cart-1", "LineAdded", '{"sku":"a","n":2}', "--tag", "sku:a", "--tenant", "t1", "--id", "e1",
                     "--time", "2026-01-02T03:04:05Z")

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""What the program prints, and that nothing is missing from it without a sign: output_test.py BATON."""
+import unittest
+
+from program import VIEWS, Program
+
+
+class Printed(Program):
+    def load_views(self, text=VIEWS):
+        (self.directory / "views.yaml").write_text(text)
+        return self.run_baton("view", "load", str(self.directory / "views.yaml"))
+
+    def test_a_table_is_whole_on_a_narrow_terminal(self):
+        self.append()
+        self.load_views()
+        for length in (300, 400_000):
+            sql = f"SELECT sku, printf('%.*c', {length}, 'x') AS long, n FROM total"
+            told = self.on_a_terminal("view", "query", "totals", sql)
+            self.assertEqual([line.split() for line in told.splitlines()], [["sku", "long", "n"], ["a", "x" * length, "2"]])
+            self.assertEqual(told, self.run_baton("view", "query", "totals", sql).stdout)
+
+    def test_a_long_cell_makes_its_own_line_longer_and_no_other(self):
+        self.append()
+        self.load_views()
+        told = self.run_baton("view", "query", "totals", "SELECT printf('%.*c', 5000, 'x') AS long, 1 AS n UNION ALL SELECT 'y', 2").stdout
+        self.assertEqual(told.splitlines(), ["long  n", "x" * 5000 + "  1", "y     2"])
+
+    def test_columns_stand_below_each_other_whatever_the_script(self):
+        self.append()
+        self.load_views()
+        told = self.run_baton("view", "query", "totals", "SELECT 'Zürich' AS city, 'x' AS n UNION ALL SELECT '東京', 'y' UNION ALL SELECT '🙂', 'z'").stdout
+        self.assertEqual(told.splitlines(), ["city    n", "Zürich  x", "東京    y", "🙂      z"])
+
+
+if __name__ == "__main__":
+    unittest.main()
