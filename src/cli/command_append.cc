@@ -145,7 +145,7 @@ Status append_lines(Session& session, const AppendOptions& o) {
   std::uint64_t events = 0, duplicates = 0;
   Row row;
   const auto at_line = [&](const Error& error) {
-    return Error{error.code, o.ndjson + ": line " + std::to_string(row.number) + ": " + error.detail +
+    return Error{error.code, o.ndjson + ": line " + std::to_string(row.line) + ": " + error.detail +
                                  (events == 0 ? "" : "; what stands before it has been appended (" + with_commas(events) + " events), and is passed over another time where it has an id")};
   };
   for (;;) {

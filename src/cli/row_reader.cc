@@ -67,9 +67,7 @@ std::size_t find_row_end(std::string_view text, RowEnd& state) {
   return std::string_view::npos;
 }
 
-Error too_long(const std::string& name, std::uint64_t row) {
-  return {Code::too_large, name + ": row " + std::to_string(row) + " is larger than 4 MiB; is a quote missing before it?"};
-}
+Error too_long(const std::string& place, std::string_view advice) { return {Code::too_large, place + " is larger than 4 MiB; " + std::string(advice)}; }
 
 class CsvReader final : public RowReader {
  public:
@@ -104,7 +102,7 @@ class CsvReader final : public RowReader {
       RowEnd state;
       std::size_t end = find_row_end(window_.text(), state);
       while (end == std::string_view::npos) {
-        if (window_.text().size() > kRowBytesMax) return too_long(name_, number_ + 1);
+        if (window_.text().size() > kRowBytesMax) return too_long(name_ + ": row " + std::to_string(number_ + 1), "is a quote missing before it?");
         BATON_TRY_ASSIGN(const bool more, window_.grow());
         if (!more) break;
         end = find_row_end(window_.text(), state);
@@ -199,7 +197,7 @@ class NdjsonReader final : public RowReader {
         end = window_.text().find('\n', scanned);
         if (end != std::string_view::npos) break;
         scanned = window_.text().size();
-        if (scanned > kRowBytesMax) return too_long(name_, number_ + 1);
+        if (scanned > kRowBytesMax) return too_long(name_ + ": line " + std::to_string(line_ + 1), "a line is one record");
         BATON_TRY_ASSIGN(const bool more, window_.grow());
         if (!more) break;
       }
@@ -207,10 +205,12 @@ class NdjsonReader final : public RowReader {
       if (raw.empty()) return Next{};
       pending_ = end == std::string_view::npos ? raw.size() : end + 1;
       raw = raw.substr(0, end);
+      ++line_;
       if (std::exchange(at_start_, false) && raw.starts_with("\xef\xbb\xbf")) raw.remove_prefix(3);
       if (raw.ends_with('\r')) raw.remove_suffix(1);
       if (raw.find_first_not_of(" \t") == std::string_view::npos) continue;
       row.number = ++number_;
+      row.line = line_;
       row.raw = raw;
       row.fields.assign(1, raw);
       return Next{.have = true, .problem = {}};
@@ -223,7 +223,7 @@ class NdjsonReader final : public RowReader {
   std::string name_;
   std::vector<std::string> columns_;
   std::size_t pending_ = 0;
-  std::uint64_t number_ = 0;
+  std::uint64_t number_ = 0, line_ = 0;
   bool at_start_ = true;
 };
 

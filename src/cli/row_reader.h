@@ -19,7 +19,8 @@ inline constexpr std::size_t kColumnsMax = 4096;
 
 // One row. `fields` belong to the columns of the header; the views live until the next row is read.
 struct Row {
-  std::uint64_t number = 0;  // 1 is the first row of data
+  std::uint64_t number = 0;  // 1 is the first row of data; empty lines are no rows
+  std::uint64_t line = 0;    // of the file, from 1; NDJSON only
   std::vector<std::string_view> fields;
   std::string_view raw;      // the row as it stands in the file, without its line end
 };

@@ -76,6 +76,19 @@ TEST(Csv, ReadsRowsAcrossTheEdgesOfItsWindow) {
   }
 }
 
+TEST(Ndjson, ARowHasTheNumberOfItsLineThoughEmptyLinesAreNoRows) {
+  auto rows = read_ndjson(std::make_unique<TextInput>("\n{}\n\n \n\n{}"), "f");
+  Row row;
+  for (const std::uint64_t line : {2, 6}) {
+    ASSERT_TRUE((*rows)->next(row)->have);
+    EXPECT_EQ(row.line, line);
+  }
+  EXPECT_EQ(row.number, 2u);
+  auto long_line = read_ndjson(std::make_unique<TextInput>("{}\n\n" + std::string(kRowBytesMax + 100'000, 'x')), "f");
+  ASSERT_TRUE((*long_line)->next(row));
+  EXPECT_THAT((*long_line)->next(row).error().detail, HasSubstr("f: line 3 is larger than 4 MiB"));
+}
+
 TEST(Ndjson, IsALineARow) { EXPECT_EQ(read("{\"a\":1}\r\n\n  \n{\"b\":\"\\n\"}", false), "1[{\"a\":1}]2[{\"b\":\"\\n\"}]"); }
 
 }  // namespace

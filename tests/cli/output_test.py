@@ -31,6 +31,10 @@ class Printed(Program):
         told = self.run_baton("view", "query", "totals", "SELECT 'Zürich' AS city, 'x' AS n UNION ALL SELECT '東京', 'y' UNION ALL SELECT '🙂', 'z'").stdout
         self.assertEqual(told.splitlines(), ["city    n", "Zürich  x", "東京    y", "🙂      z"])
 
+    def test_the_line_that_is_named_is_that_of_the_file(self):
+        lines = '{"stream":"n","type":"T"}\n\n \n\n{"stream":"n"}\n'
+        self.assertIn("-: line 5: ", self.run_baton("append", "shop", "--ndjson", "-", text=lines, expect=2).stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
