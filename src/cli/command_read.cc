@@ -33,7 +33,7 @@ Status read_stream(Session& session, ReadStream request, std::size_t limit, cons
 
 struct TailOptions {
   std::string context;
-  std::string from = "end";
+  std::string from;  // empty: not given
   std::string checkpoint;
   std::size_t count = 0;
   std::size_t rate = 0;
@@ -41,25 +41,31 @@ struct TailOptions {
   FilterOptions filter;
 };
 
-Result<StartAt> start_of(const TailOptions& options) {
+Result<StartAt> start_of(const std::string& from) {
   StartAt start;
-  if (!options.checkpoint.empty()) {
-    start.kind = StartAt::Kind::checkpoint;
-    start.checkpoint = options.checkpoint;
-  } else if (options.from == "end") {
+  if (from == "end") {
     start.kind = StartAt::Kind::end;
-  } else if (options.from == "beginning") {
+  } else if (from == "beginning") {
     start.kind = StartAt::Kind::beginning;
-  } else if (options.from.starts_with("p1.")) {
+  } else if (from.starts_with("p1.")) {
     start.kind = StartAt::Kind::position;
-    start.position.token = options.from;
+    start.position.token = from;
   } else {
     start.kind = StartAt::Kind::time;
-    auto time = Time::parse(options.from);
-    if (!time) return Error{Code::invalid_argument, "--from '" + options.from + "' is none of: beginning, end, a position (p1...), a time (RFC 3339)"};
+    auto time = Time::parse(from);
+    if (!time) return Error{Code::invalid_argument, "--from '" + from + "' is none of: beginning, end, a position (p1...), a time (RFC 3339)"};
     start.time = *time;
   }
   return start;
+}
+
+// A checkpoint says where to go on; --from, where a new one begins.
+Result<StartAt> start_of(const TailOptions& options, const std::optional<Position>& saved) {
+  if (options.checkpoint.empty()) return start_of(options.from.empty() ? "end" : options.from);
+  if (!saved) return start_of(options.from.empty() ? "beginning" : options.from);
+  if (!options.from.empty())
+    return Error{Code::invalid_argument, "checkpoint '" + options.checkpoint + "' is there and says where to go on: leave out --from, or name a new checkpoint to begin there"};
+  return StartAt{.kind = StartAt::Kind::checkpoint, .position = {}, .time = {}, .checkpoint = options.checkpoint};
 }
 
 // What is told next is not what came next.
@@ -72,17 +78,19 @@ Status tail(Session& session, const TailOptions& options) {
   BATON_TRY_ASSIGN(auto store, options.checkpoint.empty() ? session.open_for_reading() : session.open_for_writing(false));
   SubscribeOptions subscribe;
   BATON_TRY_ASSIGN(subscribe.context, session.context_or_only(*store, options.context));
-  BATON_TRY_ASSIGN(subscribe.start, start_of(options));
+  std::optional<Position> saved;
+  if (!options.checkpoint.empty()) {
+    BATON_TRY_ASSIGN(saved, store->checkpoint(subscribe.context, options.checkpoint));
+  }
+  BATON_TRY_ASSIGN(subscribe.start, start_of(options, saved));
   subscribe.filter = options.filter.filter;
   subscribe.live = !options.no_follow;
   subscribe.events_per_second_max = options.rate;
   BATON_TRY_ASSIGN(auto subscription, store->subscribe(subscribe));
   // From the beginning means from the beginning of what is left.
-  bool from_beginning = subscribe.start.kind == StartAt::Kind::beginning;
-  if (!options.checkpoint.empty()) {
-    BATON_TRY_ASSIGN(const auto saved, store->checkpoint(subscribe.context, options.checkpoint));
-    from_beginning = !saved || saved->is_beginning();
-  }
+  const bool from_beginning = subscribe.start.kind == StartAt::Kind::beginning || (saved && saved->is_beginning());
+  // Else a new one that is ended before its first event would begin elsewhere the next time.
+  if (!options.checkpoint.empty() && !saved && !from_beginning) BATON_TRY(subscription->save_checkpoint(options.checkpoint));
   std::int64_t told = from_beginning ? subscription->removed() : 0;
   std::size_t shown = 0;
   while (!os::interrupted() && !subscription->at_end()) {
@@ -169,8 +177,10 @@ void add_read_commands(CLI::App& app, Session& session) {
     auto o = std::make_shared<TailOptions>();
     auto* sub = app.add_subcommand("tail", "Follow the events of a context as they come");
     sub->add_option("context", o->context, "The context; not needed when there is only one");
-    sub->add_option("--from", o->from, "beginning, end, a position, or a time")->capture_default_str();
-    sub->add_option("--checkpoint", o->checkpoint, "Go on where this checkpoint stands, and move it; opens the store for writing")->check(not_empty());
+    sub->add_option("--from", o->from, "beginning, end, a position, or a time; not with a --checkpoint that is there")
+        ->check(not_empty())
+        ->default_str("end, or the beginning with a new --checkpoint");
+    sub->add_option("--checkpoint", o->checkpoint, "Go on where this checkpoint stands, and move it; a new one begins at --from; opens the store for writing")->check(not_empty());
     sub->add_option("-n,--count", o->count, "End after so many events")->check(at_least(1));
     sub->add_option("--rate", o->rate, "At most so many events a second");
     sub->add_flag("--no-follow", o->no_follow, "End at what is there now");

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What the program prints, and that nothing is missing from it without a sign: output_test.py BATON."""
+import json
 import unittest
 
 from program import VIEWS, Program
@@ -34,6 +35,21 @@ class Printed(Program):
     def test_the_line_that_is_named_is_that_of_the_file(self):
         lines = '{"stream":"n","type":"T"}\n\n \n\n{"stream":"n"}\n'
         self.assertIn("-: line 5: ", self.run_baton("append", "shop", "--ndjson", "-", text=lines, expect=2).stderr)
+
+    def test_a_new_checkpoint_begins_where_it_is_told_and_one_that_is_there_goes_on(self):
+        for n in range(3):
+            self.append(data=json.dumps({"n": n}))
+        first = self.lines("read", "cart-1")[0]["position"]
+
+        def tail(name, *more, expect=0):
+            return [event["data"]["n"] for event in self.lines("tail", "--no-follow", "--checkpoint", name, *more, expect=expect)]
+        self.assertEqual(tail("all"), [0, 1, 2])
+        self.assertEqual(tail("later", "--from", first, "-n", "1"), [1])
+        self.assertEqual(tail("new", "--from", "end"), [])
+        self.append(data='{"n":3}')
+        self.assertEqual((tail("all"), tail("later"), tail("new")), ([3], [2, 3], [3]))
+        refused = self.run_baton("tail", "--no-follow", "--checkpoint", "new", "--from", "beginning", expect=2).stderr
+        self.assertIn("checkpoint 'new' is there and says where to go on: leave out --from", refused)
 
 
 if __name__ == "__main__":

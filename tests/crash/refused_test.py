@@ -29,7 +29,7 @@ class CrashRefused(CrashCase):
         self.writing = [EVENT, ["append", "bank", "--ndjson", more], ["append", "other", "s-1", "--type", "Noted"], ["create-context", "other"],
                         ["delete", "account-1"], ["truncate", "account-1", "--before", "1"], ["view", "load", VIEWS], ["view", "update"],
                         ["view", "rebuild", "accounts"], ["view", "rollback", "accounts"], ["view", "drop", "accounts"],
-                        ["tail", "--checkpoint", "consumer", "--from", "beginning", "--no-follow"]]
+                        ["tail", "--checkpoint", "consumer", "--no-follow"]]
         self.reading = [["info"], ["verify"], ["contexts"], ["streams"], ["read", "account-1"], ["tail", "--from", "beginning", "--no-follow"],
                         ["view", "list"], ["view", "query", "accounts", "SELECT * FROM account"]]
 
