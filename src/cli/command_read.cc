@@ -113,8 +113,9 @@ Status streams(Session& session, const std::string& given, const std::string& pr
   BATON_TRY_ASSIGN(const auto context, session.context_or_only(*store, given));
   std::vector<std::vector<std::string>> rows;
   std::string after;
+  bool more = true;
   std::size_t shown = 0;
-  while (shown < limit && !os::interrupted()) {
+  while (more && shown < limit && !os::interrupted()) {
     BATON_TRY_ASSIGN(const auto page, store->streams(context, prefix, after, std::min<std::size_t>(limit - shown, 1000)));
     for (const auto& head : page.streams) {
       if (session.out().json()) {
@@ -127,10 +128,11 @@ Status streams(Session& session, const std::string& given, const std::string& pr
       }
     }
     shown += page.streams.size();
-    if (page.next.empty()) break;
     after = page.next;
+    more = !page.next.empty();
   }
   if (!session.out().json()) session.out().table({{"stream"}, {"last version", Output::Align::right}, {""}}, rows);
+  if (more && shown >= limit && session.out().flush()) print_note("there are more streams; raise --limit, or narrow the list with --prefix");
   return {};
 }
 

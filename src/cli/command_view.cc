@@ -77,7 +77,7 @@ void print_result(Session& session, const view::QueryResult& result) {
     }
     out.table(columns, rows);
   }
-  if (result.truncated) std::fprintf(stderr, "baton: there are more rows; add LIMIT, or raise --rows\n");
+  if (result.truncated) print_note("there are more rows; add LIMIT, or raise --rows");
 }
 
 const char* state_name(view::ViewInfo::State state) {

@@ -38,6 +38,7 @@ CLI::Validator at_least(std::int64_t least) {
 }
 
 void print_warning(const std::string& text) { std::fprintf(stderr, "baton: warning: %s\n", text.c_str()); }
+void print_note(const std::string& text) { std::fprintf(stderr, "baton: %s\n", text.c_str()); }
 
 namespace {
 Options options_with_warnings() {

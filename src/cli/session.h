@@ -57,6 +57,8 @@ class Session {
 
 // What went wrong beside the command's work, on standard error.
 void print_warning(const std::string& text);
+// What is missing from standard output because it was asked for so, on standard error.
+void print_note(const std::string& text);
 
 // Options that several commands have.
 struct FilterOptions {

@@ -104,11 +104,11 @@ std::vector<Route> other_routes() {
       {"GET", "/views", "list_views", "views", "The views that are kept.", {}, {}, {{200, "Their states."}}, kJson, Right::handler, &list_views},
       {"GET", "/views/{view}", "query_view", "views", "Asks a view in SQL; without 'sql', tells its tables and how far it has come.",
        {{In::query, "sql", "string", "One SELECT."}, limit("Rows at most: 1,000, up to 100,000."), kAsOfPosition, kAsOfRecorded, kAsOfTime},
-       {}, {{200, "Columns and rows."}, {400, "What SQLite says of the SQL."}, kNotFound, {504, "The query took too long."}}, kJson, Right::handler, &query_view},
+       {}, {{200, "Columns and rows; 'truncated': there are more."}, {400, "What SQLite says of the SQL."}, kNotFound, {504, "The query took too long."}}, kJson, Right::handler, &query_view},
       {"GET", "/views/{view}/{table}", "read_view_table", "views", "The rows of one table of a view, an object each.",
        {{In::query, "where", "array", "COLUMN=VALUE; all of them hold."}, {In::query, "order", "string", "A column; -COLUMN: downward."},
         limit("Rows at most: 1,000, up to 100,000."), {In::query, "offset", "integer", "Rows to pass over."}, kAsOfPosition, kAsOfRecorded, kAsOfTime},
-       {}, {{200, "Rows."}, kNotFound}, kJson, Right::handler, &read_view_table},
+       {}, {{200, "Rows; 'truncated': there are more, which 'offset' passes on to."}, kNotFound}, kJson, Right::handler, &read_view_table},
 
       {"GET", "/", "get_index", "service", "What there is.", {}, {}, {{200, "The routes."}}, kJson, Right::open, &get_index},
       {"GET", "/health", "get_health", "service", "Says that the process runs.", {}, {}, {{200, "It does."}}, kJson, Right::open, &get_health},

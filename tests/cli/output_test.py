@@ -51,6 +51,15 @@ class Printed(Program):
         refused = self.run_baton("tail", "--no-follow", "--checkpoint", "new", "--from", "beginning", expect=2).stderr
         self.assertIn("checkpoint 'new' is there and says where to go on: leave out --from", refused)
 
+    def test_streams_that_are_not_listed_are_told_of(self):
+        events = "".join(json.dumps({"stream": f"cart-{n}", "type": "T"}) + "\n" for n in range(101))
+        self.run_baton("append", "shop", "--ndjson", "-", text=events)
+        for json_too in ([], ["--json"]):
+            some = self.run_baton(*json_too, "streams")
+            self.assertEqual((len([line for line in some.stdout.splitlines() if "cart-" in line]), "there are more streams; raise --limit" in some.stderr), (100, True))
+            for whole in (["--limit", "101"], ["--limit", "5000"], ["--prefix", "cart-10"]):
+                self.assertEqual(self.run_baton(*json_too, "streams", *whole).stderr, "")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -211,6 +211,20 @@ class Views(HttpCase):
         few = self.check(server.api.get("/views/totals" + query(many, limit=10)), 200).json
         self.assertEqual((len(few["rows"]), few["truncated"]), (10, True))
 
+    def test_a_table_that_is_not_told_whole_says_so(self):
+        server = self.begin()
+        for n in range(1, 4):
+            server.api.append("bank", f"a-{n}", "Deposited", {"amount": n})
+        self.wait_for_rows(server, [["a-1", 1], ["a-2", 2], ["a-3", 3]])
+
+        def ask(more):
+            page = self.check(server.api.get("/views/totals/account?order=id" + more), 200).json
+            return [row["balance"] for row in page["rows"]], page.get("truncated", False)
+        self.assertEqual(ask("&limit=2"), ([1, 2], True))
+        self.assertEqual(ask("&limit=2&offset=1"), ([2, 3], False))
+        self.assertEqual(ask("&limit=3"), ([1, 2, 3], False))
+        self.assertEqual(ask("&limit=100000"), ([1, 2, 3], False))
+
     def test_a_view_goes_on_after_a_kill_and_after_a_stop(self):
         for n, number in enumerate([signal.SIGKILL, signal.SIGTERM, signal.SIGKILL], start=1):
             server = self.begin()

@@ -209,7 +209,8 @@ void read_view_table(Gateway& gateway, const CallPtr& call) {
       if (down) order.remove_prefix(1);
       sql += " ORDER BY t." + quoted_name(order) + (down ? " DESC" : "");
     }
-    sql += " LIMIT " + std::to_string(limit) + " OFFSET " + std::to_string(offset);
+    // One more than is told, so that it is known whether there are more.
+    sql += " LIMIT " + std::to_string(limit + 1) + " OFFSET " + std::to_string(offset);
     BATON_TRY_ASSIGN(const auto result, run(gateway, *call, sql, static_cast<std::size_t>(limit)));
     return json_response(rows_body(result));
   }, ReadLanes::Lane::queries);
