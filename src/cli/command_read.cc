@@ -12,6 +12,19 @@ namespace baton::cli {
 
 namespace {
 
+// Nothing of a stream is shown: because there is none, none yet, or none any more.
+Status nothing_of(Store& store, const ReadStream& request, const StreamPage& page) {
+  const std::string stream = "stream '" + request.stream + "' in context '" + request.context + "'";
+  if (page.deleted) {
+    return Error{Code::not_found, stream + " was deleted; its last event, version " + std::to_string(page.last_version) +
+                                      ", and those before it are shown by --as-of (or --as-of-position) a moment before that"};
+  }
+  if (page.last_version >= 0) return {};  // it has events, elsewhere
+  const auto now = store.stream_head(request.context, request.stream);
+  if (now && now->last_version >= 0) return Error{Code::not_found, stream + " did not exist yet at that moment; name a later one, or leave it out"};
+  return Error{Code::not_found, "no " + stream + "; 'baton streams' lists them"};
+}
+
 Status read_stream(Session& session, ReadStream request, std::size_t limit, const AsOfOptions& as_of) {
   BATON_TRY_ASSIGN(auto store, session.open_for_reading());
   BATON_TRY_ASSIGN(request.context, session.context_or_only(*store, request.context));
@@ -20,12 +33,9 @@ Status read_stream(Session& session, ReadStream request, std::size_t limit, cons
   for (;;) {
     request.limit = std::min<std::size_t>(limit - shown, 1000);
     BATON_TRY_ASSIGN(const auto page, store->read_stream(request));
-    if (shown == 0 && page.events.empty() && page.last_version < 0)
-      return Error{Code::not_found, "no stream '" + request.stream + "' in context '" + request.context + "'; 'baton streams' lists them"};
     for (const auto& event : page.events) session.out().event(event);
     shown += page.events.size();
-    if (shown == 0 && page.deleted && !session.out().json())
-      session.out().line("stream '" + request.stream + "' was deleted at version " + std::to_string(page.last_version));
+    if (shown == 0 && !page.next_version) return nothing_of(*store, request, page);
     if (!page.next_version || shown >= limit || os::interrupted()) return {};
     request.from_version = *page.next_version;
   }

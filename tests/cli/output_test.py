@@ -60,6 +60,28 @@ class Printed(Program):
             for whole in (["--limit", "101"], ["--limit", "5000"], ["--prefix", "cart-10"]):
                 self.assertEqual(self.run_baton(*json_too, "streams", *whole).stderr, "")
 
+    def test_a_stream_that_is_deleted_not_there_yet_or_read_behind_its_end_is_told_apart(self):
+        self.append("cart-0")
+        early = self.lines("read", "cart-0")[0]["position"]
+        self.append("cart-1")
+        self.append("cart-1")
+        late = self.lines("read", "cart-1")[1]["position"]
+
+        def refused(*arguments):
+            done = self.run_baton("--json", "read", *arguments, expect=5)
+            problem = json.loads(done.stderr)
+            self.assertEqual((done.stdout, problem["error"]), ("", "not_found"))
+            return problem["detail"]
+        self.assertIn("stream 'cart-1' in context 'shop' did not exist yet at that moment", refused("cart-1", "--as-of-position", early))
+        self.assertIn("no stream 'cart-2' in context 'shop'; 'baton streams'", refused("cart-2", "--as-of-position", early))
+        self.assertEqual(self.lines("read", "cart-1", "--from", "7"), [])
+        self.run_baton("truncate", "cart-1", "--before", "1")
+        self.assertEqual(([e["version"] for e in self.lines("read", "cart-1")], self.lines("read", "cart-1", "--from", "2")), ([1], []))
+        self.run_baton("delete", "cart-1")
+        for more in ([], ["--from", "1"], ["--backward"]):
+            self.assertIn("stream 'cart-1' in context 'shop' was deleted; its last event, version 1,", refused("cart-1", *more))
+        self.assertEqual([e["version"] for e in self.lines("read", "cart-1", "--as-of-position", late)], [0, 1])
+
 
 if __name__ == "__main__":
     unittest.main()
