@@ -248,7 +248,10 @@ class Import {
   Status save() {
     BATON_TRY(appender_->drain());
     fed_.position = appender_->position();
-    if (!fed_.position.is_beginning()) BATON_TRY(checkpoint_->save(fed_));
+    if (!fed_.position.is_beginning()) {
+      BATON_TRY_ASSIGN(ImportWork* const place, work());
+      BATON_TRY(checkpoint_->save(fed_, place->path("checkpoint")));
+    }
     saved_ns_ = env_.clock().monotonic_ns();
     return {};
   }

@@ -54,9 +54,9 @@ std::optional<ImportCheckpoint> read_import_checkpoint(std::string_view text) {
 ImportCheckpointFile::ImportCheckpointFile(os::FileSystem& fs, std::string data_directory, std::uint64_t identity)
     : fs_(fs), directory_(os::join(data_directory, "checkpoints")), path_(os::join(directory_, fmt::format("import-{:016x}", identity))) {}
 
-Status ImportCheckpointFile::save(const ImportCheckpoint& checkpoint) {
+Status ImportCheckpointFile::save(const ImportCheckpoint& checkpoint, const std::string& temporary) {
   BATON_TRY(os::make_directories(fs_, directory_));
-  return os::replace_file(fs_, path_, base::as_bytes(write_import_checkpoint(checkpoint)));
+  return os::replace_file(fs_, path_, base::as_bytes(write_import_checkpoint(checkpoint)), temporary);
 }
 
 std::optional<ImportCheckpoint> ImportCheckpointFile::load(Store& store, const std::string& context) {
@@ -69,9 +69,8 @@ std::optional<ImportCheckpoint> ImportCheckpointFile::load(Store& store, const s
 }
 
 Status ImportCheckpointFile::remove() {
-  BATON_TRY_ASSIGN(const bool there, fs_.exists(path_));
-  if (!there) return {};
-  BATON_TRY(fs_.remove(path_));
+  const Status removed = fs_.remove(path_);
+  if (!removed) return removed.error().code == Code::not_found ? Status() : removed;
   return fs_.sync_directory(directory_);
 }
 

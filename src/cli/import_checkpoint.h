@@ -30,7 +30,8 @@ class ImportCheckpointFile {
  public:
   // `identity`: of the map, the file and the context.
   ImportCheckpointFile(os::FileSystem& fs, std::string data_directory, std::uint64_t identity);
-  [[nodiscard]] Status save(const ImportCheckpoint& checkpoint);
+  // `temporary`: a file of this import alone, since two of one file may run side by side and the last one to save counts.
+  [[nodiscard]] Status save(const ImportCheckpoint& checkpoint, const std::string& temporary);
   // Nothing when there is none, when it is damaged, or when the store does not know its position any more.
   [[nodiscard]] std::optional<ImportCheckpoint> load(Store& store, const std::string& context);
   // Fine when there is none.

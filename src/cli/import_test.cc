@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include "cli/import_for_test.h"
+#include "store/watched_env_for_test.h"
 
 namespace baton::cli {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr std::string_view kMap = R"(
@@ -191,6 +193,36 @@ TEST_F(ImportFile, StopsWhenAskedToAndGoesOnFromThere) {
   EXPECT_EQ(progress_.events, 1000U);
   EXPECT_EQ(progress_.events_total, 1000U);
   EXPECT_EQ(progress_.bytes, progress_.bytes_total);
+}
+
+TEST_F(ImportFile, TwoOfOneFileSideBySideAreNotInEachOthersWay) {
+  std::string rows = "n,t,u,s\n";
+  for (int i = 0; i < 40; ++i) rows += std::to_string(i) + ",2014-01-01,2014-01-02,x\n";
+  for (const std::string order : {"time", "row"}) {
+    store_ = nullptr;
+    ASSERT_TRUE(os::remove_tree(env_->fs(), "/data").ok());
+    ASSERT_TRUE(open().ok());
+    std::string map(kMap);
+    write(options_.map, map.replace(map.find("time"), 4, order));
+    write(options_.file, rows);
+    options_.look_every = 1;
+    options_.checkpoint_every_ms = 0;
+    // The other one begins and ends while the first is about to write its checkpoint.
+    store::testing::WatchedEnv first(world_);
+    int others = 0;
+    first.opened() = [&](const std::string& path) {
+      if (path.find("checkpoint") == std::string::npos || others++ > 0) return;
+      const auto report = import();
+      EXPECT_TRUE(report) << report.error().to_string();
+    };
+    const auto report = run_import(first, [this]() -> Result<Store*> { return store_.get(); }, options_, {});
+    ASSERT_TRUE(report) << report.error().to_string();
+    EXPECT_GT(others, 1);
+    EXPECT_EQ(report->added + report->duplicates, 80U);
+    EXPECT_THAT(ids(), SizeIs(80));
+    EXPECT_THAT(*env_->fs().list("/data/checkpoints"), IsEmpty());
+    EXPECT_FALSE(*env_->fs().exists("/data/tmp"));
+  }
 }
 
 TEST_F(ImportFile, AContextOfSeveralPartitionsKeepsTheOrderInEach) {

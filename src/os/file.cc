@@ -71,8 +71,9 @@ Result<base::Bytes> read_file(FileSystem& fs, const std::string& path, std::uint
   }
 }
 
-Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content) {
-  const std::string temporary = path + ".tmp";
+Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content) { return replace_file(fs, path, content, path + ".tmp"); }
+
+Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content, const std::string& temporary) {
   {
     BATON_TRY_ASSIGN(const auto file, fs.open(temporary, {.write = true, .create = true, .truncate = true}));
     BATON_TRY(file->write_at(0, content));

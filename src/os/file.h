@@ -124,6 +124,8 @@ class FileSystem {
 [[nodiscard]] Result<base::Bytes> read_state_file(FileSystem& fs, const std::string& path, std::uint64_t limit);
 // Writes `path` so that after a crash it holds the old or the new content: temporary file, sync, rename, directory sync.
 [[nodiscard]] Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content);
+// The same for a file that several processes write: `temporary` is this one's own, on the same file system.
+[[nodiscard]] Status replace_file(FileSystem& fs, const std::string& path, base::ByteView content, const std::string& temporary);
 // remove for a whole tree; fine if it is not there.
 [[nodiscard]] Status remove_tree(FileSystem& fs, const std::string& path);
 [[nodiscard]] std::string join(std::string_view directory, std::string_view name);
