@@ -11,6 +11,7 @@
 #include "broker/json_raw.h"
 #include "cli/row_reader.h"
 #include "cli/session.h"
+#include "os/terminal.h"
 #include "store/limits.h"
 
 namespace baton::cli {
@@ -138,6 +139,7 @@ Result<StreamAppend> parse_line(std::string_view line) {
 }
 
 Status append_lines(Session& session, const AppendOptions& o) {
+  if (o.ndjson == "-") BATON_TRY(os::read_standard_input({}, 0));  // one that is closed is not an empty one
   BATON_TRY_ASSIGN(auto input, InputStream::open(session.env(), o.ndjson == "-" ? "/dev/stdin" : o.ndjson));
   BATON_TRY_ASSIGN(auto rows, read_ndjson(std::move(input), o.ndjson));
   BATON_TRY(store::check_context_name(o.context));

@@ -19,6 +19,8 @@ Status import(Session& session, ImportOptions options) {
     store = *std::move(opened);
     return store.get();
   };
+  // The file is that of one whole import, renamed at the end; and standard output has the report.
+  if (options.rejects == "-") return Error{Code::invalid_argument, "--rejects takes a file: standard output has the report ('./-' is a file of that name)"};
   options.data_directory = session.data();
   options.stop = [] { return os::interrupted(); };
   auto& out = session.out();

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What the program prints, and that nothing is missing from it without a sign: output_test.py BATON."""
 import json
+import subprocess
 import unittest
 
-from program import VIEWS, Program
+from program import BATON, MAP, VIEWS, Program
 
 
 class Printed(Program):
@@ -81,6 +82,23 @@ class Printed(Program):
         for more in ([], ["--from", "1"], ["--backward"]):
             self.assertIn("stream 'cart-1' in context 'shop' was deleted; its last event, version 1,", refused("cart-1", *more))
         self.assertEqual([e["version"] for e in self.lines("read", "cart-1", "--as-of-position", late)], [0, 1])
+
+    def test_a_closed_standard_input_is_not_an_empty_one(self):
+        (self.directory / "map.yaml").write_text(MAP)
+        for command, closed in (("append shop --ndjson -", 1), (f"import - --map {self.directory}/map.yaml", 1)):
+            done = subprocess.run(["sh", "-c", f"{BATON} --data {self.data} {command} <&-"], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (closed, ""), done.stderr)
+            self.assertIn("standard input", done.stderr)
+        self.assertFalse(self.data.exists())
+        self.assertIn("0 events appended", self.run_baton("append", "shop", "--ndjson", "-", text="").stdout)
+
+    def test_a_reject_file_is_a_file(self):
+        (self.directory / "map.yaml").write_text(MAP)
+        rows = self.directory / "rows.csv"
+        rows.write_text("order,at\nx,2026-01-01T00:00:00Z\n")
+        refused = self.run_baton("import", str(rows), "--map", str(self.directory / "map.yaml"), "--rejects", "-", expect=2)
+        self.assertIn("--rejects takes a file", refused.stderr)
+        self.assertFalse(self.data.exists())
 
 
 if __name__ == "__main__":
