@@ -141,14 +141,20 @@ Status update(Session& session, Opened& opened, std::vector<std::string> names) 
 Status load(Session& session, const std::string& file, bool only_load) {
   BATON_TRY_ASSIGN(auto opened, open_views(session, true));
   BATON_TRY_ASSIGN(const auto loaded, opened.views->load_file(file));
-  std::vector<std::string> names;
+  std::vector<std::string> names, waiting;
   for (const auto& v : loaded) {
     const char* outcome = v.outcome == view::LoadedView::Outcome::created ? "created" : v.outcome == view::LoadedView::Outcome::unchanged ? "unchanged" : "needs rebuild";
     session.out().line(session.out().json() ? fmt::format("{{\"view\":\"{}\",\"outcome\":\"{}\"}}", v.name, outcome)
                                             : fmt::format("view {}: {}{}{}", v.name, outcome, v.detail.empty() ? "" : "; ", v.detail));
-    if (v.outcome != view::LoadedView::Outcome::needs_rebuild) names.push_back(v.name);
+    (v.outcome == view::LoadedView::Outcome::needs_rebuild ? waiting : names).push_back(v.name);
   }
-  return only_load || names.empty() ? opened.views->close() : update(session, opened, names);
+  BATON_TRY(only_load || names.empty() ? opened.views->close() : update(session, opened, names));
+  if (waiting.empty()) return {};
+  // What was loaded is not what is in force: a script must not take that for done.
+  session.end_with(Exit::conflict);
+  std::string todo;
+  for (const auto& name : waiting) todo += (todo.empty() ? "" : " && ") + ("baton view rebuild " + name);
+  return Error{Code::incompatible, "the old definition goes on, since the one that was loaded differs from it, until: " + todo};
 }
 
 Status rebuild(Session& session, const std::string& name) {
@@ -199,6 +205,7 @@ void add_view_commands(CLI::App& app, Session& session) {
     auto* sub = group->add_subcommand("load", "Load view definitions from a YAML file, and bring them up to date");
     sub->add_option("file", o->file, "docs/formats/views.md says what is in it")->required();
     sub->add_flag("--no-update", o->only_load, "Load only");
+    sub->footer("Exit code 4: a definition has changed, and the old one goes on until 'baton view rebuild'.");
     sub->callback([&session, o] { session.run([&] { return load(session, o->file, o->only_load); }); });
   }
   {

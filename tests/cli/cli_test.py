@@ -402,7 +402,7 @@ class Cli(Program):
         self.run_baton("view", "load", str(self.directory / "views.yaml"))
         self.run_baton("append", "market", "cart-1", "--type", "LineAdded", "--data", '{"sku":"b","n":5}')
         (self.directory / "views.yaml").write_text(VIEWS.replace("context: shop", "context: market"))
-        self.run_baton("view", "load", str(self.directory / "views.yaml"))
+        self.run_baton("view", "load", str(self.directory / "views.yaml"), expect=4)
         (report,) = self.lines("view", "rebuild", "totals")
         self.assertFalse(report["equal"])
         self.assertIn("of context shop", report["note"])

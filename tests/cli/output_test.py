@@ -8,9 +8,9 @@ from program import BATON, MAP, VIEWS, Program
 
 
 class Printed(Program):
-    def load_views(self, text=VIEWS):
+    def load_views(self, text=VIEWS, *more, **options):
         (self.directory / "views.yaml").write_text(text)
-        return self.run_baton("view", "load", str(self.directory / "views.yaml"))
+        return self.run_baton("view", "load", str(self.directory / "views.yaml"), *more, **options)
 
     def test_a_table_is_whole_on_a_narrow_terminal(self):
         self.append()
@@ -99,6 +99,21 @@ class Printed(Program):
         refused = self.run_baton("import", str(rows), "--map", str(self.directory / "map.yaml"), "--rejects", "-", expect=2)
         self.assertIn("--rejects takes a file", refused.stderr)
         self.assertFalse(self.data.exists())
+
+    def test_a_definition_that_was_loaded_and_is_not_in_force_is_told(self):
+        self.append()
+        self.load_views()
+        changed = VIEWS.replace("n + excluded.n", "n + 2 * excluded.n")
+        other = VIEWS.replace("views:\n", "").replace("totals", "others")
+        for more in ([], ["--no-update"]):
+            done = self.load_views(changed + other, *more, expect=4)
+            self.assertIn("incompatible: the old definition goes on", done.stderr)
+            self.assertIn("until: baton view rebuild totals\n", done.stderr)
+        self.assertEqual(self.lines("view", "query", "others", "SELECT n FROM total"), [{"n": 2}])  # which was loaded all the same
+        self.run_baton("view", "rebuild", "totals")
+        self.load_views(changed + other)
+        self.run_baton("view", "rollback", "totals")
+        self.load_views(changed + other, expect=4)
 
 
 if __name__ == "__main__":
