@@ -86,7 +86,7 @@ Result<std::optional<Current>> Generations::read_current() const {
   fine = fine && take_line(text, "live ", out.live) && take_line(text, "previous ", out.previous) && out.live > 0 &&
          out.previous >= 0;
   if (!fine || whole != with_crc(body(out))) {
-    return Error{Code::corrupt, file + " is damaged: delete the view's directory; the view is built again from the log"};
+    return Error{Code::corrupt, file + " is damaged: drop the view (baton view drop), and load its view file again; it is built again from the log"};
   }
   return std::optional<Current>(out);
 }

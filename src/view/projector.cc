@@ -131,12 +131,13 @@ Status Projector::make_schema(const ViewDefinition& view) {
 }
 
 Status check_format(Database& db) {
-  BATON_TRY_ASSIGN(Statement row, db.prepare("SELECT format FROM baton_view"));
-  BATON_TRY_ASSIGN(const bool there, row.step());
-  if (!there)
-    return Error{Code::corrupt, "the view's database has no definition: delete the view's directory; it is built again"};
-  if (row.integer(0) == kFormat) return {};
-  return Error{Code::unsupported_format, "the view's database has format " + row.text(0) + ", and this program knows format 1"};
+  const Error nothing{Code::corrupt, "it has no definition"};
+  auto row = db.prepare("SELECT format FROM baton_view");
+  if (!row) return row.error().code == Code::invalid_argument ? nothing : row.error();  // an empty file is a database without tables
+  BATON_TRY_ASSIGN(const bool there, row->step());
+  if (!there) return nothing;
+  if (row->integer(0) == kFormat) return {};
+  return Error{Code::unsupported_format, "the view's database has format " + row->text(0) + ", and this program knows format 1"};
 }
 
 Result<ViewDefinition> read_definition(Database& db) {
@@ -184,8 +185,7 @@ Status Projector::prepare_own() {
 Result<Checkpoint> read_checkpoint(Database& db) {
   BATON_TRY_ASSIGN(Statement row, db.prepare("SELECT position, events, time_max_ns, recorded_max_ms FROM baton_checkpoint"));
   BATON_TRY_ASSIGN(const bool there, row.step());
-  if (!there)
-    return Error{Code::corrupt, "the view's database has no checkpoint: delete the view's directory; it is built again"};
+  if (!there) return Error{Code::corrupt, "it has no checkpoint"};
   Checkpoint out;
   out.position.token = row.text(0);
   out.events = row.integer(1);

@@ -34,6 +34,13 @@ Result<Stop> parse_stop(std::string_view json) {
               .cause = text(cause)};
 }
 
+// SQLite names neither the view nor the file. A rebuild would begin with the definition and the position in it: the way on begins with nothing.
+Error of_file(const std::string& view, const std::string& file, const Error& error) {
+  if (error.code != Code::corrupt) return error;
+  return {Code::corrupt, "view '" + view + "': " + file + " is damaged (" + error.detail + "): run baton view drop " + view +
+                             ", and load its view file again; it is built again from the log"};
+}
+
 }  // namespace
 
 ViewManager::ViewManager(os::Env& env, engine::Engine* engine, std::string directory, ViewOptions options)
@@ -125,7 +132,10 @@ Status ViewManager::open_projector(View& view) {
   BATON_TRY_ASSIGN(const auto current, view.files.read_current());
   if (!current) return no_such_view(view.name);
   view.current = *current;
-  BATON_TRY_ASSIGN(view.projector, Projector::open(vfs_, view.files.database_path(current->live), options_.tuning));
+  const std::string file = view.files.database_path(current->live);
+  auto opened = Projector::open(vfs_, file, options_.tuning);
+  if (!opened) return of_file(view.name, file, opened.error());
+  view.projector = *std::move(opened);
   view.next_copy_at = 0;
   return {};
 }
@@ -313,13 +323,14 @@ Result<Database> ViewManager::open_live(View& view, Current* current) {
   for (int i = 0;; ++i) {
     BATON_TRY_ASSIGN(const auto now, view.files.read_current());
     if (!now) return no_such_view(view.name);
-    auto db = Database::open(vfs_, view.files.database_path(now->live), Database::Mode::read);
+    const std::string file = view.files.database_path(now->live);
+    auto db = Database::open(vfs_, file, Database::Mode::read);
     if (db) {
-      BATON_TRY(check_format(*db));
+      if (const Status known = check_format(*db); !known) return of_file(view.name, file, known.error());
       *current = *now;
       return db;
     }
-    if (i == kTries) return db.error();
+    if (i == kTries) return of_file(view.name, file, db.error());
   }
 }
 
@@ -329,7 +340,9 @@ Result<QueryResult> ViewManager::query(const std::string& name, std::string_view
   Guard guard;  // outlives the connection
   BATON_TRY_ASSIGN(Database db, open_live(*view, &current));
   guard.attach(db);
-  return run_query(db, guard, env_.clock(), sql, limits);
+  auto result = run_query(db, guard, env_.clock(), sql, limits);
+  if (!result) return of_file(name, view->files.database_path(current.live), result.error());
+  return result;
 }
 
 Result<ViewInfo> ViewManager::describe(View& view) {

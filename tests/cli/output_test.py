@@ -115,6 +115,23 @@ class Printed(Program):
         self.run_baton("view", "rollback", "totals")
         self.load_views(changed + other, expect=4)
 
+    def test_a_damaged_view_is_named_and_the_advice_works(self):
+        self.append()
+        self.load_views()
+        file = self.data / "views" / "totals" / "g000001.sqlite"
+        for beside in file.parent.glob(file.name + "-*"):
+            beside.unlink()
+        for damage in (b"no database " * 1000, b""):
+            file.write_bytes(damage)
+            for command in (["query", "totals", "SELECT 1"], ["update"], ["rebuild", "totals"], ["load", str(self.directory / "views.yaml")]):
+                detail = json.loads(self.run_baton("--json", "view", *command, expect=7).stderr)["detail"]
+                self.assertRegex(detail, f"view 'totals': {file} is damaged .*: run baton view drop totals, and load its view file again")
+            (listed,) = self.lines("view", "list")
+            self.assertIn(f"{file} is damaged", listed["detail"])
+            self.run_baton("view", "drop", "totals")
+            self.load_views()
+            self.assertEqual(self.lines("view", "query", "totals", "SELECT n FROM total"), [{"n": 2}])
+
 
 if __name__ == "__main__":
     unittest.main()
