@@ -18,9 +18,29 @@ constexpr std::uint64_t kDayMs = 86'400'000;
 constexpr std::array<std::pair<std::string_view, std::uint64_t>, 3> kUnits{
     {{"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}}};
 
-Error wrong(const std::string& name, const std::string& values, const std::string& text) {
-  return {Code::invalid_argument, "'" + name + "' must be " + values + ", not '" + text + "'"};
+Error wrong(const std::string& name, const std::string& values, const std::string& text, const std::string& more = {}) {
+  return {Code::invalid_argument, "'" + name + "' must be " + values + ", not '" + text + "'" + more};
 }
+
+// What follows a number that was given with a unit.
+std::string_view unit_of(std::string_view text) {
+  const auto end = text.find_first_not_of("0123456789");
+  if (end == 0 || end == std::string_view::npos) return {};
+  text.remove_prefix(end);
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  const bool word = std::ranges::all_of(text, [](unsigned char c) { return std::isalpha(c) != 0; });
+  return word ? text : std::string_view();
+}
+
+// How it is given, of a value that has a unit which is not known.
+std::string unit_of_bytes(const std::string& text) {
+  const auto unit = unit_of(text);
+  if (unit.empty() || std::ranges::find(kUnits, unit, [](const auto& known) { return known.first; }) != kUnits.end()) return {};
+  return ": the units are KiB, MiB and GiB, or none for bytes";
+}
+std::string unit_of_ms(const std::string& text) { return unit_of(text).empty() ? "" : ": it is a number of milliseconds, without a unit"; }
+std::string no_unit(const std::string&) { return {}; }
+auto unit_by_name(std::string_view name) { return name.ends_with("_ms") ? unit_of_ms : no_unit; }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t out = 0;
@@ -50,12 +70,12 @@ std::string bytes_text(std::uint64_t n) {
 // Each maker takes a lambda that leads from a Config to the field.
 template <typename Field, typename Parse, typename Show>
 ConfigKey scaled(const std::string& name, Field field, std::uint64_t min, std::uint64_t max, Parse parse, Show show,
-                 std::string what) {
+                 std::string (*about_unit)(const std::string&), std::string what) {
   const std::string values = show(min) + " to " + show(max);
   return {name, values, std::move(what), [=](const Config& c) { return show(static_cast<std::uint64_t>(field(c))); },
           [=](Config& c, const std::string& text) -> Status {
             const auto given = parse(text);
-            if (!given || *given < min || *given > max) return wrong(name, values, text);
+            if (!given || *given < min || *given > max) return wrong(name, values, text, about_unit(text));
             auto& into = field(c);
             into = static_cast<std::remove_reference_t<decltype(into)>>(*given);
             return {};
@@ -64,12 +84,12 @@ ConfigKey scaled(const std::string& name, Field field, std::uint64_t min, std::u
 
 template <typename Field>
 ConfigKey number(const std::string& name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
-  return scaled(name, field, min, max, parse_number, [](std::uint64_t n) { return std::to_string(n); }, std::move(what));
+  return scaled(name, field, min, max, parse_number, [](std::uint64_t n) { return std::to_string(n); }, unit_by_name(name), std::move(what));
 }
 
 template <typename Field>
 ConfigKey bytes(const std::string& name, Field field, std::uint64_t min, std::uint64_t max, std::string what) {
-  return scaled(name, field, min, max, parse_bytes, bytes_text, std::move(what));
+  return scaled(name, field, min, max, parse_bytes, bytes_text, unit_of_bytes, std::move(what));
 }
 
 // Milliseconds, or -1.
@@ -80,7 +100,7 @@ ConfigKey time_or_for_ever(const std::string& name, Field field, std::string wha
   return {name, values, std::move(what), [=](const Config& c) { return std::to_string(field(c)); },
           [=](Config& c, const std::string& text) -> Status {
             const auto given = parse_number(text);
-            if (text != "-1" && (!given || *given > kMax)) return wrong(name, values, text);
+            if (text != "-1" && (!given || *given > kMax)) return wrong(name, values, text, unit_by_name(name)(text));
             field(c) = text == "-1" ? -1 : static_cast<std::int64_t>(*given);
             return {};
           }};

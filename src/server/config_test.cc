@@ -12,6 +12,7 @@
 namespace baton::server {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 
 struct Given {
@@ -125,7 +126,11 @@ TEST(Config, SizesMayHaveUnits) {
   EXPECT_EQ(config.config.limits.frame_bytes, 16u << 20);
   EXPECT_EQ(config.config.limits.reply_bytes, 2048u);
   EXPECT_EQ(config.config.limits.total_frame_bytes, 1u << 30);
-  EXPECT_EQ(error_of("limits: {frame_bytes: 16MB}"), "b.yaml:1: 'limits.frame_bytes' must be 1KiB to 1GiB, not '16MB'");
+  EXPECT_EQ(error_of("limits: {frame_bytes: 16MB}"), "b.yaml:1: 'limits.frame_bytes' must be 1KiB to 1GiB, not '16MB': the units are KiB, MiB and GiB, or none for bytes");
+  EXPECT_EQ(error_of("limits: {frame_bytes: 2 TiB}"), "b.yaml:1: 'limits.frame_bytes' must be 1KiB to 1GiB, not '2 TiB': the units are KiB, MiB and GiB, or none for bytes");
+  EXPECT_EQ(error_of("limits: {frame_bytes: 1.5MiB}"), "b.yaml:1: 'limits.frame_bytes' must be 1KiB to 1GiB, not '1.5MiB'");
+  EXPECT_THAT(error_of("shutdown_ms: 5s"), HasSubstr("not '5s': it is a number of milliseconds, without a unit"));
+  EXPECT_THAT(error_of("kafka: {port: 5s}"), EndsWith("not '5s'"));
   EXPECT_EQ(error_of("limits: {frame_bytes: 18446744073709551615GiB}"),
             "b.yaml:1: 'limits.frame_bytes' must be 1KiB to 1GiB, not '18446744073709551615GiB'");
 }
