@@ -422,10 +422,10 @@ void add_consume_command(CLI::App& app, Session& session) {
   sub->add_flag("--until-end", o->until_end, "End where each partition ends now; else follow");
   sub->add_option("--key-separator", o->key_separator, "Print KEY SEPARATOR VALUE; \\t and \\xHH are understood");
   o->kafka.add_to(*sub);
-  sub->footer(
+  sub->footer(with_exit_codes(
       "With --json, a record is one object: topic, partition, offset, timestamp, key, value, headers; 'baton --json produce' "
       "takes it back.\n"
-      "SIGINT and SIGTERM end it; with --group, what was printed is committed then.");
+      "SIGINT and SIGTERM end it; with --group, what was printed is committed then."));
   sub->callback([&session, o] { session.run([&] { return Consumption(session, *o).run(); }); });
 }
 

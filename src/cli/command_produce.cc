@@ -336,11 +336,11 @@ void add_produce_command(CLI::App& app, Session& session) {
   sub->add_flag("--create", o->create, "Make the topic if it is not there, as the broker's auto-create does");
   sub->add_flag("--keep-going", o->keep_going, "Go on behind a record that was refused");
   o->kafka.add_to(*sub);
-  sub->footer(
+  sub->footer(with_exit_codes(
       "With --json, a line is "
       "{\"key\":..,\"value\":..,\"headers\":[{\"name\":..,\"value\":..}],\"partition\":..,\"timestamp\":..}, all optional: "
       "what\n"
-      "'baton --json consume' prints. Bytes that are not UTF-8 stand in key_base64, value_base64.");
+      "'baton --json consume' prints. Bytes that are not UTF-8 stand in key_base64, value_base64."));
   sub->callback([&session, o, idempotent] {
     o->idempotent_given = idempotent->count() > 0;
     session.run([&] { return Production(session, *o).run(); });

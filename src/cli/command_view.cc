@@ -205,7 +205,7 @@ void add_view_commands(CLI::App& app, Session& session) {
     auto* sub = group->add_subcommand("load", "Load view definitions from a YAML file, and bring them up to date");
     sub->add_option("file", o->file, "docs/formats/views.md says what is in it")->required();
     sub->add_flag("--no-update", o->only_load, "Load only");
-    sub->footer("Exit code 4: a definition has changed, and the old one goes on until 'baton view rebuild'.");
+    sub->footer(with_exit_codes("4 also says that a definition has changed, and that the old one goes on until 'baton view rebuild'."));
     sub->callback([&session, o] { session.run([&] { return load(session, o->file, o->only_load); }); });
   }
   {

@@ -120,7 +120,7 @@ TEST(MapFile, EveryErrorSaysWhereAndWhat) {
       {"[\"x:{a}\"]", "\"x:{a}\"", "'tags' must be a list"},
       {"data: {a: a}", "data: a", "'data' must be a map from keys to fields"},
       {"data: {a: a}", "data: {a: {b: [a, q]}}", "'data': there is no field 'q'"},
-      {"data: {a: a}", "data: {a: [[[[[[[[a]]]]]]]]}", "data has more than 8 levels"},
+      {"data: {a: a}", "data: {a: [[[[[[[a]]]]]]]}", "data has more than 7 levels in it"},
       {"data: {a: a}", "data: {a: ~}", "is made of names of fields"},
       {", data: {a: a}", "", "event 'A' has no 'data'"},
       {"events:\n", "events: {}\nmore:\n", "unknown key 'more'"},
@@ -142,6 +142,14 @@ TEST(MapFile, HasLimits) {
   std::string many;
   for (int i = 0; i < 300; ++i) many += "k" + std::to_string(i) + ": a, ";
   EXPECT_THAT(error_of("data: {a: a}", "data: {" + many + "}"), HasSubstr("more than 256 keys"));
+  EXPECT_EQ(error_of("data: {a: a}", "data: {a: [[[[[[a]]]]]]}"), "no error");  // 7 levels
+  const auto list_of = [](int fields) {
+    std::string list = "data: {a: [a";
+    for (int i = 1; i < fields; ++i) list += ", a";
+    return list + "]}";
+  };
+  EXPECT_EQ(error_of("data: {a: a}", list_of(254)), "no error");  // and the list
+  EXPECT_THAT(error_of("data: {a: a}", list_of(255)), HasSubstr("data has more than 255 values in it"));
   std::string tags;
   for (int i = 0; i < 17; ++i) tags += "\"x:{a}\",";
   EXPECT_THAT(error_of("[\"x:{a}\"]", "[" + tags + "]"), HasSubstr("at most 16 tags"));

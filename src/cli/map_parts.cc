@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kTemplateMax = 1000;
 constexpr std::size_t kPartsMax = 32;
-constexpr std::size_t kDataDepthMax = 8;
-constexpr std::size_t kDataKeysMax = 256;
+constexpr std::size_t kDataDepthMax = 7;
+constexpr std::size_t kDataValuesMax = 255;
 
 std::optional<std::size_t> find_field(const ImportMap& map, std::string_view name) {
   const auto found = std::ranges::find(map.fields, name, &MapField::name);
@@ -31,8 +31,8 @@ class DataParser {
   DataParser(const MapYaml& yaml, const ImportMap& map) : yaml_(yaml), map_(map) {}
 
   DataNode parse(const YAML::Node& node, const std::string& what, std::size_t depth) {
-    if (depth > kDataDepthMax) yaml_.fail(node, "data has more than 8 levels");
-    if (++nodes_ > kDataKeysMax) yaml_.fail(node, "data has more than 256 values");
+    if (depth > kDataDepthMax) yaml_.fail(node, "data has more than 7 levels in it");
+    if (depth > 0 && ++values_ > kDataValuesMax) yaml_.fail(node, "data has more than 255 values in it");
     DataNode out;
     if (node.IsScalar()) {
       out.field = parse_field_name(yaml_, map_, node, what);
@@ -56,7 +56,7 @@ class DataParser {
  private:
   const MapYaml& yaml_;
   const ImportMap& map_;
-  std::size_t nodes_ = 0;
+  std::size_t values_ = 0;
 };
 
 }  // namespace
@@ -106,7 +106,7 @@ Expression parse_expression(const MapYaml& yaml, const ImportMap& map, const YAM
 
 DataNode parse_data(const MapYaml& yaml, const ImportMap& map, const YAML::Node& node, const std::string& what) {
   if (!node.IsMap()) yaml.fail(node, what + " must be a map from keys to fields");
-  return DataParser(yaml, map).parse(node, what, 1);
+  return DataParser(yaml, map).parse(node, what, 0);
 }
 
 }  // namespace baton::cli

@@ -22,6 +22,8 @@ Output& Session::out() {
   return *out_;
 }
 
+std::string with_exit_codes(std::string_view footer) { return std::string(footer) + "\n\n" + std::string(kExitCodes); }
+
 CLI::Validator not_empty() {
   const auto check = [](const std::string& text) { return text.empty() ? std::string("takes a value, and was given an empty one") : std::string(); };
   return {check, ""};
@@ -207,9 +209,7 @@ int run_program(int argc, char** argv, const char* version, server::Services ser
   app.add_flag("--no-color", session.no_colour_, "No colours, also on a terminal");
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 some rows were rejected, 4 a condition did not hold,\n"
-             "5 not found, 6 another process writes, 7 damaged data, 8 an address cannot be listened on,\n"
-             "9 done, and then the store failed. See docs/cli.md.");
+  app.footer(std::string(kExitCodes));
   add_append_commands(app, session);
   add_read_commands(app, session);
   add_store_commands(app, session);

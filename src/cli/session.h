@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <baton/store.h>
@@ -50,6 +51,13 @@ class Session {
   std::optional<Output> out_;
   Exit exit_ = Exit::ok;
 };
+
+// Below the help of every command; one that has a footer of its own ends it so.
+inline constexpr std::string_view kExitCodes =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 some rows were rejected, 4 a condition did not hold,\n"
+    "5 not found, 6 another process writes, 7 damaged data, 8 an address cannot be listened on,\n"
+    "9 done, and then the store failed. See docs/cli.md.";
+[[nodiscard]] std::string with_exit_codes(std::string_view footer);
 
 // For an option's check(): a whole number that is not below `least`.
 [[nodiscard]] CLI::Validator at_least(std::int64_t least);

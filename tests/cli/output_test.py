@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the program prints, and that nothing is missing from it without a sign: output_test.py BATON."""
 import json
+import re
 import subprocess
 import unittest
 
@@ -131,6 +132,14 @@ class Printed(Program):
             self.run_baton("view", "drop", "totals")
             self.load_views()
             self.assertEqual(self.lines("view", "query", "totals", "SELECT n FROM total"), [{"n": 2}])
+
+    def test_the_help_of_every_command_has_the_exit_codes(self):
+        told = self.run_baton("--help").stdout
+        codes = told[told.index("Exit codes: 0 done"):].strip()
+        commands = re.findall(r"^  ([a-z-]+) {2,}", told[told.index("Subcommands:"):], re.MULTILINE)
+        self.assertIn("consume", commands)
+        for command in [[name] for name in commands] + [["view", "load"]]:
+            self.assertIn(codes, self.run_baton(*command, "--help").stdout, command)
 
 
 if __name__ == "__main__":
