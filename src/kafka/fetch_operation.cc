@@ -37,13 +37,11 @@ void FetchOperation::open_slots(const wire::FetchRequest& request) {
   const auto view = call_->broker().view();
   std::map<const store::TopicView*, std::vector<bool>> asked;  // a partition that is named again is answered once
   for (const auto& topic : request.topics) {
-    auto& out = response_.responses.emplace_back();
-    out.topic = std::string(topic.topic);
-    out.topic_id = topic.topic_id;
     const auto name = call_->version() < kFirstWithIds ? topic.topic : std::string_view();
     const auto found = view == nullptr ? nullptr : find_topic(*view, name, topic.topic_id);
     const bool by_unknown_id = found == nullptr && call_->version() >= kFirstWithIds;
     const bool may = by_unknown_id || call_->may(Operation::read, Resource::topic, found == nullptr ? topic.topic : found->name);
+    wire::FetchResponse::FetchableTopicResponse* out = nullptr;  // once there is something in it: what waits keeps nothing of a topic without partitions
     std::vector<bool>* const of_topic = found == nullptr ? nullptr : &asked.try_emplace(found.get(), found->partitions.size()).first->second;
     for (const auto& partition : topic.partitions) {
       const auto number = static_cast<std::size_t>(partition.partition);  // a negative one is beyond any
@@ -51,7 +49,12 @@ void FetchOperation::open_slots(const wire::FetchRequest& request) {
         if ((*of_topic)[number]) continue;
         (*of_topic)[number] = true;
       }
-      out.partitions.emplace_back().partition_index = partition.partition;
+      if (out == nullptr) {
+        out = &response_.responses.emplace_back();
+        out->topic = std::string(topic.topic);
+        out->topic_id = topic.topic_id;
+      }
+      out->partitions.emplace_back().partition_index = partition.partition;
       if (may) {
         slots_.push_back(open_slot(found, partition));
       } else {

@@ -53,6 +53,10 @@ TEST_F(Repeats, APartitionIsFetchedOnce) {
   ASSERT_THAT(response.responses[0].partitions, SizeIs(1));
   EXPECT_EQ(values_of(response.responses[0].partitions[0]), std::vector<std::string>{"a"});
   ASSERT_THAT(response.responses[1].partitions, SizeIs(2));
+  request.topics[0].partitions.resize(1);
+  request.topics.resize(1);
+  request.topics.resize(1000, {.topic = "t", .topic_id = {}, .partitions = {}});
+  EXPECT_THAT(call<wire::FetchResponse>(request, 12).responses, SizeIs(1));
   EXPECT_EQ(response.responses[1].partitions[0].error_code, ErrorCode::none);
   EXPECT_EQ(response.responses[1].partitions[1].error_code, ErrorCode::unknown_topic_or_partition);
 }

@@ -1,6 +1,7 @@
 #include "server/budget.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -98,10 +99,28 @@ void Budget::leave(std::uint64_t reader, std::uint64_t bytes) {
 
 bool Budget::must_go(std::uint64_t reader, std::int64_t now_ns) {
   const std::lock_guard guard(mutex_);
-  if (must_go_ == 0 && !waiting_.empty() && now_ns - waiting_.front().since_ns > patience_ns_ && used_ - in_handlers_ >= limit_ / 2) {
-    must_go_ = std::ranges::max_element(held_, {}, [](const auto& held) { return held.second; })->first;
+  const bool due = !waiting_.empty() && now_ns - waiting_.front().since_ns > patience_ns_ && used_ - in_handlers_ >= limit_ / 2;
+  if (!due) {
+    must_go_ = 0;
+  } else if (must_go_ == 0 || now_ns - chosen_ns_ > patience_ns_ / 4) {
+    must_go_ = choose();
+    chosen_ns_ = now_ns;
   }
   return must_go_ == reader;
+}
+
+// Not one that waits here itself: its client may be fast. First the one that may go on and does not, then whoever holds most.
+std::uint64_t Budget::choose() const {
+  std::unordered_set<std::uint64_t> waiting;
+  for (const Waiting& w : waiting_) waiting.insert(w.reader);
+  if (beyond_ != 0 && !waiting.contains(beyond_)) return beyond_;
+  std::uint64_t chosen = 0, most = 0;
+  for (const auto& [reader, bytes] : held_) {
+    if (bytes <= most || waiting.contains(reader)) continue;
+    most = bytes;
+    chosen = reader;
+  }
+  return chosen;
 }
 
 std::uint64_t Budget::used() const {

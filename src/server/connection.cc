@@ -436,8 +436,8 @@ void Connection::check_deadlines(std::int64_t now) {
     if (!core_.draining() && now - ending_ns_ > ns(limits.slow_reader_ms)) close();
     return;
   }
-  if (in_request() && state_.budget->must_go(reader_, now))
-    return close_because(state_.closed_slow_sender, "limits.total_frame_bytes are used up by requests that are not complete, and this one holds most of them", request_bytes_);
+  if (state_.budget->must_go(reader_, now))
+    return close_because(state_.closed_slow_sender, "limits.total_frame_bytes are used up by requests that are not complete, and this one holds many of them and does not go on", request_bytes_);
   if (stalled_) return;
   if (in_request() && incoming_.too_slow(now, limits.frame_ms, request_bytes_))
     return close_because(state_.closed_slow_sender, "a request does not become complete", request_bytes_);

@@ -223,7 +223,6 @@ Status StoreCore::create_context(const std::string& name, const ContextOptions& 
   BATON_TRY(check_context_name(name));
   BATON_TRY(check_context_options(options));
   if (find_context(name) != nullptr) return Error{Code::already_exists, "context " + name + " is there already"};
-  if (context_check_) BATON_TRY(context_check_(options.partitions));
   // A topic without a context is what was left when its indexes could not be made, on a full disk: it is as new.
   const auto& topics = log_->catalogue().topics;
   const auto left = std::ranges::find_if(topics, [&](const auto& entry) {
@@ -234,6 +233,7 @@ Status StoreCore::create_context(const std::string& name, const ContextOptions& 
     id = left->first;
     BATON_TRY(log_->set_topic(id, to_settings(options)));
   } else {
+    if (context_check_) BATON_TRY(context_check_(options.partitions));
     BATON_TRY_ASSIGN(id, log_->create_topic(name, log::TopicKind::event, options.partitions, to_settings(options)));
   }
   const bool recovering = recovery_ != nullptr;

@@ -328,7 +328,9 @@ bool compares_with_prefixes_only(std::string_view sql) {
     if (wildcards == nullptr) continue;
     if (!token || token->kind != TokenKind::string || !is_prefix(token->text, *wildcards)) return false;
     token = tokens.next();
-    const bool ends = token && (token->kind == TokenKind::word || token->kind == TokenKind::semicolon || token->kind == TokenKind::end ||
+    // COLLATE would bind to the literal alone, and what follows it to both.
+    const bool is_end = token && token->kind == TokenKind::word && !equal_ignoring_case(token->text, "collate") && !equal_ignoring_case(token->text, "escape");
+    const bool ends = token && (is_end || token->kind == TokenKind::semicolon || token->kind == TokenKind::end ||
                                 token->text == ")" || token->text == ",");
     if (!ends) return false;
   }

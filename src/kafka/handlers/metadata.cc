@@ -107,7 +107,7 @@ void handle(Session&, const CallPtr& call, wire::MetadataRequest request) {
   std::set<std::pair<std::optional<std::string_view>, log::TopicId>> answered;
   for (const auto& asked : *request.topics) {
     // Each is described once: by its name, or by its id where that is all that is given.
-    if (!answered.emplace(asked.name, asked.name ? log::TopicId{} : from_wire(asked.topic_id)).second) continue;
+    if (!answered.emplace(asked.name, asked.name && !asked.name->empty() ? log::TopicId{} : from_wire(asked.topic_id)).second) continue;
     const std::string_view name = asked.name.value_or(std::string_view());
     const auto topic = find_topic(*view, name, asked.topic_id);
     const std::string_view known = topic == nullptr ? name : topic->name;
