@@ -65,7 +65,7 @@ void Budget::redeem(std::uint64_t reader, std::uint64_t bytes) {
     --granted_;
     used_ += bytes;
     if (bytes > 0) held_[reader] += bytes;
-    if (bytes == 0 && beyond_ == reader) beyond_ = 0;  // there was nothing to read: another one's turn
+    if (bytes == 0 && beyond_ == reader) beyond_ = seen_beyond_ = 0;  // there was nothing to read: another one's turn
   });
 }
 
@@ -73,7 +73,7 @@ void Budget::hand_over(std::uint64_t reader, std::uint64_t bytes) {
   change([&] {
     in_handlers_ += bytes;
     held_[reader] -= bytes;
-    if (beyond_ == reader) beyond_ = 0;
+    if (beyond_ == reader) beyond_ = seen_beyond_ = 0;
     if (must_go_ == reader) must_go_ = 0;
   });
 }
@@ -91,7 +91,7 @@ void Budget::leave(std::uint64_t reader, std::uint64_t bytes) {
     BATON_CHECK(bytes <= used_, "more bytes were released than are in use");
     used_ -= bytes;
     held_.erase(reader);
-    if (beyond_ == reader) beyond_ = 0;
+    if (beyond_ == reader) beyond_ = seen_beyond_ = 0;
     if (must_go_ == reader) must_go_ = 0;
     std::erase_if(waiting_, [&](const Waiting& w) { return w.reader == reader; });
   });
@@ -99,24 +99,28 @@ void Budget::leave(std::uint64_t reader, std::uint64_t bytes) {
 
 bool Budget::must_go(std::uint64_t reader, std::int64_t now_ns) {
   const std::lock_guard guard(mutex_);
+  if (seen_beyond_ != beyond_) {
+    seen_beyond_ = beyond_;
+    seen_ns_ = now_ns;
+  }
   const bool due = !waiting_.empty() && now_ns - waiting_.front().since_ns > patience_ns_ && used_ - in_handlers_ >= limit_ / 2;
   if (!due) {
     must_go_ = 0;
   } else if (must_go_ == 0 || now_ns - chosen_ns_ > patience_ns_ / 4) {
-    must_go_ = choose();
+    must_go_ = choose(now_ns);
     chosen_ns_ = now_ns;
   }
   return must_go_ == reader;
 }
 
-// Not one that waits here itself: its client may be fast. First the one that may go on and does not, then whoever holds most.
-std::uint64_t Budget::choose() const {
+// Not one that waits here itself: its client may be fast. First the one that could have gone on for long enough, then whoever else holds most.
+std::uint64_t Budget::choose(std::int64_t now_ns) const {
   std::unordered_set<std::uint64_t> waiting;
   for (const Waiting& w : waiting_) waiting.insert(w.reader);
-  if (beyond_ != 0 && !waiting.contains(beyond_)) return beyond_;
+  if (beyond_ != 0 && !waiting.contains(beyond_) && now_ns - seen_ns_ > patience_ns_) return beyond_;
   std::uint64_t chosen = 0, most = 0;
   for (const auto& [reader, bytes] : held_) {
-    if (bytes <= most || waiting.contains(reader)) continue;
+    if (bytes <= most || reader == beyond_ || waiting.contains(reader)) continue;
     most = bytes;
     chosen = reader;
   }

@@ -3,7 +3,7 @@
 // A connection asks before each read and gets a grant for one chunk, or its turn later, in the order of asking. So the bytes in use pass
 // the limit by no more than what one frame needs: when all of them belong to frames that are not complete, so that nobody could ever go on, one
 // connection may, until its frame is complete. When somebody has waited for long, and half of the limit or more belongs to frames that are not complete, one must go of those
-// that wait for their client and not for the budget: the one that may go on, then the one that holds most. Whoever is slow, or means to hold up the others, does not do so for longer.
+// that wait for their client and not for the budget: the one that could have gone on for as long, or whoever else holds most. Whoever is slow, or means to hold up the others, does not do so for longer.
 //
 // Any thread. A resumed reader's callback is called under no lock.
 #pragma once
@@ -51,7 +51,7 @@ class Budget {
   using Resumed = std::vector<std::function<void()>>;
   [[nodiscard]] bool room() const { return used_ + granted_ * kChunk < limit_; }
   [[nodiscard]] Resumed wake();
-  [[nodiscard]] std::uint64_t choose() const;
+  [[nodiscard]] std::uint64_t choose(std::int64_t now_ns) const;
   template <typename F>
   void change(F&& f);
 
@@ -63,6 +63,8 @@ class Budget {
   std::uint64_t granted_ = 0;      // grants not yet redeemed
   std::uint64_t last_reader_ = 0;
   std::uint64_t beyond_ = 0;  // the reader that may go beyond the limit
+  std::uint64_t seen_beyond_ = 0;  // which one must_go() saw there,
+  std::int64_t seen_ns_ = 0;       // and when first
   std::uint64_t must_go_ = 0;
   std::int64_t chosen_ns_ = 0;  // when that was found
   std::unordered_map<std::uint64_t, std::uint64_t> held_;  // by reader: of its frame that is not complete

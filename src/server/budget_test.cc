@@ -72,9 +72,24 @@ TEST_F(BudgetTest, WhoDoesNotGoOnMustGoWhenOthersHaveWaitedForLong) {
   EXPECT_FALSE(ask(c_));
   EXPECT_FALSE(budget_.must_go(a_, now_ns_ + 100));
   EXPECT_FALSE(budget_.must_go(b_, now_ns_ + 101)) << "it waits itself, though it holds most";
-  EXPECT_TRUE(budget_.must_go(a_, now_ns_ + 101)) << "and then it is slow";
+  EXPECT_FALSE(budget_.must_go(a_, now_ns_ + 101)) << "it may be at it";
+  EXPECT_TRUE(budget_.must_go(a_, now_ns_ + 300)) << "and is not";
   budget_.leave(a_, kChunk + 1);
   EXPECT_EQ(resumed_, std::vector{b_});
+}
+
+TEST_F(BudgetTest, WhoMayGoOnHasTimeForItAndWhoElseHoldsMostMustGo) {
+  for (const auto reader : {a_, b_, b_, b_}) {
+    ASSERT_TRUE(ask(reader));
+    budget_.redeem(reader, kChunk);
+  }
+  EXPECT_TRUE(ask(a_));
+  budget_.redeem(a_, 1);
+  EXPECT_FALSE(ask(c_));
+  EXPECT_FALSE(budget_.must_go(a_, now_ns_ + 101));
+  EXPECT_TRUE(budget_.must_go(b_, now_ns_ + 101));
+  budget_.leave(b_, 3 * kChunk);
+  EXPECT_EQ(resumed_, std::vector{c_});
 }
 
 TEST_F(BudgetTest, NobodyMustGoForRequestsThatAreInHandlers) {

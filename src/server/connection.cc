@@ -425,6 +425,9 @@ void Connection::drain() {
 void Connection::check_deadlines(std::int64_t now) {
   const auto& limits = state_.limits;
   if (closed_) return;
+  // First of all, also of one whose client has said that it sends no more.
+  if (state_.budget->must_go(reader_, now))
+    return close_because(state_.closed_slow_sender, "limits.total_frame_bytes are used up by requests that are not complete, and this one holds many of them and does not go on", request_bytes_);
   if (lingering_) {
     if (now - ending_ns_ > (core_.draining() ? kLingerAtStop : kLinger)) close();
     return;
@@ -436,8 +439,6 @@ void Connection::check_deadlines(std::int64_t now) {
     if (!core_.draining() && now - ending_ns_ > ns(limits.slow_reader_ms)) close();
     return;
   }
-  if (state_.budget->must_go(reader_, now))
-    return close_because(state_.closed_slow_sender, "limits.total_frame_bytes are used up by requests that are not complete, and this one holds many of them and does not go on", request_bytes_);
   if (stalled_) return;
   if (in_request() && incoming_.too_slow(now, limits.frame_ms, request_bytes_))
     return close_because(state_.closed_slow_sender, "a request does not become complete", request_bytes_);

@@ -61,6 +61,7 @@ const std::vector<std::string>& endless_calls() {
       "SELECT rtrim(" + text + ", " + many('b', 1'000'000) + " || 'a')",
       "SELECT ltrim(" + text + ", " + many('b', 1'000'000) + " || 'a')",
       "SELECT " + text + " LIKE '%' || " + many('a', 900) + " || 'b'",
+      "SELECT " + text + " LIKE '' COLLATE binary || '%' || " + many('a', 900) + " || 'b'",
       "SELECT " + text + " LIKE '%' || " + many('a', 900) + " || 'b' ESCAPE '!'",
       "SELECT " + text + " GLOB '*[' || " + many('b', 800) + " || ']*'",
   };
